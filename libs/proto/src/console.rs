@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `console`: the terminal that a person sits at. Any program may call it.
+
+use alloc::vec::Vec;
+
+/// Most bytes that one [`Write`] takes and one [`Read`] brings.
+pub const MAX_IO: usize = 3900;
+
+protocol! {
+    number 1;
+    /// Writes bytes as they are; `\n` is sent as `\r\n`. Answered when all of them are in the device's hands.
+    1 Write { bytes: Vec<u8> } -> ();
+    /// Waits for input and brings what there is, at most [`MAX_IO`] bytes. One reader at a time: `Busy` while another one waits.
+    2 Read {} -> Vec<u8>;
+    /// Columns and rows, as far as they are known (80 by 24 otherwise).
+    3 Size {} -> (u16, u16);
+    /// Reads of the calling program that wait are given up (answered with no bytes); used before a reader ends.
+    4 Cancel {} -> ();
+}
