@@ -10,6 +10,13 @@ use serde::de::DeserializeOwned;
 /// Bytes that fit the words of a message.
 pub const WORD_BYTES: usize = WORDS * 8;
 
+/// What can be encoded.
+pub trait Encode: Serialize {}
+impl<T: Serialize> Encode for T {}
+/// What can be decoded.
+pub trait Decode: DeserializeOwned {}
+impl<T: DeserializeOwned> Decode for T {}
+
 /// An encoded value.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Encoded {
