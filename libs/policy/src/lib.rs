@@ -8,7 +8,8 @@
 //!
 //! - [`Policy`], [`Event`], [`Sleep`]: what a policy is. [`Machine`], [`Decision`], [`Verdict`]: what it works on.
 //! - [`thresholds`], [`predicates`], [`gate`], [`tunables`]: the levels, and the accounting of free pages in `vm`.
-//! - [`cluster`]: what is written together.
+//! - [`cluster`], [`flush`]: what is written together, and what the pager's answers mean.
+//! - [`rss`]: the rules of resident-set trimming.
 //! - [`freebsd`], [`fifo`]: the policies; [`queues`] and [`worker`]: what they are built of.
 //! - [`oom`], [`lowmem`]: when to give up, how often to drain caches.
 //! - [`sim`]: a scripted machine for tests and simulators.
@@ -20,6 +21,7 @@ extern crate alloc;
 
 pub mod cluster;
 pub mod fifo;
+pub mod flush;
 pub mod freebsd;
 pub mod gate;
 pub mod lowmem;
@@ -28,6 +30,7 @@ pub mod oom;
 pub mod policy;
 pub mod predicates;
 pub mod queues;
+pub mod rss;
 pub mod sim;
 pub mod swapout_request;
 pub mod thresholds;
