@@ -123,7 +123,9 @@ impl<'a> SwapPager<'a> {
     }
 
     fn swap_off(&mut self, world: &mut impl World<'a>, op: Op, disk: u8) -> Answer {
-        let Some(device) = self.devices.place_of(disk).and_then(|p| self.devices.get_mut(p)) else { return BAD };
+        let Some(device) = self.devices.place_of(disk).and_then(|p| self.devices.get_mut(p)) else {
+            return BAD;
+        };
         match op {
             Op::SwapOffNext => match device.name_one() {
                 Some(key) => (Outcome::Ok, [key.object as u64, key.index as u64]),
@@ -174,7 +176,9 @@ impl<'a> SwapPager<'a> {
             .map(|r| (r.len - r.single.unwrap_or(0)) as u64)
             .sum();
         if pending != in_flight {
-            world.log(format_args!("audit: {pending} slots are being written, {in_flight} pages are in flight"));
+            world.log(format_args!(
+                "audit: {pending} slots are being written, {in_flight} pages are in flight"
+            ));
             wrong += 1;
         }
         (Outcome::Ok, [used, wrong])

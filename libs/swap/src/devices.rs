@@ -154,7 +154,9 @@ impl<'a> Devices<'a> {
         let mut count = 0;
         for device in self.iter() {
             count += (0..device.table().slots())
-                .filter(|s| matches!(device.table().get(*s), Some(Record::Committed(k, _)) if k.object == object))
+                .filter(
+                    |s| matches!(device.table().get(*s), Some(Record::Committed(k, _)) if k.object == object),
+                )
                 .count() as u64;
         }
         count

@@ -52,7 +52,10 @@ impl<'a> SwapPager<'a> {
                 Some(request) => self.settle(world, request, done.status),
                 None => {
                     self.counters.errors += 1;
-                    world.log(format_args!("the disks completed a request that was not made: {:#x}", done.cookie));
+                    world.log(format_args!(
+                        "the disks completed a request that was not made: {:#x}",
+                        done.cookie
+                    ));
                 }
             }
         }
@@ -131,7 +134,10 @@ impl<'a> SwapPager<'a> {
             },
             _ => {
                 let (outcome, results) = self.control(world, entry.op, entry.words);
-                self.answer(world, Completion { outcome, op: entry.op, cookie: entry.cookie, frame: 0, results });
+                self.answer(
+                    world,
+                    Completion { outcome, op: entry.op, cookie: entry.cookie, frame: 0, results },
+                );
             }
         }
     }

@@ -164,7 +164,12 @@ mod tests {
     use super::*;
 
     fn request() -> Request {
-        let pages = core::array::from_fn(|i| Page { index: i as u32, frame: 100 + i as u32, cookie: 0, freed: false });
+        let pages = core::array::from_fn(|i| Page {
+            index: i as u32,
+            frame: 100 + i as u32,
+            cookie: 0,
+            freed: false,
+        });
         Request {
             transfer: Transfer::Write,
             place: 0,

@@ -136,7 +136,8 @@ impl<'a> Table<'a> {
 
 fn words_of(id: &Identity) -> [u64; HEADER] {
     let words = [MAGIC, id.disk as u64, id.name, id.slots as u64];
-    let sum = words.iter().fold(0x5eed, |h: u64, w| (h.rotate_left(23) ^ w).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let sum =
+        words.iter().fold(0x5eed, |h: u64, w| (h.rotate_left(23) ^ w).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     [words[0], words[1], words[2], words[3], sum]
 }
 

@@ -45,7 +45,9 @@ fn swp_180_who_is_refused() {
     let (mut m, mut p) = Machine::with_pager(&[20, 20]);
     m.disks.insert(7, Disk { pages: 100, read_only: true, ..Disk::default() });
     m.disks.insert(8, Disk { pages: 2, ..Disk::default() });
-    for (disk, outcome) in [(1, Outcome::Again), (7, Outcome::Bad), (8, Outcome::Bad), (9, Outcome::Bad), (999, Outcome::Bad)] {
+    for (disk, outcome) in
+        [(1, Outcome::Again), (7, Outcome::Bad), (8, Outcome::Bad), (9, Outcome::Bad), (999, Outcome::Bad)]
+    {
         assert_eq!(m.op(&mut p, Op::Prepare, [disk, 0, 0]).0, outcome, "{disk}");
     }
     for op in [Op::SwapOffBegin, Op::SwapOffNext, Op::SwapOffEnd, Op::SwapOffAbort] {

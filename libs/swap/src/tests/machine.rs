@@ -166,7 +166,10 @@ impl Machine {
         for entry in &self.ring {
             let (first, len) = begun.take().map_or((*entry, 1), |(first, len)| (first, len + 1));
             assert_eq!(entry.sector, first.sector + 8 * (len as u64 - 1));
-            assert_eq!((entry.transfer, entry.disk, entry.cookie), (first.transfer, first.disk, first.cookie));
+            assert_eq!(
+                (entry.transfer, entry.disk, entry.cookie),
+                (first.transfer, first.disk, first.cookie)
+            );
             if entry.more { begun = Some((first, len)) } else { all.push((first, len)) }
         }
         all
@@ -221,7 +224,13 @@ impl Machine {
     }
 
     /// Reads pages of an object, and waits: outcome and, if it is `Ok`, contents.
-    pub fn get(&mut self, p: &mut Pager, object: u64, wanted: u8, indexes: &[u64]) -> Vec<Result<u64, Outcome>> {
+    pub fn get(
+        &mut self,
+        p: &mut Pager,
+        object: u64,
+        wanted: u8,
+        indexes: &[u64],
+    ) -> Vec<Result<u64, Outcome>> {
         let pages: Vec<_> = indexes.iter().map(|i| (*i, 0)).collect();
         let (first, frames) = self.run(Op::Get, object, wanted, &pages);
         self.settle(p);

@@ -146,7 +146,11 @@ fn swp_w13_bad_slots_are_set_aside() {
     let outcomes = m.put(&mut p, 1, &pages(0, 16, 0));
     let failed: Vec<_> = (0..16).filter(|i| outcomes[*i] != OK).collect();
     assert_eq!((failed, outcomes[5]), (vec![5], Outcome::Error));
-    assert!(m.log.iter().any(|l| l.contains("Write") && l.contains("slot 5 ") && l.contains("Io")), "{:?}", m.log);
+    assert!(
+        m.log.iter().any(|l| l.contains("Write") && l.contains("slot 5 ") && l.contains("Io")),
+        "{:?}",
+        m.log
+    );
     assert_eq!((p.summary().devices[0].bad, p.summary().devices[0].slots), (1, 19));
     assert_eq!(m.put(&mut p, 1, &[(5, 5)]), [OK]);
     m.op(&mut p, Op::Free, [1, 0, 100]);
