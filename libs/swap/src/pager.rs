@@ -77,6 +77,11 @@ impl<'a> SwapPager<'a> {
         self.owed == 0
     }
 
+    /// Whether `vm`'s next entry has to wait, for the disks or (if nothing is under way) for `vm` to take completions.
+    pub fn is_stalled(&self, world: &mut impl World<'a>) -> bool {
+        self.run.as_ref().is_some_and(Run::is_whole) || world.room() <= self.owed
+    }
+
     /// What `swapinfo` shows (SWP-234, SWP-235): sums are exact.
     pub fn summary(&self) -> Summary {
         let c = &self.counters;
