@@ -359,7 +359,7 @@ proptest! {
         let mut expected: HashMap<u32, u32> = HashMap::new();
         let mut first = None;
         for (cookie, (op, more, disk, sector, wild)) in (0u32..).zip(entries) {
-            let place = if wild { u64::MAX >> 3 } else { disk << 56 | sector * 8 };
+            let place = if wild { u64::MAX >> 3 } else { (disk << 56) | (sector * 8) };
             let entry = [op | if more { MORE } else { 0 } | (cookie as u64) << 32, place, 9, 0];
             let of = *first.get_or_insert(cookie);
             if !more {

@@ -68,7 +68,7 @@ proptest! {
             let run = if wild { run } else { 2 };
             // Devices of the table stay in use, or the rest would only fail.
             let op = if op == Op::SwapOffBegin as u64 { Op::Put as u64 } else { op };
-            let entry = [op | run << 8 | place % 3 << 16 | (cookie as u64) << 32, a, b, c];
+            let entry = [op | run << 8 | (place % 3) << 16 | (cookie as u64) << 32, a, b, c];
             if let Some(s) = Submission::unpack(&entry) {
                 *expected.entry(s.cookie).or_default() += 1;
             }
