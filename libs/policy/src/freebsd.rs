@@ -34,6 +34,8 @@ pub struct Freebsd {
     pages: Pages,
     worker: Worker,
     batch: Box<Batch>,
+    /// Pages that the active scan moved to the inactive queue and the machine was not yet told of.
+    falling: Box<Batch>,
     options: Options,
     /// Time of the last scan that aged anything (`vmd_last_active_scan`).
     last_active_us: Option<u64>,
@@ -47,6 +49,7 @@ impl Freebsd {
             pages: Pages::new(nr_frames),
             worker: Worker::default(),
             batch: Batch::new(),
+            falling: Batch::new(),
             options,
             last_active_us: None,
         }
@@ -225,23 +228,105 @@ impl Freebsd {
             + scan.deficit
             + scan.stuck;
         let maxscan = self.pages.len(List::Active);
-        let min_scan = self.due_by_age(m, maxscan, shortage);
+        let due = self.due_by_age(m, maxscan, shortage);
         let mut scanned = 0;
-        self.pages.hand = self.pages.first(List::Active);
-        while self.pages.hand != self.pages.end(List::Active) {
-            let by_age = min_scan.saturating_sub(scanned);
-            let by_shortage =
-                u32::try_from(shortage.max(0)).unwrap_or(u32::MAX).min(maxscan.saturating_sub(scanned));
-            let limit = (by_age.max(by_shortage) as usize).min(MAX_BATCH);
-            if limit == 0 {
+        self.falling.clear();
+        while self.pages.len(List::Active) > 0 {
+            let by_shortage = if shortage > 0 { shortage.min(i64::from(maxscan - scanned)) } else { 0 };
+            let sure = by_shortage.max(i64::from(due.saturating_sub(scanned)));
+            if sure == 0 {
                 break;
             }
-            let visited = self.age_batch(m, limit);
-            scanned += visited;
-            self.worker.stats.v_pdpages += u64::from(visited);
-            shortage -= self.apply_active(m);
+            self.harvest_active(m, sure);
+            scanned += self.age(due - scanned.min(due), maxscan - scanned, &mut shortage);
+            if self.falling.is_full() {
+                shortage += self.fall(m);
+            }
             self.drain(m);
         }
+        self.fall(m);
+    }
+
+    /// Harvests from the head of the active queue. `sure` pages will be visited; since most of those stay active, more
+    /// than that will be before the shortage is met, and a few larger harvests are cheaper than many small ones. What
+    /// was harvested in vain is kept.
+    fn harvest_active(&mut self, m: &mut dyn Machine, sure: i64) {
+        let Self { pages, batch, worker, .. } = self;
+        let room = (MAX_BATCH - self.falling.len()) as i64;
+        let count = sure.saturating_mul(4).max(32).min(room) as usize;
+        let end = pages.end(List::Active);
+        let mut at = pages.first(List::Active);
+        batch.clear();
+        while batch.len() < count && at != end {
+            batch.push(pages.page(at), Want::Deactivate);
+            at = pages.next(at);
+        }
+        batch.harvest(m, &mut worker.stats);
+    }
+
+    /// Ages the harvested pages one by one, as long as `due` were not visited, or fewer than `most` and there is a
+    /// shortage. Those still active go to the tail in their order (PGO-126), the others to the inactive queue. Returns
+    /// the number visited.
+    fn age(&mut self, due: u32, most: u32, shortage: &mut i64) -> u32 {
+        let Self { pages, batch, falling, worker, options, .. } = self;
+        let (mut visited, mut last_active) = (0, None);
+        for (frame, _, refs) in batch.looks() {
+            if visited >= due && (*shortage <= 0 || visited >= most) {
+                pages.save_references(frame, *refs);
+                continue;
+            }
+            visited += 1;
+            let refs = pages.references(frame, *refs, options.discount_first_reference);
+            let node = pages.node_mut(frame);
+            node.act_count = if refs > 0 {
+                advance(node.act_count, refs)
+            } else {
+                node.act_count.saturating_sub(ACT_DECLINE)
+            };
+            if node.act_count == 0 {
+                falling.push(pages.page(frame), Want::Deactivate);
+                pages.deactivate(frame);
+                *shortage -= 1;
+            } else {
+                last_active = Some(frame);
+            }
+        }
+        if let Some(last) = last_active {
+            pages.rotate(List::Active, last);
+        }
+        worker.stats.v_pdpages += u64::from(visited);
+        visited
+    }
+
+    /// Tells the machine of the deactivations. Returns how many it did not accept: those pages are active again, unless they are
+    /// stale.
+    fn fall(&mut self, m: &mut dyn Machine) -> i64 {
+        let Self { pages, falling, worker, .. } = self;
+        let stats = &mut worker.stats;
+        falling.decide(m, stats);
+        let mut failed = 0;
+        for (page, verdict) in falling.answers() {
+            if verdict == Verdict::Done {
+                stats.deactivated += 1;
+                continue;
+            }
+            failed += 1;
+            // An event may have come in between, and the frame hold another page by now.
+            let same = pages.knows(page) && pages.list(page.frame) == Some(List::Inactive);
+            if verdict == Verdict::Stale {
+                stats.stale += 1;
+                if same {
+                    pages.forget(page.frame);
+                }
+            } else {
+                stats.refused += 1;
+                if same {
+                    pages.push_tail(page.frame, List::Active);
+                }
+            }
+        }
+        falling.clear();
+        failed
     }
 
     /// Active pages that are due so that each is visited once in the update period (PGO-117), at most one lap; keeps the time
@@ -258,62 +343,6 @@ impl Freebsd {
             self.last_active_us = Some(now_us);
         }
         due
-    }
-
-    /// Ages up to `limit` active pages from the hand on. Those still active go to the tail at once; the batch is left with
-    /// those that fall to the inactive queue. Returns the number visited.
-    fn age_batch(&mut self, m: &mut dyn Machine, limit: usize) -> u32 {
-        let Self { pages, batch, worker, options, .. } = self;
-        let end = pages.end(List::Active);
-        batch.clear();
-        let mut at = pages.hand;
-        while batch.len() < limit && at != end {
-            batch.push(pages.page(at), Want::Deactivate);
-            at = pages.next(at);
-        }
-        pages.hand = at;
-        batch.harvest(m, &mut worker.stats);
-        let visited = batch.len() as u32;
-        batch.retain(|frame, harvested| {
-            let refs = pages.references(frame, harvested, options.discount_first_reference);
-            let node = pages.node_mut(frame);
-            node.act_count = if refs > 0 {
-                advance(node.act_count, refs)
-            } else {
-                node.act_count.saturating_sub(ACT_DECLINE)
-            };
-            let falls = node.act_count == 0;
-            if !falls {
-                pages.push_tail(frame, List::Active);
-            }
-            falls
-        });
-        visited
-    }
-
-    /// Hands over the deactivations of the batch; returns how many were done.
-    fn apply_active(&mut self, m: &mut dyn Machine) -> i64 {
-        let Self { pages, batch, worker, .. } = self;
-        let stats = &mut worker.stats;
-        batch.decide(m, stats);
-        let before = stats.deactivated;
-        for (frame, _, _, verdict) in batch.results() {
-            match verdict {
-                Verdict::Done => {
-                    stats.deactivated += 1;
-                    pages.deactivate(frame);
-                }
-                Verdict::Stale => {
-                    stats.stale += 1;
-                    pages.forget(frame);
-                }
-                _ => {
-                    stats.refused += 1;
-                    pages.push_tail(frame, List::Active);
-                }
-            }
-        }
-        (stats.deactivated - before) as i64
     }
 }
 

@@ -73,7 +73,7 @@ pub struct Node {
     pub act_count: u8,
     /// Flags, see the constants.
     pub flags: u8,
-    /// References that were harvested but could not be acted upon, since the page was busy or held.
+    /// References that were harvested but not acted upon, since the page was busy or held, or the scan ended before it.
     pub saved_refs: u8,
     list: u8,
 }
@@ -235,6 +235,24 @@ impl Pages {
         self.len[list as usize] += 1;
     }
 
+    /// Moves the pages from the head of a list up to and with `last`, which is on it, to its tail, in their order: as
+    /// requeueing each in turn, in one step.
+    pub fn rotate(&mut self, list: List, last: u32) {
+        let end = self.end(list);
+        let Node { next: first, prev: tail, .. } = self.nodes[end as usize];
+        if last == tail {
+            return;
+        }
+        let next = self.nodes[last as usize].next;
+        self.nodes[tail as usize].next = first;
+        self.nodes[first as usize].prev = tail;
+        self.nodes[last as usize].next = end;
+        self.nodes[next as usize].prev = end;
+        let sentinel = &mut self.nodes[end as usize];
+        sentinel.prev = last;
+        sentinel.next = next;
+    }
+
     /// Moves a page to the inactive tail. Coming from elsewhere it loses its second-chance mark (PGO-007); already
     /// inactive it keeps its place (PGO-237).
     pub fn deactivate(&mut self, frame: u32) {
@@ -254,13 +272,19 @@ impl Pages {
         }
     }
 
-    /// References to act upon, from a fresh harvest: with those saved at an earlier look, and, if so wanted, without the one
+    /// References to act upon, from a fresh harvest: with those saved at an earlier one, and, if so wanted, without the one
     /// that the faulting instruction made. Saved and new are not added, since they may be of the same mapping.
     pub fn references(&mut self, frame: u32, harvested: u8, discount_first: bool) -> u8 {
         let node = &mut self.nodes[frame as usize];
         let first = u8::from(discount_first && node.flags & FRESH != 0);
         node.flags &= !FRESH;
-        core::mem::take(&mut node.saved_refs).max(harvested.saturating_sub(first))
+        core::mem::take(&mut node.saved_refs).max(harvested).saturating_sub(first)
+    }
+
+    /// Keeps what was harvested for the page's next look.
+    pub fn save_references(&mut self, frame: u32, harvested: u8) {
+        let node = &mut self.nodes[frame as usize];
+        node.saved_refs = node.saved_refs.max(harvested);
     }
 
     /// Audits the lists (PGO-001): every page on a list says so and is pageable, links agree in both directions, lengths
