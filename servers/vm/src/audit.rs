@@ -119,6 +119,7 @@ impl<M: Machine> Vm<M> {
             swapped_all += swapped as u64;
         }
         f.equal("frames of objects", in_place[Place::Object as usize], resident_all);
+        f.equal("swap_used", self.frames.meter.get(Counter::swap_used), swapped_all);
         f.equal("frames of leaves", in_place[Place::Leaf as usize], leaves_all);
 
         // Spaces: regions disjoint, objects mapped exactly once, donated frames counted.

@@ -6,6 +6,7 @@
 
 extern crate alloc;
 
+#[cfg(target_os = "none")]
 mod kernel;
 #[cfg(target_os = "none")]
 mod start;

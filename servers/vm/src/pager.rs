@@ -135,11 +135,6 @@ impl<R> Pager<R> {
     pub fn reading(&self) -> u32 {
         self.reading
     }
-
-    /// Whether no swap device is there to write to.
-    pub fn without_devices(&self) -> bool {
-        !self.devices.iter().any(|d| d.active)
-    }
 }
 
 impl<M: Machine> Vm<M> {
@@ -273,7 +268,9 @@ impl<M: Machine> Vm<M> {
     /// only inactive ones for a policy, any for `vm`'s own reclaim.
     pub fn launder(&mut self, frame: u32, any_queue: bool) -> Verdict {
         let Some((object, index)) = self.page_of(frame) else { return Verdict::Stale };
-        if self.pager.without_devices() {
+        if self.frames.meter.get(Counter::swap_used) + self.pager.writing as u64
+            >= self.frames.meter.get(Counter::swap_total)
+        {
             return Verdict::NoSpace;
         }
         if !self.pager.room(MAX_RUN) || self.pager.writing >= self.tunables.max_laundering {
@@ -342,8 +339,9 @@ impl<M: Machine> Vm<M> {
         self.flush_requests();
     }
 
-    /// Counts copies given up, for an audit under way.
+    /// Counts copies given up.
     pub fn copies_given_up(&mut self, count: u64) {
+        self.frames.meter.sub(Counter::swap_used, count);
         if let Some(audit) = &mut self.pager.audit {
             audit.frees_after += count;
         }
@@ -409,6 +407,10 @@ impl<M: Machine> Vm<M> {
         if any {
             self.flush_requests();
             self.waiting.pager_ready();
+            // Pages that were being cleaned for somebody who waits are clean now: the policy can go on.
+            if self.frames.gate.pages_needed() {
+                self.policy_go_on();
+            }
         }
     }
 
@@ -496,6 +498,9 @@ impl<M: Machine> Vm<M> {
         let ok = c.outcome == Outcome::Ok;
         if ok {
             self.frames.meter.add(Counter::v_swappgsout, 1);
+            if !self.objects.get(object).is_some_and(|o| o.entry(index).swapped()) {
+                self.frames.meter.add(Counter::swap_used, 1);
+            }
             self.set_entry(object, index, |e| e.with_swapped(true));
         } else {
             self.frames.meter.add(Counter::v_pageout_errors, 1);

@@ -284,6 +284,13 @@ impl<M: Machine> Vm<M> {
         self.m.signal(notification, POLICY_BIT);
     }
 
+    /// Events came that a policy short of pages waits for.
+    pub fn policy_go_on(&mut self) {
+        if self.policy.ready {
+            self.wake_policy();
+        }
+    }
+
     /// Pages are needed: the policy is told, and the clock starts for it.
     pub fn policy_shortage(&mut self) {
         if !self.policy.ready {

@@ -5,6 +5,7 @@ use crate::machine::Machine;
 use crate::vm::Vm;
 use alloc::string::String;
 use alloc::vec::Vec;
+use ebb_abi::meter::Counter;
 use ebb_policy::TunableError;
 use ebb_policy::tunables::TUNABLES;
 use ebb_proto::Error;
@@ -34,6 +35,7 @@ impl<M: Machine> Vm<M> {
 
     /// Sets a tunable.
     pub fn tunable_set(&mut self, name: &str, value: i64) -> Result<(), Error> {
+        self.frames.meter.add(Counter::tunables_generation, 1);
         let error = |e| match e {
             TunableError::Unknown => Error::NotFound,
             TunableError::ReadOnly => Error::NotPermitted,

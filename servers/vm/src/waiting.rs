@@ -7,6 +7,7 @@ use crate::vm::Vm;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use ebb_abi::fault::Access;
+use ebb_abi::meter::Counter;
 use ebb_proto::Error;
 use ebb_proto::vm::{self as proto, Space};
 
@@ -140,9 +141,16 @@ impl<M: Machine> Vm<M> {
                         .unwrap_or(0),
                 };
                 self.waiting.memory.insert(at, (now, work));
+                self.publish_oldest();
             }
             Reason::Pager => self.waiting.pager.push_back(work),
         }
+    }
+
+    /// Publishes since when the oldest waits (W07).
+    fn publish_oldest(&mut self) {
+        let since = self.waiting.oldest_memory_wait().unwrap_or(0);
+        self.frames.meter.set(Counter::oldest_wait_since, since);
     }
 
     /// Tries again so many of those that wait for memory.
@@ -152,6 +160,9 @@ impl<M: Machine> Vm<M> {
             let Some((_, work)) = self.waiting.memory.pop_front() else { break };
             self.attempt(work);
             any = true;
+        }
+        if any {
+            self.publish_oldest();
         }
         any
     }
@@ -196,6 +207,7 @@ impl<M: Machine> Vm<M> {
         for _ in self.waiting.memory.len()..before {
             self.frames.cancel_wait();
         }
+        self.publish_oldest();
         // Pages of a wiring under way that were counted and not reached.
         self.frames.unwire(unwire as u32);
     }
