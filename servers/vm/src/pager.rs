@@ -21,7 +21,7 @@ use ebb_proto::Error;
 use ebb_proto::pager::{
     Completion, DEVICE_STRIDE, DEVICES, MAX_RUN, Op, Outcome, RING_PAGES, RINGS, Submission,
 };
-use ebb_proto::vm::{EventKind, PAGER_BIT, PAGER_SUBMIT_BIT, PagerAttachment, Space, Verdict};
+use ebb_proto::vm::{EventKind, PAGER_BIT, PAGER_SUBMIT_BIT, PagerAttachment, PagerDevice, Space, Verdict};
 use ebb_ring::{Consumer, Producer};
 
 /// A swap device.
@@ -33,8 +33,6 @@ pub struct Device {
     pub place: u8,
     /// Its durable segment.
     pub segment: u32,
-    /// Pages of heap that the pager needs for it.
-    pub heap: u32,
     /// The segment for these; each instance of the pager builds its tables there anew.
     pub heap_segment: u32,
     /// Slots that can be allocated.
@@ -150,8 +148,24 @@ impl<M: Machine> Vm<M> {
         words.iter().for_each(|w| w.store(0, core::sync::atomic::Ordering::Relaxed));
         let (first, second) = words.split_at(words.len() / 2);
         self.map_segment_at(space, id, RINGS)?;
+        let mut devices = Vec::with_capacity(self.pager.devices.len());
         for at in 0..self.pager.devices.len() {
-            self.map_device(space, at)?;
+            let (durable, heap) = self.map_device(space, at)?;
+            let d = &self.pager.devices[at];
+            // One that was being added had no slot in use: it is added again by the request that is submitted again.
+            if d.slots > 0 {
+                let pages = |id: u32| {
+                    self.segments
+                        .get(id as usize)
+                        .and_then(|s| s.as_ref())
+                        .map_or(0, |s| s.frames.len() as u64)
+                };
+                devices.push(PagerDevice {
+                    disk: d.disk,
+                    segment: (durable, pages(d.segment)),
+                    heap: (heap, pages(d.heap_segment)),
+                });
+            }
         }
         self.pager.submissions = Producer::new(first);
         self.pager.completions = Consumer::new(second);
@@ -165,7 +179,7 @@ impl<M: Machine> Vm<M> {
         }
         self.frames.meter.set(Counter::pager_generation, self.pager.generation as u64);
         self.resubmit();
-        Ok(PagerAttachment { doorbell, generation: self.pager.generation })
+        Ok(PagerAttachment { doorbell, generation: self.pager.generation, devices })
     }
 
     /// Maps a device's segments, durable and heap, into a pager's space.

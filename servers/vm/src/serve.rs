@@ -12,6 +12,8 @@ use ebb_rt::client::from_sys;
 
 /// Bytes of memory in one answer.
 const MAX_READ: usize = 2048;
+/// Frame numbers in one answer.
+const MAX_FRAMES: usize = 256;
 
 impl<M: Machine> Vm<M> {
     /// Serves a call of the program in `caller`. `handle` came with the message (`Handle::NONE`: none did).
@@ -151,6 +153,18 @@ impl<M: Machine> Vm<M> {
             Request::SegmentFree(op) => {
                 let result = init.and_then(|()| self.segment_free(op.id));
                 self.m.answer::<proto::SegmentFree>(reply, result, &[]);
+            }
+            Request::SegmentFrames(op) => {
+                let result = init.and_then(|()| {
+                    let segment = self.segments.get(op.id as usize).and_then(|s| s.as_ref());
+                    let frames = &segment.ok_or(Error::NotFound)?.frames;
+                    Ok(frames.iter().skip(op.first as usize).take(MAX_FRAMES).copied().collect())
+                });
+                self.m.answer::<proto::SegmentFrames>(reply, result, &[]);
+            }
+            Request::DonateTables(op) => {
+                let result = init.and_then(|()| self.donate_tables(op.space));
+                self.m.answer::<proto::DonateTables>(reply, result, &[]);
             }
             Request::TakeEvents(_) => {
                 let result = init.map(|()| self.take_happenings());

@@ -127,15 +127,7 @@ impl<M: Machine> Vm<M> {
                 return Err(error);
             }
         };
-        self.pager.devices.push(Device {
-            disk,
-            place,
-            segment,
-            heap: heap.max(1) as u32,
-            heap_segment,
-            slots: 0,
-            active: false,
-        });
+        self.pager.devices.push(Device { disk, place, segment, heap_segment, slots: 0, active: false });
         let space = self.pager.space();
         match self.map_device(space, self.pager.devices.len() - 1) {
             Ok(places) => Ok(places),
