@@ -18,7 +18,7 @@ use alloc::boxed::Box;
 use crate::machine::{MAX_BATCH, Machine, Page, Verdict, Want};
 use crate::policy::{Event, Inconsistency, Policy, Sleep, Stats};
 use crate::queues::{ACT_ADVANCE, ACT_DECLINE, ACT_MAX, LAUNDERING, List, MARKED, Pages, WIRED};
-use crate::worker::{Batch, Gate, Scan, Worker};
+use crate::worker::{Batch, Gate, Scan, Worker, drain};
 
 /// Choices made when the policy is created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,12 +65,6 @@ impl Freebsd {
         })
     }
 
-    fn drain(&mut self, m: &mut dyn Machine) {
-        while let Some(event) = m.next_event() {
-            self.event(event);
-        }
-    }
-
     /// Brings back what was set aside, once it may be written again.
     fn unpark(&mut self, m: &dyn Machine) {
         if Gate::of(m) == Gate::Disabled {
@@ -103,7 +97,7 @@ impl Freebsd {
                 self.batch.decide(m, &mut self.worker.stats);
                 self.apply_inactive(scan, gate, launders > 0);
             }
-            self.drain(m);
+            drain(self, m);
         }
     }
 
@@ -242,7 +236,7 @@ impl Freebsd {
             if self.falling.is_full() {
                 shortage += self.fall(m);
             }
-            self.drain(m);
+            drain(self, m);
         }
         self.fall(m);
     }
@@ -396,7 +390,7 @@ impl Policy for Freebsd {
     }
 
     fn run(&mut self, m: &mut dyn Machine) -> Sleep {
-        self.drain(m);
+        drain(self, m);
         if self.last_active_us.is_none() {
             self.last_active_us = Some(m.now_us());
         }
