@@ -256,6 +256,16 @@ impl Batch {
         }
     }
 
+    /// Replaces what is in it by pages that are only to be looked at, as many as it takes.
+    pub fn fill(&mut self, frames: impl Iterator<Item = u32>) {
+        self.len = self.frames.iter_mut().zip(frames).map(|(slot, frame)| *slot = frame).count();
+    }
+
+    /// Frame and references of each page, in order.
+    pub fn harvested(&self) -> impl Iterator<Item = (u32, u8)> {
+        self.frames.iter().zip(&self.refs).take(self.len).map(|(frame, refs)| (*frame, *refs))
+    }
+
     /// Harvests the references to its pages; one call.
     pub fn harvest(&mut self, m: &mut dyn Machine, stats: &mut Stats) {
         stats.harvests += 1;
