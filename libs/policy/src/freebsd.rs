@@ -10,6 +10,10 @@
 //!   ([`Worker::launder_limit`]); a page that needs one more begins the next batch.
 //! - `vm` carries decisions out in order, each seeing the effects of those before it.
 //!
+//! What it costs, counted on the host: about 45 instructions for a look at an active page, 200 for the way of a page through the
+//! inactive queue to its end. How many looks a page gets is the seed's rule: about ten where every page is
+//! touched once, since it comes in with a count of 5 and the faulting instruction's own reference adds 4.
+//!
 //! One difference: references are harvested before it is known whether a page is busy or held, so they are kept for the next
 //! look when it is ([`crate::queues::Node::saved_refs`]).
 
