@@ -71,9 +71,9 @@ pub enum Verdict {
     Dirty,
     /// The page is dirty and its object is being torn down by somebody who will free it (PGO-103).
     DirtyDead,
-    /// The page is busy: an I/O on it is under way (PGO-094, PGO-109).
+    /// The page is busy: an I/O on it is under way (PGO-094, PGO-109). Answers every wish but `Deactivate`.
     Busy,
-    /// The page is held by somebody for a moment (PGO-092).
+    /// The page is held by somebody for a moment (PGO-092). Goes before `Busy`; answers every wish but `Deactivate`.
     Held,
     /// Not the page it was: freed, reused, or wired since. The policy forgets the pair; an event that says why may
     /// be under way and finds nothing.

@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use crate::lowmem::Lowmem;
 use crate::machine::{Decision, MAX_BATCH, Machine, OomReason, Page, Request, Verdict, Want};
 use crate::oom::{Oom, Outcome};
-use crate::policy::{Sleep, Stats};
+use crate::policy::{Policy, Sleep, Stats};
 use crate::swapout_request;
 
 /// Write operations and pages per scan at pass 2 and above (PGO-026, W05).
@@ -192,6 +192,13 @@ impl Worker {
     }
 }
 
+/// Hands a policy the events that are waiting.
+pub fn drain(policy: &mut impl Policy, m: &mut dyn Machine) {
+    while let Some(event) = m.next_event() {
+        policy.event(event);
+    }
+}
+
 /// One batch of a scan: allocated once.
 #[derive(Debug)]
 pub struct Batch {
@@ -247,6 +254,16 @@ impl Batch {
             *decision = Decision { page, want };
             self.len += 1;
         }
+    }
+
+    /// Replaces what is in it by pages that are only to be looked at, as many as it takes.
+    pub fn fill(&mut self, frames: impl Iterator<Item = u32>) {
+        self.len = self.frames.iter_mut().zip(frames).map(|(slot, frame)| *slot = frame).count();
+    }
+
+    /// Frame and references of each page, in order.
+    pub fn harvested(&self) -> impl Iterator<Item = (u32, u8)> {
+        self.frames.iter().zip(&self.refs).take(self.len).map(|(frame, refs)| (*frame, *refs))
     }
 
     /// Harvests the references to its pages; one call.

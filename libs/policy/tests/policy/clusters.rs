@@ -77,7 +77,7 @@ fn pgo_146_w04_aligned_centre() {
 }
 
 #[test]
-fn pgo_147_size_cap() {
+fn pgo_147_w33_size_cap() {
     assert_eq!(dirty(50, 100, 16).count(), 16);
     // W33: whatever is asked for, it fits an array of MAX_CLUSTER.
     assert_eq!(dirty(50, 100, u64::MAX).count() as u64, MAX_CLUSTER);
