@@ -220,7 +220,7 @@ pub const PAGER_SUBMIT_BIT: u64 = 1;
 pub const HAPPENING_BIT: u64 = 1;
 
 /// Label of a batch of decisions, which is not encoded with postcard but travels as a vector: word 0 the count (at most [`MAX_DECISIONS`]), word 1 the
-/// attachment's generation; elements: frame in bits 0..30, what is wanted in bits 30..32 ([`Want`]), page generation in bits 32..64. The answer has the verdicts
+/// attachment's generation, word 2 how many writes may be started at most (a `Launder` beyond that is a `Reclaim`); elements: frame in bits 0..30, what is wanted in bits 30..32 ([`Want`]), page generation in bits 32..64. The answer has the verdicts
 /// in place: code in bits 0..8 ([`Verdict`]), number of pages in bits 8..16. Errors: `Superseded`, `NotPermitted`, `Malformed`.
 pub const DECIDE: u32 = (4 << 16) | 0xff;
 /// Most decisions in one message.

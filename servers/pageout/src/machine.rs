@@ -40,6 +40,8 @@ pub struct Live {
     /// Frames whose bits were read.
     pub harvested: u64,
     tunables_seen: u64,
+    /// Writes that the next batch may start.
+    most_writes: u32,
 }
 
 impl Live {
@@ -57,6 +59,7 @@ impl Live {
             decide_cycles: 0,
             harvested: 0,
             tunables_seen: u64::MAX,
+            most_writes: u32::MAX,
         }
     }
 
@@ -90,12 +93,16 @@ impl Live {
         let mut message = Message { tag: Tag::new(DECIDE, batch.len() * 8, 0), ..Default::default() };
         message.words[0] = batch.len() as u64;
         message.words[1] = self.generation as u64;
+        message.words[2] = self.most_writes as u64;
         let answer = ipc::call(self.vm, &message).map_err(from_sys)?;
         if answer.tag.label() != LABEL_OK {
             return Err(Error::from_code(answer.words[0]));
         }
         for (cell, verdict) in vector().iter().zip(verdicts) {
             *verdict = translate(cell.get());
+            if let Verdict::Started { .. } = verdict {
+                self.most_writes = self.most_writes.saturating_sub(1);
+            }
         }
         Ok(())
     }
@@ -186,7 +193,13 @@ impl Machine for Live {
                 break;
             }
         }
+        self.most_writes = u32::MAX;
         self.decide_cycles += tsc() - start;
+    }
+
+    fn limit_launders(&mut self, most: u32) -> bool {
+        self.most_writes = most;
+        true
     }
 
     fn request(&mut self, request: Request) {

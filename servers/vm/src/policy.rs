@@ -341,8 +341,14 @@ impl<M: Machine> Vm<M> {
         self.happened(Happening::PolicyEjected { space });
     }
 
-    /// Carries out a batch of decisions; each element becomes its verdict.
-    pub fn decide(&mut self, space: Space, generation: u32, batch: &mut [u64]) -> Result<(), Error> {
+    /// Carries out a batch of decisions in order; each element becomes its verdict. After `most` writes were started, `Launder` means `Reclaim`.
+    pub fn decide(
+        &mut self,
+        space: Space,
+        generation: u32,
+        most: u32,
+        batch: &mut [u64],
+    ) -> Result<(), Error> {
         self.check_policy(space, generation)?;
         if batch.len() > MAX_DECISIONS {
             return Err(Error::Invalid);
@@ -364,9 +370,13 @@ impl<M: Machine> Vm<M> {
             *slot = if *slot & MODIFIED != 0 { FAILED } else { parse(*decision).0 as u64 };
         }
         self.modified(FrameOp::RemoveAll, &mut state);
-        let mut refused = 0;
+        let (mut refused, mut started) = (0, 0);
         for (decision, bits) in batch.iter_mut().zip(&state) {
-            let verdict = self.judge(*decision).unwrap_or_else(|| self.carry_out(*decision, *bits));
+            let verdict = self.judge(*decision).unwrap_or_else(|| {
+                let may_write = started < most;
+                self.carry_out(*decision, *bits, may_write)
+            });
+            started += (verdict == Verdict::Started) as u32;
             refused += matches!(verdict, Verdict::Stale | Verdict::Refused) as u64;
             *decision = verdict as u64 | (verdict == Verdict::Started) as u64 * 256;
         }
@@ -390,14 +400,14 @@ impl<M: Machine> Vm<M> {
 
     /// Why a decision cannot be carried out, if it cannot.
     fn judge(&self, decision: u64) -> Option<Verdict> {
-        let (frame, _) = parse(decision);
+        let (frame, want) = parse(decision);
         let page = self.frames.page(frame);
         if page.place != Place::Object || page.generation != (decision >> 32) as u32 {
             Some(Verdict::Stale)
-        } else if page.flags.intersects(Flags::BUSY) {
-            Some(Verdict::Busy)
         } else if page.wired > 0 {
             Some(Verdict::Held)
+        } else if page.flags.intersects(Flags::BUSY) && want != Want::Deactivate {
+            Some(Verdict::Busy)
         } else if !page.flags.intersects(Flags::QUEUED) {
             Some(Verdict::Stale)
         } else {
@@ -405,7 +415,7 @@ impl<M: Machine> Vm<M> {
         }
     }
 
-    fn carry_out(&mut self, decision: u64, bits: u64) -> Verdict {
+    fn carry_out(&mut self, decision: u64, bits: u64, may_write: bool) -> Verdict {
         let (frame, want) = parse(decision);
         match want {
             Want::Activate => {
@@ -420,11 +430,7 @@ impl<M: Machine> Vm<M> {
                 self.reclaim(frame);
                 Verdict::Done
             }
-            Want::Reclaim => {
-                self.note_dirty(frame, bits);
-                Verdict::Dirty
-            }
-            Want::Launder => {
+            Want::Launder if may_write => {
                 self.note_dirty(frame, bits);
                 let verdict = self.launder(frame, false);
                 if verdict == Verdict::NoSpace {
@@ -432,6 +438,10 @@ impl<M: Machine> Vm<M> {
                     self.frames.set_queue(frame, Flags::ACTIVE);
                 }
                 verdict
+            }
+            Want::Reclaim | Want::Launder => {
+                self.note_dirty(frame, bits);
+                Verdict::Dirty
             }
         }
     }

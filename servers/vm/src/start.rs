@@ -202,7 +202,7 @@ fn serve_message(vm: &mut Vm<Kernel>, from: Space, reply: Call, message: &Messag
 
 /// A batch of decisions: a vector in, a vector of verdicts out.
 fn decide(vm: &mut Vm<Kernel>, from: Space, reply: Call, message: &Message) {
-    let [count, generation, ..] = message.words;
+    let [count, generation, most, ..] = message.words;
     let count = count as usize;
     if count > MAX_DECISIONS.min(MAX_VECTOR) || message.tag.bytes() < count * 8 {
         return reply.fail(Error::Malformed);
@@ -211,7 +211,7 @@ fn decide(vm: &mut Vm<Kernel>, from: Space, reply: Call, message: &Message) {
     for (slot, cell) in batch.iter_mut().zip(vector().iter().take(count)) {
         *slot = cell.get();
     }
-    match vm.decide(from, generation as u32, &mut batch[..count]) {
+    match vm.decide(from, generation as u32, most.min(u32::MAX as u64) as u32, &mut batch[..count]) {
         Ok(()) => {
             for (cell, slot) in vector().iter().zip(&batch[..count]) {
                 cell.set(*slot);
