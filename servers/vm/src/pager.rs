@@ -24,6 +24,9 @@ use ebb_proto::pager::{
 use ebb_proto::vm::{EventKind, PAGER_BIT, PAGER_SUBMIT_BIT, PagerAttachment, PagerDevice, Space, Verdict};
 use ebb_ring::{Consumer, Producer};
 
+/// Entries of the submission ring kept for frees and control.
+const KEPT: usize = 16;
+
 /// A swap device.
 #[derive(Clone, Debug)]
 pub struct Device {
@@ -71,6 +74,8 @@ pub struct Pager<R> {
     submissions: Option<Producer<'static>>,
     completions: Option<Consumer<'static>>,
     ring_segment: u32,
+    /// Entries that the submission ring holds.
+    capacity: usize,
     frees: VecDeque<FreeRequest>,
     control: VecDeque<(Submission, bool)>,
     reading: u32,
@@ -96,6 +101,7 @@ impl<R> Pager<R> {
             submissions: None,
             completions: None,
             ring_segment,
+            capacity: 0,
             frees: VecDeque::with_capacity(256),
             control: VecDeque::with_capacity(16),
             reading: 0,
@@ -118,10 +124,17 @@ impl<R> Pager<R> {
         self.attached
     }
 
-    /// Whether so many entries can be submitted. The last few are kept for frees and control.
+    /// Whether so many pages more can be asked for. All that are in flight must fit the ring at once, because after the death of the pager they
+    /// are submitted again; a few entries are kept for frees and control.
     pub fn room(&self, entries: usize) -> bool {
+        let in_flight = (self.reading + self.writing) as usize;
         self.attached
-            && self.submissions.as_ref().and_then(|s| s.room().ok()).is_some_and(|room| room >= entries + 16)
+            && in_flight + entries + KEPT <= self.capacity
+            && self
+                .submissions
+                .as_ref()
+                .and_then(|s| s.room().ok())
+                .is_some_and(|room| room >= entries + KEPT)
     }
 
     /// Pages being written.
@@ -167,6 +180,7 @@ impl<M: Machine> Vm<M> {
                 });
             }
         }
+        self.pager.capacity = ebb_ring::capacity(first.len());
         self.pager.submissions = Producer::new(first);
         self.pager.completions = Consumer::new(second);
         self.pager.space = space;
@@ -203,6 +217,8 @@ impl<M: Machine> Vm<M> {
         self.pager.submissions = None;
         self.pager.completions = None;
         self.pager.detached_at = self.m.now();
+        self.pager.control.clear();
+        self.give_up_swap_change();
         if let Some(audit) = self.pager.audit.take() {
             let mut report = audit.report;
             report.problems.push(alloc::string::String::from("the pager died during the audit"));
@@ -214,9 +230,6 @@ impl<M: Machine> Vm<M> {
     fn resubmit(&mut self) {
         for request in &mut self.pager.frees {
             request.submitted = false;
-        }
-        for (_, submitted) in &mut self.pager.control {
-            *submitted = false;
         }
         self.flush_requests();
         let mut again = 0;
@@ -233,7 +246,7 @@ impl<M: Machine> Vm<M> {
                 cookie: page.generation,
                 words: [page.object as u64, page.index as u64, frame as u64],
             };
-            // The ring has room for more than `vm` ever lets be in flight (`max_in_flight`).
+            // There is room: no more is ever in flight than the ring holds ([`Pager::room`]).
             if !self.push(&submission) {
                 self.m.log(format_args!("no room to submit frame {frame} again"));
             }

@@ -80,6 +80,24 @@ impl<M: Machine> Vm<M> {
         }
     }
 
+    /// The pager is gone in the middle of a change: a device that was being added is not, one that was being removed stays.
+    pub fn give_up_swap_change(&mut self) {
+        match self.swap_change.take() {
+            Some(SwapChange::On { reply, disk }) => {
+                self.remove_device(disk);
+                self.m.answer::<proto::SwapOn>(reply, Err(Error::Dead), &[]);
+            }
+            Some(SwapChange::Off { reply, disk, .. }) => {
+                if let Some(device) = self.pager.devices.iter_mut().find(|d| d.disk == disk) {
+                    device.active = true;
+                }
+                self.publish_swap();
+                self.m.answer::<proto::SwapOff>(reply, Err(Error::Dead), &[]);
+            }
+            None => {}
+        }
+    }
+
     /// The pager has answered a step.
     pub fn swap_change_done(&mut self, c: &Completion) {
         match (self.swap_change.take(), c.op) {
