@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use ebb_abi::boot::{BootInfo, handles};
 use ebb_abi::layout::{HEAP, MESSAGE_BUFFER, SEGMENTS, STACK_TOP, START_INFO};
 use ebb_abi::map::{MapFlags, MapOp};
-use ebb_abi::thread::ThreadOp;
+use ebb_abi::thread::{TaskOp, ThreadOp};
 use ebb_abi::{Frame, Handle, Kind, PAGE_SIZE, Rights};
 use ebb_proto::Error;
 use ebb_proto::levels;
@@ -148,6 +148,9 @@ pub fn start_vm(
     };
     crate::spawn::write_start_info(&start_info, SEGMENTS)?;
 
+    for vital in [task, handles::TASK] {
+        object::task_control(vital, TaskOp::Vital, 0, 0).map_err(from_sys)?;
+    }
     object::thread_control(thread, ThreadOp::Priority, priority()).map_err(from_sys)?;
     object::thread_control(thread, ThreadOp::Bind, vm_notification.0 as u64).map_err(from_sys)?;
     object::thread_control(handles::THREAD, ThreadOp::Bind, notification.0 as u64).map_err(from_sys)?;

@@ -115,7 +115,10 @@ impl<M: Machine> Vm<M> {
             kernel_frames: 0,
             faults: (0, 0),
         });
-        self.watch(id, task)?;
+        // Its exceptions have nobody to go to but the kernel.
+        self.m
+            .task_control(task, TaskOp::FaultEndpoint, self.endpoint.0 as u64, id as u64)
+            .map_err(from_sys)?;
         self.map_meter(id)
     }
 
@@ -260,6 +263,18 @@ impl<M: Machine> Vm<M> {
             space.kernel_frames += taken as u64;
         }
         if taken == 0 { Err(Error::NoMemory) } else { Ok(()) }
+    }
+
+    /// Makes `vm`'s own handle table larger.
+    pub fn more_handles(&mut self) -> Result<(), Error> {
+        let frame = self.kernel_frame(0)?;
+        match self.m.donate(self.own_task, Donation::Handles, &[Frame(frame)]) {
+            Ok(1) => Ok(()),
+            _ => {
+                self.frames.free(frame);
+                Err(Error::NoMemory)
+            }
+        }
     }
 
     /// Copies a handle of `vm`'s into a space; its table grows if it is full.

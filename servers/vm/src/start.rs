@@ -142,7 +142,7 @@ fn serve(vm: &mut Vm<Kernel>) -> Result<core::convert::Infallible, Error> {
             ipc::timer(vm.notification, TIMER_BIT, due).map_err(ebb_rt::client::from_sys)?;
         }
         let received = match resolved.take() {
-            None => server::receive(vm.endpoint)?,
+            None => receive(vm)?,
             Some(r) => answer_and_receive(vm, r)?,
         };
         match received {
@@ -161,11 +161,21 @@ fn serve(vm: &mut Vm<Kernel>) -> Result<core::convert::Infallible, Error> {
     }
 }
 
+/// Receives; when the own handle table is full of callers that wait, it grows.
+fn receive(vm: &mut Vm<Kernel>) -> Result<Received, Error> {
+    loop {
+        match ipc::receive(vm.endpoint) {
+            Err(ebb_abi::Error::NoSlot) => vm.more_handles()?,
+            other => return other.map_err(ebb_rt::client::from_sys),
+        }
+    }
+}
+
 /// The usual end of a fault: mapping, answer and next receive in one trap.
 fn answer_and_receive(vm: &mut Vm<Kernel>, r: Resolved) -> Result<Received, Error> {
     let Some(task) = vm.spaces.get(r.space).map(|s| s.task) else {
         // It ended meanwhile, and its threads with it.
-        return server::receive(vm.endpoint);
+        return receive(vm);
     };
     let reply = r.reply.into_handle();
     match ipc::map_reply_receive(reply, vm.m.phys, task, r.op, vm.endpoint) {
@@ -174,7 +184,7 @@ fn answer_and_receive(vm: &mut Vm<Kernel>, r: Resolved) -> Result<Received, Erro
         Err(_) => {
             vm.finish_fault(r.space, Call::new(reply), r.op);
             vm.ring_pager();
-            server::receive(vm.endpoint)
+            receive(vm)
         }
     }
 }
