@@ -8,9 +8,11 @@
 
 extern crate alloc;
 
+mod failure;
 mod parse;
 mod unit;
 
+pub use failure::Failure;
 pub use parse::{Args, Spec};
 pub use unit::{Ratio, Size, milliseconds, number, ratio, size};
 

@@ -112,6 +112,13 @@ impl<'m, P: Probe> Workload<'m, P> {
         self.chunks.len() as u64 * CHUNK_PAGES
     }
 
+    /// Address of a word that was wrong, for the person who looks for it.
+    pub fn address(&self, wrong: &Wrong) -> u64 {
+        let base =
+            self.chunks.get((wrong.page / CHUNK_PAGES) as usize).map_or(0, |c| c.words.as_ptr() as u64);
+        base + wrong.page % CHUNK_PAGES * (WORDS as u64 * 8) + wrong.offset
+    }
+
     /// What was seen so far.
     pub fn stats(&self) -> &Stats {
         &self.stats
@@ -137,7 +144,7 @@ impl<'m, P: Probe> Workload<'m, P> {
         if write && !self.verify {
             cells[0].store(0, Relaxed);
         } else {
-            cells[0].load(Relaxed);
+            core::hint::black_box(cells[0].load(Relaxed));
         }
         let cycles = self.probe.cycles().saturating_sub(start);
         let (faults_after, major_after) = self.probe.faults();
@@ -252,6 +259,7 @@ mod tests {
         memory[42 * WORDS + WORDS - 1].fetch_xor(1, Relaxed);
         let wrong = work.verify_all(100).unwrap_err();
         assert_eq!((wrong.page, wrong.offset, wrong.expected ^ wrong.found), (42, 4088, 1));
+        assert_eq!(work.address(&wrong), &raw const memory[42 * WORDS + WORDS - 1] as u64);
         assert_eq!(work.touch(42), Err(wrong));
         assert_eq!(work.touch(41), Ok(()));
     }
