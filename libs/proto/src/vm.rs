@@ -195,6 +195,19 @@ pub struct PagerAttachment {
     pub doorbell: u32,
     /// Number of this attachment.
     pub generation: u32,
+    /// The devices that an earlier instance had, mapped where it had them.
+    pub devices: Vec<PagerDevice>,
+}
+
+/// A swap device that a new instance of the pager finds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PagerDevice {
+    /// Its disk.
+    pub disk: u8,
+    /// Address and pages of its durable segment.
+    pub segment: (u64, u64),
+    /// Address and pages of its heap.
+    pub heap: (u64, u64),
 }
 
 /// Bit of `vm`'s notification: completions of the pager.
@@ -365,6 +378,10 @@ protocol! {
     26 SegmentFree { id: u32 } -> ();
     /// Gives back an endpoint or a notification made with the operations above; the message carries it.
     27 ObjectFree {} -> ();
+    /// Frame numbers of a segment, from a page on, at most 256: for drivers, whose devices need to know.
+    29 SegmentFrames { id: u32, first: u32 } -> Vec<u32>;
+    /// Gives a space's task frames for page tables, for mappings that it makes itself (device registers).
+    30 DonateTables { space: Space } -> ();
     /// What happened since the last call.
     28 TakeEvents {} -> Vec<Happening>;
 
