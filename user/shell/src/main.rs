@@ -12,6 +12,7 @@
 
 extern crate alloc;
 
+mod boot;
 mod commands;
 mod jobs;
 mod person;
@@ -42,7 +43,7 @@ fn main(info: &'static StartInfo) -> u8 {
     };
     match info.args.as_slice() {
         [flag, text] if flag == "-c" => shell.script(text),
-        [] => match script(&shell) {
+        [] => match prepared_script(&shell) {
             Ok(Some(text)) => {
                 let status = shell.script(&text);
                 shutdown(&shell, status)
@@ -58,6 +59,12 @@ fn main(info: &'static StartInfo) -> u8 {
             ebb_args::USAGE
         }
     }
+}
+
+/// Makes the machine ready and looks for the text given with `--exec`.
+fn prepared_script(shell: &Shell) -> Result<Option<String>, Error> {
+    boot::swap_disks(shell);
+    script(shell)
 }
 
 /// The text given with `--exec`, if there is one.
