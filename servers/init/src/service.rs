@@ -36,6 +36,8 @@ const READY_US: u64 = 10_000_000;
 /// Deaths in a row, each within [`QUICK_US`] of its start, after which a service is not started again.
 const HOPELESS: u32 = 8;
 const QUICK_US: u64 = 1_000_000;
+/// Pages that starting a server takes beyond what it has in the end: its start information, its rings.
+const START_SLACK: u32 = 32;
 /// Bytes of heap that a policy has for each frame.
 const POLICY_PER_FRAME: u64 = 20;
 
@@ -119,7 +121,22 @@ impl Init {
                 return Err(error);
             }
         }
-        Ok(())
+        self.set_aside()
+    }
+
+    /// Lets `vm` keep what the largest server that can be replaced needs, so that a second instance can start while memory is short.
+    fn set_aside(&self) -> Result<(), Error> {
+        let spaces = call(self.vm, &vm::Spaces { from: 0 })?;
+        let largest = self
+            .services
+            .iter()
+            .filter(|s| s.server.restart)
+            .filter_map(|s| s.running.as_ref())
+            .filter_map(|r| spaces.iter().find(|s| s.space == r.spawned.space))
+            .map(|s| s.resident + s.kernel_frames)
+            .max()
+            .unwrap_or(0);
+        call(self.vm, &vm::SetAside { pages: largest as u32 + START_SLACK })
     }
 
     /// The service with this role.

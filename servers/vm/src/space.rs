@@ -189,6 +189,7 @@ impl<M: Machine> Vm<M> {
             return Err(Error::NotPermitted);
         }
         let space = self.spaces.remove(id).ok_or(Error::NotFound)?;
+        let free_before = self.frames.gate.free_count();
         self.forget_waiting(id);
         if self.policy.space() == id {
             self.policy_detach();
@@ -214,6 +215,10 @@ impl<M: Machine> Vm<M> {
         }
         for region in space.map.iter() {
             self.drop_backing(region);
+        }
+        if space.protected {
+            // Before anybody who waits for memory is woken: the next instance must find what this one had.
+            self.frames.keep_for_restart(self.frames.gate.free_count().saturating_sub(free_before));
         }
         if !self.pager.attached() {
             for segment in core::mem::take(&mut self.pager_heaps) {
@@ -341,7 +346,11 @@ impl<M: Machine> Vm<M> {
         if notification != Handle::NONE {
             self.m.thread_control(thread, ThreadOp::Bind, notification.0 as u64).map_err(from_sys)?;
         }
-        self.m.thread_control(thread, ThreadOp::Start, 0).map_err(from_sys)
+        self.m.thread_control(thread, ThreadOp::Start, 0).map_err(from_sys)?;
+        if self.spaces.get(op.space).is_some_and(|s| s.protected) {
+            self.frames.restarted();
+        }
+        Ok(())
     }
 
     /// Makes an endpoint or a notification.
