@@ -108,8 +108,12 @@ meter! {
     policy_attached,
     /// Slots of swap, all devices.
     swap_total,
-    /// Slots in use, as the pager last said.
+    /// Slots in use: pages that have a copy in swap.
     swap_used,
     /// Faults waiting for a free page.
     v_waiters,
+    /// Time-stamp counter when the oldest of them began to wait; 0: none waits.
+    oldest_wait_since,
+    /// Changes whenever a tunable is set.
+    tunables_generation,
 }

@@ -254,7 +254,8 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
         }
         let hint = entry & !UNIFORM;
         self.set_entry(level, x, hint);
-        let (child, free, bits) = if hint == 0 { (0, 0, 0) } else { (hint, self.shape.span(level), u64::MAX) };
+        let (child, free, bits) =
+            if hint == 0 { (0, 0, 0) } else { (hint, self.shape.span(level), u64::MAX) };
         let lanes = lanes::splat(if level == 1 { child } else { child | UNIFORM });
         let at = self.shape.node(level - 1, x);
         self.words_mut()[at..at + 3].copy_from_slice(&[free, lanes, lanes]);

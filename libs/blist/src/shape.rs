@@ -104,7 +104,11 @@ mod tests {
             (2_097_152, 32768, 4, 2185),
         ] {
             let s = Shape::new(blocks).unwrap();
-            assert_eq!((s.leaves, s.levels, s.words), (leaves, levels, leaves + nodes * NODE_WORDS), "{blocks}");
+            assert_eq!(
+                (s.leaves, s.levels, s.words),
+                (leaves, levels, leaves + nodes * NODE_WORDS),
+                "{blocks}"
+            );
             assert!(s.span(s.levels) >= blocks && (levels == 1 || s.span(s.levels - 1) < blocks));
         }
     }
@@ -121,7 +125,9 @@ mod tests {
     /// SWP-278: memory by table; ours stays under 0.26 bytes a block.
     #[test]
     fn swp_278_memory() {
-        for (blocks, words) in [(65536, 1024 + 69 * 3), (131_072, 2048 + 137 * 3), (1 << 28, (4 << 20) + 279_621 * 3)] {
+        for (blocks, words) in
+            [(65536, 1024 + 69 * 3), (131_072, 2048 + 137 * 3), (1 << 28, (4 << 20) + 279_621 * 3)]
+        {
             let got = words_needed(blocks).unwrap();
             assert_eq!(got, words);
             assert!((got * 8) as f64 / blocks as f64 <= 0.1503);

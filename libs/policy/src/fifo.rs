@@ -10,7 +10,7 @@ use alloc::boxed::Box;
 use crate::machine::{MAX_BATCH, Machine, Verdict, Want};
 use crate::policy::{Event, Inconsistency, Policy, Sleep, Stats};
 use crate::queues::{LAUNDERING, List, MARKED as DECLARED, Pages, WIRED};
-use crate::worker::{Batch, Gate, Scan, Worker};
+use crate::worker::{Batch, Gate, Scan, Worker, drain};
 
 /// The queue.
 const FIFO: List = List::Inactive;
@@ -30,28 +30,26 @@ impl Fifo {
         Self { pages: Pages::new(nr_frames), worker: Worker::default(), batch: Batch::new() }
     }
 
-    fn drain(&mut self, m: &mut dyn Machine) {
-        while let Some(event) = m.next_event() {
-            self.event(event);
-        }
-    }
-
     /// Visits each page once at most, from the head, until the shortage is met.
     fn scan(&mut self, m: &mut dyn Machine, scan: &mut Scan) {
         let mut maxscan = self.pages.len(FIFO);
         self.pages.hand = self.pages.first(FIFO);
         while scan.shortage > 0 && maxscan > 0 && self.pages.hand != self.pages.end(FIFO) {
+            let want = if Gate::of(m) == Gate::Open { Want::Launder } else { Want::Reclaim };
+            if want == Want::Launder && Worker::launder_limit(scan, m) == 0 {
+                // Pages go in order: when no more may be written, those behind wait too.
+                break;
+            }
             let limit = usize::try_from(scan.shortage).unwrap_or(MAX_BATCH).min(MAX_BATCH);
             maxscan -= self.gather(scan, limit, maxscan);
             if !self.batch.is_empty() {
                 self.look(m);
                 self.declare(m);
-                let launder = Gate::of(m) == Gate::Open && Worker::launder_limit(scan, m) > 0;
-                self.batch.set_wants(if launder { Want::Launder } else { Want::Reclaim });
+                self.batch.set_wants(want);
                 self.batch.decide(m, &mut self.worker.stats);
                 self.apply(scan);
             }
-            self.drain(m);
+            drain(self, m);
         }
     }
 
@@ -191,7 +189,7 @@ impl Policy for Fifo {
     }
 
     fn run(&mut self, m: &mut dyn Machine) -> Sleep {
-        self.drain(m);
+        drain(self, m);
         let mut scan = self.worker.begin(m);
         self.scan(m, &mut scan);
         self.worker.after_inactive(&scan, m);

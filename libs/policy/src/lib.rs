@@ -14,6 +14,8 @@
 //! - [`oom`], [`lowmem`]: when to give up, how often to drain caches.
 //! - [`sim`]: a scripted machine for tests and simulators.
 //! - [`swapout_request`]: requests of whole-process swap-out.
+//!
+#![doc = include_str!("rows.md")]
 #![no_std]
 #![forbid(unsafe_code)]
 

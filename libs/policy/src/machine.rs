@@ -66,13 +66,14 @@ pub enum Verdict {
     /// Done as wanted. For `Reclaim` and `Launder`: the page was clean (or had no valid byte) and is freed;
     /// no `Free` event follows.
     Done,
-    /// `Reclaim` only: the page is dirty, its object alive. It stays; it may be unmapped.
+    /// `Reclaim`, and `Launder` beyond [`Machine::limit_launders`]: the page is dirty, its object alive. It stays; it may be
+    /// unmapped.
     Dirty,
     /// The page is dirty and its object is being torn down by somebody who will free it (PGO-103).
     DirtyDead,
-    /// The page is busy: an I/O on it is under way (PGO-094, PGO-109).
+    /// The page is busy: an I/O on it is under way (PGO-094, PGO-109). Answers every wish but `Deactivate`.
     Busy,
-    /// The page is held by somebody for a moment (PGO-092).
+    /// The page is held by somebody for a moment (PGO-092). Goes before `Busy`; answers every wish but `Deactivate`.
     Held,
     /// Not the page it was: freed, reused, or wired since. The policy forgets the pair; an event that says why may
     /// be under way and finds nothing.
@@ -165,6 +166,13 @@ pub trait Machine {
     /// Hands over decisions and waits for the verdicts. `verdicts` is as long as `batch`, which holds at most
     /// [`MAX_BATCH`]. Where no verdict could be had, `Refused` stands.
     fn decide(&mut self, batch: &[Decision], verdicts: &mut [Verdict]);
+
+    /// Asks that the next `decide` start at most `most` writes: a `Launder` beyond that is carried out as `Reclaim`.
+    /// True if the machine keeps to that; if not, which is the default, the policy sends smaller batches.
+    fn limit_launders(&mut self, most: u32) -> bool {
+        let _ = most;
+        false
+    }
 
     /// Asks the rest of the system for something.
     fn request(&mut self, request: Request);

@@ -8,7 +8,7 @@ use crate::machine::{Machine, Page, Queue};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     /// The page became resident and pageable: a fault inserts it as active, read-ahead as inactive. Also how a newcomer
-    /// learns what is there. If the frame is known already, what was known is forgotten first.
+    /// learns what is there (a wired page: `PageIn`, then `Wire`). If the frame is known already, what was known is forgotten first.
     PageIn {
         /// The page, with its new generation.
         page: Page,

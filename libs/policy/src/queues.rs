@@ -21,6 +21,13 @@ pub const ACT_INIT: u8 = 5;
 /// Greatest activity count, at every update (`ACT_MAX`, W30).
 pub const ACT_MAX: u8 = 64;
 
+/// The activity count after a look that found references (PGO-098, PGO-123), never above [`ACT_MAX`] (W30).
+#[must_use]
+pub const fn advance(act_count: u8, refs: u8) -> u8 {
+    let sum = act_count.saturating_add(ACT_ADVANCE).saturating_add(refs);
+    if sum > ACT_MAX { ACT_MAX } else { sum }
+}
+
 /// Most frames a policy takes on: 1 TiB of memory.
 pub const MAX_FRAMES: u32 = 1 << 28;
 
@@ -73,7 +80,7 @@ pub struct Node {
     pub act_count: u8,
     /// Flags, see the constants.
     pub flags: u8,
-    /// References that were harvested but could not be acted upon, since the page was busy or held.
+    /// References that were harvested but not acted upon, since the page was busy or held, or the scan ended before it.
     pub saved_refs: u8,
     list: u8,
 }
@@ -122,6 +129,18 @@ impl Pages {
     #[must_use]
     pub fn next(&self, frame: u32) -> u32 {
         self.nodes[frame as usize].next
+    }
+
+    /// The pages of a list from its head.
+    pub fn iter(&self, list: List) -> impl Iterator<Item = u32> {
+        let (mut at, end) = (self.first(list), self.end(list));
+        core::iter::from_fn(move || {
+            let frame = at;
+            (frame != end).then(|| {
+                at = self.next(frame);
+                frame
+            })
+        })
     }
 
     /// Length of a list in pages.
@@ -235,6 +254,24 @@ impl Pages {
         self.len[list as usize] += 1;
     }
 
+    /// Moves the pages from the head of a list up to and with `last`, which is on it, to its tail, in their order: as
+    /// requeueing each in turn, in one step.
+    pub fn rotate(&mut self, list: List, last: u32) {
+        let end = self.end(list);
+        let Node { next: first, prev: tail, .. } = self.nodes[end as usize];
+        if last == tail {
+            return;
+        }
+        let next = self.nodes[last as usize].next;
+        self.nodes[tail as usize].next = first;
+        self.nodes[first as usize].prev = tail;
+        self.nodes[last as usize].next = end;
+        self.nodes[next as usize].prev = end;
+        let sentinel = &mut self.nodes[end as usize];
+        sentinel.prev = last;
+        sentinel.next = next;
+    }
+
     /// Moves a page to the inactive tail. Coming from elsewhere it loses its second-chance mark (PGO-007); already
     /// inactive it keeps its place (PGO-237).
     pub fn deactivate(&mut self, frame: u32) {
@@ -254,13 +291,36 @@ impl Pages {
         }
     }
 
-    /// References to act upon, from a fresh harvest: with those saved at an earlier look, and, if so wanted, without the one
+    /// References to act upon, from a fresh harvest: with those saved at an earlier one, and, if so wanted, without the one
     /// that the faulting instruction made. Saved and new are not added, since they may be of the same mapping.
     pub fn references(&mut self, frame: u32, harvested: u8, discount_first: bool) -> u8 {
         let node = &mut self.nodes[frame as usize];
         let first = u8::from(discount_first && node.flags & FRESH != 0);
         node.flags &= !FRESH;
-        core::mem::take(&mut node.saved_refs).max(harvested.saturating_sub(first))
+        core::mem::take(&mut node.saved_refs).max(harvested).saturating_sub(first)
+    }
+
+    /// Ages an active page by the references found: advance or decay of its activity count (PGO-123, PGO-124), which is
+    /// returned.
+    pub fn age(&mut self, frame: u32, harvested: u8, discount_first: bool) -> u8 {
+        let node = &mut self.nodes[frame as usize];
+        if harvested | node.saved_refs == 0 {
+            // By far the most frequent.
+            node.flags &= !FRESH;
+            node.act_count = node.act_count.saturating_sub(ACT_DECLINE);
+            return node.act_count;
+        }
+        let refs = self.references(frame, harvested, discount_first);
+        let node = &mut self.nodes[frame as usize];
+        node.act_count =
+            if refs > 0 { advance(node.act_count, refs) } else { node.act_count.saturating_sub(ACT_DECLINE) };
+        node.act_count
+    }
+
+    /// Keeps what was harvested for the page's next look.
+    pub fn save_references(&mut self, frame: u32, harvested: u8) {
+        let node = &mut self.nodes[frame as usize];
+        node.saved_refs = node.saved_refs.max(harvested);
     }
 
     /// Audits the lists (PGO-001): every page on a list says so and is pageable, links agree in both directions, lengths

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use crate::cluster;
+use crate::gate::Gate;
 use crate::machine::{Decision, Machine, Meter, Page, Queue, Request, Verdict, Want};
 use crate::policy::Event;
 use crate::thresholds::Thresholds;
@@ -75,6 +76,10 @@ pub struct Sim {
     pub objects: BTreeMap<u32, SimObject>,
     /// Resident pages by place.
     pub resident: BTreeMap<Place, u32>,
+    /// Accounts for free pages, where there is one: freeing goes through it, and the counts follow it.
+    pub gate: Option<Gate>,
+    /// Waiters that the gate said to wake.
+    pub woken: u32,
     /// The counts. Freeing raises `free_count`, writes change `laundering`; the rest is the script's.
     pub meter: Meter,
     /// The deficit.
@@ -99,6 +104,10 @@ pub struct Sim {
     pub log: Vec<Call>,
     /// Something to do before a decision is answered: (number of the `decide` call, event to deliver with it).
     pub during_decide: Vec<(usize, Event)>,
+    /// Whether [`Machine::limit_launders`] is kept to.
+    pub limits: bool,
+    /// Writes that the next `decide` may start.
+    launders: u32,
     decides: usize,
 }
 
@@ -111,6 +120,8 @@ impl Sim {
             pages: alloc::vec![SimPage::default(); nr_frames as usize],
             objects: BTreeMap::new(),
             resident: BTreeMap::new(),
+            gate: None,
+            woken: 0,
             meter: Meter {
                 page_count,
                 free_count,
@@ -132,6 +143,8 @@ impl Sim {
             freed: Vec::new(),
             log: Vec::new(),
             during_decide: Vec::new(),
+            limits: true,
+            launders: u32::MAX,
             decides: 0,
         }
     }
@@ -171,6 +184,18 @@ impl Sim {
         }
         page.queue = None;
         page.generation = page.generation.wrapping_add(1);
+        if let Some(gate) = &mut self.gate {
+            self.woken += gate.free(1).clients;
+            self.follow_gate();
+        }
+    }
+
+    /// Brings the counts up to date with the gate.
+    pub fn follow_gate(&mut self) {
+        if let Some(gate) = &self.gate {
+            self.meter.free_count = gate.free_count();
+            self.meter.pages_needed = gate.pages_needed();
+        }
     }
 
     /// Ends the oldest write; tells the policy. False if none is under way.
@@ -288,7 +313,7 @@ impl Machine for Sim {
     }
 
     fn take_deficit(&mut self) -> u32 {
-        core::mem::take(&mut self.deficit)
+        core::mem::take(&mut self.deficit) + self.gate.as_mut().map_or(0, Gate::take_deficit)
     }
 
     fn harvest(&mut self, frames: &[u32], refs: &mut [u8]) {
@@ -304,9 +329,22 @@ impl Machine for Sim {
             self.events.push_back(*event);
         }
         for (decision, verdict) in batch.iter().zip(verdicts.iter_mut()) {
-            *verdict = self.carry_out(*decision);
+            let mut decision = *decision;
+            if decision.want == Want::Launder && self.launders == 0 {
+                decision.want = Want::Reclaim;
+            }
+            *verdict = self.carry_out(decision);
+            self.launders -= u32::from(matches!(verdict, Verdict::Started { .. }));
         }
+        self.launders = u32::MAX;
         self.log.push(Call::Decide(batch.iter().copied().zip(verdicts.iter().copied()).collect()));
+    }
+
+    fn limit_launders(&mut self, most: u32) -> bool {
+        if self.limits {
+            self.launders = most;
+        }
+        self.limits
     }
 
     fn request(&mut self, request: Request) {

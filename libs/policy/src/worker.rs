@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use crate::lowmem::Lowmem;
 use crate::machine::{Decision, MAX_BATCH, Machine, OomReason, Page, Request, Verdict, Want};
 use crate::oom::{Oom, Outcome};
-use crate::policy::{Sleep, Stats};
+use crate::policy::{Policy, Sleep, Stats};
 use crate::swapout_request;
 
 /// Write operations and pages per scan at pass 2 and above (PGO-026, W05).
@@ -16,7 +16,7 @@ pub const MAX_LAUNDER_HARD: u32 = 10_000;
 const NEED_SLEEP_US: u64 = 500_000;
 /// Sleep without need (PGO-069): hz.
 const IDLE_SLEEP_US: u64 = 1_000_000;
-/// Completed writes that are worth a scan. A guess: two clusters.
+/// Completed writes that are always worth a scan. A guess: two clusters.
 const LAUNDERED_WAKE: u32 = 32;
 
 /// Whether dirty anonymous pages may be written just now (PGO-106).
@@ -129,12 +129,17 @@ impl Worker {
         Scan { pass, deficit, start, shortage: start, ops, pages, ..Scan::default() }
     }
 
-    /// How many decisions of a batch may be [`Want::Launder`], so that even the last may start its write if all before it
-    /// started a full cluster: then carrying them out together gives what one by one gives.
-    pub fn launder_limit(scan: &Scan, m: &dyn Machine) -> u32 {
+    /// How many decisions of the next batch may be [`Want::Launder`], so that even the last may start its write if all before
+    /// it started a full cluster: then carrying them out together gives what one by one gives. 0: none may.
+    pub fn launder_limit(scan: &Scan, m: &mut dyn Machine) -> u32 {
         let meter = m.meter();
         let room = m.tunables().max_laundering.saturating_sub(meter.laundering);
-        scan.ops.min(scan.pages.min(room).div_ceil(meter.thresholds.cluster.max(1)))
+        let clusters = scan.pages.min(room).div_ceil(meter.thresholds.cluster.max(1));
+        if clusters > scan.ops && m.limit_launders(scan.ops) && scan.ops > 0 {
+            clusters
+        } else {
+            clusters.min(scan.ops)
+        }
     }
 
     /// After the inactive scan, in the seed's order: process swap-out (PGO-113), syncer (PGO-114), out of memory (PGO-115).
@@ -181,9 +186,16 @@ impl Worker {
         if self.stats.pass <= 1 {
             return Sleep { max_us: 0, laundered: 0 };
         }
-        // A quarter at a time: the rest is passed over by each scan.
-        let laundered = LAUNDERED_WAKE.max(meter.laundering / 4).min(meter.laundering);
+        // Half at a time: each scan passes over the rest, and sends its messages whatever it finds.
+        let laundered = LAUNDERED_WAKE.max(meter.laundering / 2).min(meter.laundering);
         Sleep { max_us: NEED_SLEEP_US, laundered }
+    }
+}
+
+/// Hands a policy the events that are waiting.
+pub fn drain(policy: &mut impl Policy, m: &mut dyn Machine) {
+    while let Some(event) = m.next_event() {
+        policy.event(event);
     }
 }
 
@@ -221,6 +233,12 @@ impl Batch {
         self.len
     }
 
+    /// Whether it takes no more.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.len == MAX_BATCH
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -236,6 +254,16 @@ impl Batch {
             *decision = Decision { page, want };
             self.len += 1;
         }
+    }
+
+    /// Replaces what is in it by pages that are only to be looked at, as many as it takes.
+    pub fn fill(&mut self, frames: impl Iterator<Item = u32>) {
+        self.len = self.frames.iter_mut().zip(frames).map(|(slot, frame)| *slot = frame).count();
+    }
+
+    /// Frame and references of each page, in order.
+    pub fn harvested(&self) -> impl Iterator<Item = (u32, u8)> {
+        self.frames.iter().zip(&self.refs).take(self.len).map(|(frame, refs)| (*frame, *refs))
     }
 
     /// Harvests the references to its pages; one call.
@@ -286,6 +314,11 @@ impl Batch {
         let verdicts = &mut self.verdicts[..self.len];
         verdicts.fill(Verdict::Refused);
         m.decide(&self.decisions[..self.len], verdicts);
+    }
+
+    /// Page and verdict of each decision, in order.
+    pub fn answers(&self) -> impl Iterator<Item = (Page, Verdict)> {
+        self.decisions.iter().zip(&self.verdicts).take(self.len).map(|(d, v)| (d.page, *v))
     }
 
     /// Frame, wish, references and verdict of each page, in order.

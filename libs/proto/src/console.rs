@@ -6,6 +6,9 @@ use alloc::vec::Vec;
 /// Most bytes that one [`Write`] takes and one [`Read`] brings.
 pub const MAX_IO: usize = 3900;
 
+/// Bit of a notification: input arrived ([`Notify`]).
+pub const INPUT_BIT: u64 = 2;
+
 protocol! {
     number 1;
     /// Writes bytes as they are; `\n` is sent as `\r\n`. Answered when all of them are in the device's hands.
@@ -16,4 +19,9 @@ protocol! {
     3 Size {} -> (u16, u16);
     /// Reads of the calling program that wait are given up (answered with no bytes); used before a reader ends.
     4 Cancel {} -> ();
+    /// From now on input that no [`Read`] waits for signals the notification that the message carries, with [`INPUT_BIT`]. One at a time: the last one
+    /// asked for. `Invalid`: the message carries none.
+    5 Notify {} -> ();
+    /// Brings what input there is, at once; no bytes if there is none. At most [`MAX_IO`].
+    6 Poll {} -> Vec<u8>;
 }

@@ -47,6 +47,18 @@ pub struct Replaced {
     pub pages: u64,
 }
 
+/// How a program ended, for a person too.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Ended {
+    /// Its status.
+    pub status: Status,
+    /// Why, where it did not end by itself: `out of memory: …`, `killed`, `segmentation fault at 0x…`; else empty. One line.
+    pub reason: String,
+}
+
+/// Bit of a notification: a program that was run has ended ([`Watch`]).
+pub const CHILD_BIT: u64 = 1;
+
 /// How a program ended: its exit status, or 128 and a signal's number.
 pub type Status = u8;
 /// Status of a program that was killed (128 + `SIGKILL`).
@@ -87,4 +99,12 @@ protocol! {
     12 Script { from: u64 } -> String;
     /// Programs that can be run, and images that can play a role (`role/image`).
     13 Images {} -> Vec<String>;
+    /// The end of a program that the caller ran, if it has ended; as after [`Wait`] the program is forgotten then. `NotFound`: it ran none such.
+    14 Poll { space: Space } -> Option<Ended>;
+    /// From now on the end of a program that the caller ran signals the notification that the message carries, with [`CHILD_BIT`]. `Invalid`: the message
+    /// carries none.
+    15 Watch {} -> ();
+    /// As [`Run`], with an endpoint between the two: the program can receive from it (its handle "link"), the answer carries the caller's end. It is
+    /// freed when the program ends.
+    16 RunLinked { name: String, args: Vec<String> } -> Space;
 }

@@ -9,8 +9,11 @@
 pub struct Server {
     /// The role: what `services` shows and clients ask for.
     pub role: &'static str,
-    /// The images that can play the role; the first is the default.
+    /// The images that can play the role; the first is the default. A boot module of an image's name is the program; if there is none,
+    /// it is `program` with the image's name as its argument.
     pub images: &'static [&'static str],
+    /// The program that plays images which are no module of their own.
+    pub program: &'static str,
     /// Its level.
     pub level: u8,
     /// Its priority, 0..=7: what serves others' paging runs before them.
@@ -25,10 +28,20 @@ pub struct Server {
 
 /// The servers, in the order of their start.
 pub const SERVERS: &[Server] = &[
-    Server { role: "vm", images: &["vm"], level: 4, priority: 5, heap: 0, calls: &[], restart: false },
+    Server {
+        role: "vm",
+        images: &["vm"],
+        program: "vm",
+        level: 4,
+        priority: 5,
+        heap: 0,
+        calls: &[],
+        restart: false,
+    },
     Server {
         role: "console",
         images: &["console"],
+        program: "console",
         level: 1,
         priority: 6,
         heap: 128 << 10,
@@ -38,6 +51,7 @@ pub const SERVERS: &[Server] = &[
     Server {
         role: "block",
         images: &["block"],
+        program: "block",
         level: 1,
         priority: 7,
         heap: 192 << 10,
@@ -47,6 +61,7 @@ pub const SERVERS: &[Server] = &[
     Server {
         role: "swap-pager",
         images: &["swap-pager"],
+        program: "swap-pager",
         level: 3,
         priority: 6,
         heap: 256 << 10,
@@ -55,16 +70,18 @@ pub const SERVERS: &[Server] = &[
     },
     Server {
         role: "pageout",
-        images: &["pageout"],
+        images: &["freebsd", "fifo"],
+        program: "pageout",
         level: 5,
         priority: 4,
-        heap: 512 << 10,
+        heap: 96 << 10,
         calls: &["vm"],
         restart: true,
     },
     Server {
         role: "init",
         images: &["init"],
+        program: "init",
         level: 7,
         priority: 3,
         heap: 0,

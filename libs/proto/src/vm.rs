@@ -195,6 +195,19 @@ pub struct PagerAttachment {
     pub doorbell: u32,
     /// Number of this attachment.
     pub generation: u32,
+    /// The devices that an earlier instance had, mapped where it had them.
+    pub devices: Vec<PagerDevice>,
+}
+
+/// A swap device that a new instance of the pager finds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PagerDevice {
+    /// Its disk.
+    pub disk: u8,
+    /// Address and pages of its durable segment.
+    pub segment: (u64, u64),
+    /// Address and pages of its heap.
+    pub heap: (u64, u64),
 }
 
 /// Bit of `vm`'s notification: completions of the pager.
@@ -207,7 +220,7 @@ pub const PAGER_SUBMIT_BIT: u64 = 1;
 pub const HAPPENING_BIT: u64 = 1;
 
 /// Label of a batch of decisions, which is not encoded with postcard but travels as a vector: word 0 the count (at most [`MAX_DECISIONS`]), word 1 the
-/// attachment's generation; elements: frame in bits 0..30, what is wanted in bits 30..32 ([`Want`]), page generation in bits 32..64. The answer has the verdicts
+/// attachment's generation, word 2 how many writes may be started at most (a `Launder` beyond that is a `Reclaim`); elements: frame in bits 0..30, what is wanted in bits 30..32 ([`Want`]), page generation in bits 32..64. The answer has the verdicts
 /// in place: code in bits 0..8 ([`Verdict`]), number of pages in bits 8..16. Errors: `Superseded`, `NotPermitted`, `Malformed`.
 pub const DECIDE: u32 = (4 << 16) | 0xff;
 /// Most decisions in one message.
@@ -365,6 +378,12 @@ protocol! {
     26 SegmentFree { id: u32 } -> ();
     /// Gives back an endpoint or a notification made with the operations above; the message carries it.
     27 ObjectFree {} -> ();
+    /// Frame numbers of a segment, from a page on, at most 256: for drivers, whose devices need to know.
+    29 SegmentFrames { id: u32, first: u32 } -> Vec<u32>;
+    /// Gives a space's task frames for page tables, for mappings that it makes itself (device registers).
+    30 DonateTables { space: Space } -> ();
+    /// Sets so many pages aside for starting servers while memory is short.
+    31 SetAside { pages: u32 } -> ();
     /// What happened since the last call.
     28 TakeEvents {} -> Vec<Happening>;
 

@@ -10,6 +10,7 @@
 
 extern crate alloc;
 
+pub mod boot;
 pub mod client;
 pub mod clock;
 pub mod console;

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Builds what runs on the machine: one Cargo invocation for kernel, servers and programs, one for the loader.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+
+use crate::progress::Progress;
+use crate::setup::{LOADER_TARGET, MACHINE_TARGET};
+
+/// Programs that go into the image, in the order of the boot modules: binary name and folder. One whose folder is
+/// not there yet is left out.
+pub const MODULES: [(&str, &str); 10] = [
+    ("init", "servers/init"),
+    ("vm", "servers/vm"),
+    ("block", "servers/block"),
+    ("console", "servers/console"),
+    ("swap-pager", "servers/swap-pager"),
+    ("pageout", "servers/pageout"),
+    ("shell", "user/shell"),
+    ("thrash", "user/thrash"),
+    ("replay", "user/replay"),
+    ("bench", "user/bench"),
+];
+
+/// What was built.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// The UEFI loader.
+    pub loader: PathBuf,
+    /// The kernel.
+    pub kernel: PathBuf,
+    /// Name and file of each module.
+    pub modules: Vec<(String, PathBuf)>,
+}
+
+/// Builds everything.
+///
+/// # Errors
+/// The compiler's messages, or a binary that did not come out of it.
+pub fn all() -> Result<Built> {
+    let mut progress = Progress::new("build");
+    let packages = machine_packages()?;
+    let mut arguments = vec!["build", "--release", "--target", MACHINE_TARGET];
+    packages.iter().for_each(|p| arguments.extend(["-p", p]));
+    cargo_build(&arguments, &mut progress)?;
+    let loader = loader_with(&mut progress)?;
+    let folder = crate::target_dir().join(MACHINE_TARGET).join("release");
+    let binary = |name: &str| {
+        let file = folder.join(name);
+        if file.is_file() { Ok(file) } else { bail!("the build made no binary named '{name}'") }
+    };
+    let modules = MODULES
+        .iter()
+        .filter(|(_, dir)| crate::root().join(dir).join("Cargo.toml").is_file())
+        .map(|(name, _)| Ok(((*name).to_string(), binary(name)?)))
+        .collect::<Result<_>>()?;
+    Ok(Built { loader, kernel: binary("kernel")?, modules })
+}
+
+/// Builds the loader alone.
+///
+/// # Errors
+/// As [`all`].
+pub fn loader() -> Result<PathBuf> {
+    loader_with(&mut Progress::new("build"))
+}
+
+fn loader_with(progress: &mut Progress) -> Result<PathBuf> {
+    cargo_build(&["build", "--release", "--target", LOADER_TARGET, "-p", "ebb-loader", "--bins"], progress)?;
+    Ok(crate::target_dir().join(LOADER_TARGET).join("release/ebb-loader.efi"))
+}
+
+/// Names of the packages that are built for the machine.
+///
+/// # Errors
+/// A folder or manifest that cannot be read.
+pub fn machine_packages() -> Result<Vec<String>> {
+    let root = crate::root();
+    let mut folders = vec![root.join("microkernel")];
+    for group in ["servers", "user"] {
+        for entry in fs::read_dir(root.join(group)).with_context(|| format!("{group}/ cannot be read"))? {
+            folders.push(entry?.path());
+        }
+    }
+    folders.retain(|f| f.join("Cargo.toml").is_file());
+    folders.sort();
+    folders.iter().map(|f| package_name(&f.join("Cargo.toml"))).collect()
+}
+
+/// The first `name` of a manifest, which is the package's.
+fn package_name(manifest: &Path) -> Result<String> {
+    let text =
+        fs::read_to_string(manifest).with_context(|| format!("{} cannot be read", manifest.display()))?;
+    text.lines()
+        .find_map(|l| l.strip_prefix("name = \"")?.strip_suffix('"'))
+        .map(str::to_string)
+        .with_context(|| format!("{} has no package name", manifest.display()))
+}
+
+fn cargo_build(arguments: &[&str], progress: &mut Progress) -> Result<()> {
+    let mut child = crate::cargo()
+        .args(arguments)
+        .args(["--color", "never"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cargo does not start")?;
+    let stderr = child.stderr.take().context("cargo has no stderr")?;
+    let mut messages = String::new();
+    for line in BufReader::new(stderr).lines() {
+        let line = line?;
+        match line.trim_start().split_once(' ') {
+            Some(("Compiling" | "Downloading" | "Downloaded" | "Updating" | "Blocking", _)) => {
+                progress.tell(line.trim())
+            }
+            Some(("Finished" | "Locking" | "Adding", _)) => {}
+            _ => {
+                messages.push_str(&line);
+                messages.push('\n');
+            }
+        }
+    }
+    if !child.wait()?.success() {
+        bail!("'cargo {}' failed:\n{}", arguments.join(" "), messages.trim_end());
+    }
+    // Warnings of a build that went well.
+    eprint!("{messages}");
+    Ok(())
+}

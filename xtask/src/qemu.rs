@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! One QEMU: its command line, its two serial ports, its end.
+//!
+//! Both serial ports first carry what the firmware and the loader say. The loader ends that with [`MARK`]; what
+//! follows is the machine's own, byte for byte.
+
+use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::size::Size;
+use crate::status::End;
+use crate::{setup, terminal};
+
+/// What the loader writes to both serial ports right before it enters the kernel.
+pub const MARK: &[u8] = b"\x1b]ebb;machine\x07";
+/// What QEMU gets beyond what the kernel is told to use: firmware needs 48 MiB to start.
+pub const FIRMWARE_MEMORY: Size = Size::mib(64);
+/// How often the end of the machine is looked for.
+const POLL: Duration = Duration::from_millis(5);
+
+/// How instructions are executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Translated.
+    Tcg,
+    /// Translated, one instruction a nanosecond: the same run every time.
+    Icount,
+    /// By the host's processor.
+    Kvm,
+}
+
+/// A disk of the machine.
+#[derive(Clone, Debug)]
+pub struct Disk {
+    /// Raw image.
+    pub file: PathBuf,
+    /// Its serial, by which the machine knows it.
+    pub serial: String,
+    /// Whether the machine may write to it.
+    pub writable: bool,
+}
+
+/// What the machine boots from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Boot {
+    /// A virtio disk, the fastest way.
+    Virtio,
+    /// A SATA disk.
+    Sata,
+    /// A CD-ROM.
+    Cd,
+}
+
+/// A machine to start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Memory of QEMU's machine, firmware included.
+    pub memory: Size,
+    /// How instructions are executed.
+    pub engine: Engine,
+    /// Whether to wait for a debugger on port 1234.
+    pub gdb: bool,
+    /// The boot image, and as what it is attached.
+    pub boot: (PathBuf, Boot),
+    /// Other disks.
+    pub disks: Vec<Disk>,
+    /// A folder for the machine's own copy of the firmware's variables.
+    pub folder: PathBuf,
+}
+
+impl Config {
+    /// QEMU's arguments; `console` and `log` are inherited file descriptors.
+    fn arguments(&self, code: &Path, vars: &Path, console: i32, log: i32) -> Vec<String> {
+        let file = |path: &Path| path.display().to_string().replace(',', ",,");
+        let accelerator = if self.engine == Engine::Kvm { "kvm" } else { "tcg" };
+        // Page tables of five levels would only cost: firmware newer than our kernel might switch them on.
+        let mut line: Vec<String> =
+            ["-machine", "q35", "-cpu", "max,la57=off", "-smp", "1", "-nodefaults", "-no-reboot"]
+                .into_iter()
+                .chain(["-display", "none", "-monitor", "none", "-boot", "menu=off,strict=on"])
+                .chain(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-accel", accelerator])
+                .map(String::from)
+                .collect();
+        let mut add = |option: &str, value: String| line.extend([option.to_string(), value]);
+        add("-m", format!("{}K", self.memory.0.div_ceil(1024)));
+        add("-drive", format!("if=pflash,format=raw,unit=0,readonly=on,file={}", file(code)));
+        add("-drive", format!("if=pflash,format=raw,unit=1,file={}", file(vars)));
+        for (name, fd) in [("console", console), ("log", log)] {
+            add("-chardev", format!("socket,id={name},fd={fd}"));
+            add("-serial", format!("chardev:{name}"));
+        }
+        let (image, boot) = &self.boot;
+        let device = match boot {
+            Boot::Virtio => "virtio-blk-pci,serial=ebb-boot,disable-legacy=on",
+            Boot::Sata => "ide-hd,bus=ide.0,serial=ebb-boot",
+            Boot::Cd => "ide-cd,bus=ide.0,serial=ebb-boot",
+        };
+        // A SATA disk cannot be read-only: what is written goes nowhere.
+        let kept = if *boot == Boot::Sata { "snapshot=on" } else { "readonly=on" };
+        add("-drive", format!("if=none,id=boot,format=raw,{kept},file={}", file(image)));
+        add("-device", format!("{device},drive=boot,bootindex=0"));
+        for disk in &self.disks {
+            let Disk { serial, writable, .. } = disk;
+            let read_only = if *writable { "off" } else { "on" };
+            // The disk dies with the run: no flush needs to reach the host's.
+            add(
+                "-drive",
+                format!(
+                    "if=none,id={serial},format=raw,readonly={read_only},cache=unsafe,file={}",
+                    file(&disk.file)
+                ),
+            );
+            add("-device", format!("virtio-blk-pci,drive={serial},serial={serial},disable-legacy=on"));
+        }
+        if self.engine == Engine::Icount {
+            add("-icount", "shift=0,sleep=off".to_string());
+            // Not even the date may differ from run to run.
+            add("-rtc", "base=2026-01-01,clock=vm".to_string());
+        }
+        if self.gdb {
+            add("-gdb", "tcp:127.0.0.1:1234".to_string());
+            line.push("-S".to_string());
+        }
+        line
+    }
+}
+
+/// What came over a serial port.
+#[derive(Clone, Debug, Default)]
+pub struct Heard {
+    /// What firmware and loader said.
+    pub firmware: Vec<u8>,
+    /// The end of what the machine said, or all of it if the port was captured.
+    pub machine: Vec<u8>,
+    /// Whether the kernel was entered.
+    pub marked: bool,
+}
+
+/// Where a serial port's bytes go. They are also remembered: [`TAIL`] of them, or all if they go nowhere else.
+pub enum Sink {
+    /// Passed on.
+    To(Box<dyn Write + Send>),
+    /// Only remembered.
+    Capture,
+}
+
+/// Bytes of a passed-on port that are remembered, to be shown after a failure.
+const TAIL: usize = 64 << 10;
+
+/// A QEMU that runs. It dies with this.
+pub struct Machine {
+    child: Child,
+    /// The machine's console, to be written to.
+    pub keyboard: UnixStream,
+    console: JoinHandle<Heard>,
+    log: JoinHandle<Heard>,
+    complaints: JoinHandle<String>,
+}
+
+impl Machine {
+    /// Starts QEMU.
+    ///
+    /// # Errors
+    /// No firmware, no QEMU, or a folder that cannot be written.
+    pub fn start(config: &Config, console: Sink, log: Sink) -> Result<Self> {
+        let (code, template) = setup::firmware()?;
+        let vars = config.folder.join("vars.fd");
+        std::fs::copy(&template, &vars).with_context(|| format!("{} cannot be written", vars.display()))?;
+        let (console_ours, console_theirs) = UnixStream::pair()?;
+        let (log_ours, log_theirs) = UnixStream::pair()?;
+        let (console_fd, log_fd) = (console_theirs.as_raw_fd(), log_theirs.as_raw_fd());
+        let mut command = Command::new(setup::QEMU);
+        command.args(config.arguments(&code, &vars, console_fd, log_fd));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+        // SAFETY: prctl and fcntl are async-signal-safe and touch no memory of ours.
+        unsafe {
+            command.pre_exec(move || {
+                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                for fd in [console_fd, log_fd] {
+                    if libc::fcntl(fd, libc::F_SETFD, 0) < 0 {
+                        return Err(io::Error::last_os_error());
+                    }
+                }
+                Ok(())
+            });
+        }
+        let mut child = command.spawn().with_context(|| format!("{} does not start", setup::QEMU))?;
+        let keyboard = console_ours.try_clone()?;
+        let mut stderr = child.stderr.take().context("QEMU has no stderr")?;
+        let complaints = std::thread::spawn(move || {
+            let mut text = Vec::new();
+            // Read as far as it goes: this is only shown when QEMU has failed already.
+            let _ = stderr.read_to_end(&mut text);
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        Ok(Self {
+            child,
+            keyboard,
+            console: std::thread::spawn(move || listen(console_ours, console)),
+            log: std::thread::spawn(move || listen(log_ours, log)),
+            complaints,
+        })
+    }
+
+    /// Waits for the end: of the machine, of the time, or of the user's patience. Gives what came over the console
+    /// and over the log port.
+    ///
+    /// # Errors
+    /// QEMU refused to start, with what it said.
+    pub fn wait(mut self, limit: Option<Duration>) -> Result<(End, Heard, Heard)> {
+        let since = Instant::now();
+        let end = loop {
+            if let Some(status) = self.child.try_wait()? {
+                break End::of_qemu(status.code());
+            }
+            let reason = if terminal::interrupted() {
+                Some(End::Interrupted)
+            } else if terminal::quit() {
+                Some(End::Quit)
+            } else {
+                limit.filter(|&l| since.elapsed() >= l).map(|_| End::TimedOut)
+            };
+            if let Some(reason) = reason {
+                self.child.kill()?;
+                self.child.wait()?;
+                break reason;
+            }
+            std::thread::sleep(POLL);
+        };
+        let heard =
+            |thread: JoinHandle<Heard>| thread.join().map_err(|_| anyhow::anyhow!("a listener panicked"));
+        let (console, log) = (heard(self.console)?, heard(self.log)?);
+        let complaints = self.complaints.join().unwrap_or_default();
+        if !complaints.trim().is_empty() {
+            if end == End::Qemu(Some(1)) && console.firmware.is_empty() {
+                bail!("QEMU refused to start:\n{}", complaints.trim_end());
+            }
+            eprintln!("{}", complaints.trim_end());
+        }
+        Ok((end, console, log))
+    }
+}
+
+/// Reads a port to its end.
+fn listen(mut port: UnixStream, mut sink: Sink) -> Heard {
+    let mut heard = Heard::default();
+    let mut buffer = [0; 16 << 10];
+    // An error is the other side's end, like 0.
+    while let Ok(n @ 1..) = port.read(&mut buffer) {
+        let mut own = heard.take(&buffer[..n]);
+        if let Sink::To(out) = &mut sink {
+            // A reader of ours that has gone away must not stop the machine; it ends by itself or by signal.
+            let _ = out.write_all(&own).and_then(|()| out.flush());
+            if heard.machine.len() > 2 * TAIL {
+                heard.machine.drain(..heard.machine.len() - TAIL);
+            }
+        }
+        heard.machine.append(&mut own);
+    }
+    heard
+}
+
+impl Heard {
+    /// Takes bytes in; what is the machine's own is given back.
+    fn take(&mut self, bytes: &[u8]) -> Vec<u8> {
+        if self.marked {
+            return bytes.to_vec();
+        }
+        // The mark may have begun in the bytes before.
+        let from = self.firmware.len().saturating_sub(MARK.len());
+        self.firmware.extend_from_slice(bytes);
+        let Some(at) = self.firmware[from..].windows(MARK.len()).position(|w| w == MARK) else {
+            return Vec::new();
+        };
+        self.marked = true;
+        let own = self.firmware.split_off(from + at + MARK.len());
+        self.firmware.truncate(from + at);
+        own
+    }
+
+    /// What firmware and loader said, without the control sequences that would act on a terminal.
+    pub fn firmware_text(&self) -> String {
+        let mut text = String::new();
+        let mut rest = self.firmware.iter().copied();
+        while let Some(byte) = rest.next() {
+            match byte {
+                // ESC [ parameters final: the final byte is the first from '@' on after the bracket.
+                0x1b => {
+                    if rest.next() == Some(b'[') {
+                        rest.by_ref().find(|b| (0x40..0x7f).contains(b));
+                    }
+                }
+                b'\n' | b' '..=b'~' => text.push(char::from(byte)),
+                _ => {}
+            }
+        }
+        text.trim().to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_the_mark_is_the_machines() {
+        let stream =
+            [b"\x1b[2J\x1b[01;01HBdsDxe: loading\r\n".as_slice(), MARK, b"ebb# \x1b]ebb;machine\x07"]
+                .concat();
+        for cut in 0..stream.len() {
+            let mut heard = Heard::default();
+            let own = [heard.take(&stream[..cut]), heard.take(&stream[cut..])].concat();
+            assert_eq!(own, b"ebb# \x1b]ebb;machine\x07", "cut at {cut}");
+            assert_eq!(heard.firmware_text(), "BdsDxe: loading");
+        }
+    }
+
+    #[test]
+    fn without_a_mark_nothing_is_the_machines() {
+        let mut heard = Heard::default();
+        assert_eq!(heard.take(b"ebb-loader: /boot/kernel: not there\x1b"), b"");
+        assert!(!heard.marked);
+    }
+
+    #[test]
+    fn the_command_line_says_what_was_asked_for() {
+        let config = Config {
+            memory: Size::mib(96),
+            engine: Engine::Icount,
+            gdb: false,
+            boot: ("/a,b".into(), Boot::Virtio),
+            disks: vec![Disk { file: "/s".into(), serial: "swap0".into(), writable: true }],
+            folder: "/".into(),
+        };
+        let line = config.arguments(Path::new("/c"), Path::new("/v"), 5, 6).join(" ");
+        for part in [
+            "-m 98304K",
+            "-accel tcg",
+            "-icount shift=0,sleep=off",
+            "file=/a,,b -device virtio-blk-pci,serial=ebb-boot",
+            "id=swap0,format=raw,readonly=off",
+            "serial=swap0,disable-legacy=on",
+            "socket,id=console,fd=5 -serial chardev:console -chardev socket,id=log,fd=6",
+        ] {
+            assert!(line.contains(part), "{part:?} is not in {line}");
+        }
+        assert!(!line.contains("-gdb"));
+    }
+}

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `cargo xtask run`: a machine in this terminal, or a script on a machine.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+
+use crate::compile::{self, Built};
+use crate::image::{self, Contents};
+use crate::qemu::{Boot, Config, Disk, Engine, FIRMWARE_MEMORY, Heard, Machine, Sink};
+use crate::setup::{self, Need};
+use crate::size::{self, Size};
+use crate::status::End;
+use crate::{probe, terminal};
+
+/// Seconds that a script gets if nobody says otherwise.
+const EXEC_LIMIT_S: u64 = 600;
+/// Bytes of a sector; disks are whole sectors.
+const SECTOR: u64 = 512;
+/// Bytes of a script; the loader would carry more, but then it is no command line any more.
+const MAX_SCRIPT: usize = 64 << 10;
+
+/// How to execute the machine's instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Accel {
+    /// KVM if it passes the probe, else TCG
+    Auto,
+    /// QEMU's translator
+    Tcg,
+    /// The host's processor, after a probe that really booted in it
+    Kvm,
+}
+
+/// Options of `run`.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// Memory that the kernel may use (QEMU gets 64M more, because its firmware needs 48M to start)
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = size::memory)]
+    pub mem: Size,
+    /// A swap disk of this size; give it again for one more
+    #[arg(long, value_name = "SIZE", value_parser = size::disk)]
+    pub swap: Vec<Size>,
+    /// A file of the host as a read-only disk, input0 first; give it again for one more. The machine sees whole
+    /// sectors: a private copy is padded with zeroes, and inputN=BYTES on the command line tells the length
+    #[arg(long, value_name = "FILE")]
+    pub input: Vec<PathBuf>,
+    /// The pageout policy that the machine starts with
+    #[arg(long, value_name = "NAME", value_parser = word)]
+    pub policy: Option<String>,
+    /// Run these commands in the shell and end with the status of the first that failed, else 0. Standard output is
+    /// what they print and nothing else; log and diagnostics go to standard error
+    #[arg(long, value_name = "COMMANDS", value_parser = script)]
+    pub exec: Option<String>,
+    /// Kill the machine after so many seconds, status 124 [default: 600 with --exec, else none]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub timeout: Option<u64>,
+    /// Deterministic: one instruction is one nanosecond (-icount shift=0,sleep=off)
+    #[arg(long)]
+    pub icount: bool,
+    /// How to execute instructions
+    #[arg(long, value_enum, default_value = "tcg")]
+    pub accel: Accel,
+    /// Wait for a debugger on port 1234 before the first instruction
+    #[arg(long)]
+    pub gdb: bool,
+    /// Keep the images and disks of this run, and say where
+    #[arg(long)]
+    pub keep: bool,
+    /// Boot this kernel alone, without any module
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub kernel: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            mem: Size::mib(64),
+            swap: Vec::new(),
+            input: Vec::new(),
+            policy: None,
+            exec: None,
+            timeout: None,
+            icount: false,
+            accel: Accel::Tcg,
+            gdb: false,
+            keep: false,
+            kernel: None,
+        }
+    }
+}
+
+/// Runs a machine and passes its status on.
+///
+/// # Errors
+/// Something on the host failed: missing tools, a build, a file.
+pub fn main(options: &Options) -> Result<u8> {
+    options.check()?;
+    setup::ensure(&Need::BOOT)?;
+    let built = options.built()?;
+    terminal::catch_signals();
+    let prepared = Prepared::new(options, &built)?;
+    if options.exec.is_some() { scripted(options, &prepared) } else { interactive(options, &prepared) }
+}
+
+impl Options {
+    /// What can be said before anything is built.
+    fn check(&self) -> Result<()> {
+        if let Some(host) = size::host_memory()
+            && self.mem.0.saturating_add(FIRMWARE_MEMORY.0) > host.0
+        {
+            bail!("--mem {} is more than this host has ({} MiB)", self.mem, host.0 >> 20);
+        }
+        if self.icount && self.accel == Accel::Kvm {
+            bail!("--icount counts translated instructions: it cannot go with --accel kvm");
+        }
+        for file in &self.input {
+            let data = fs::metadata(file).with_context(|| format!("--input {}", file.display()))?;
+            if !data.is_file() || data.len() == 0 {
+                bail!("--input {}: not a file with something in it", file.display());
+            }
+        }
+        Ok(())
+    }
+
+    /// Builds the machine, or takes the kernel that was named.
+    ///
+    /// # Errors
+    /// As [`compile::all`].
+    pub fn built(&self) -> Result<Built> {
+        match &self.kernel {
+            Some(kernel) => {
+                Ok(Built { loader: compile::loader()?, kernel: kernel.clone(), modules: Vec::new() })
+            }
+            None => compile::all(),
+        }
+    }
+
+    fn engine(&self) -> Result<Engine> {
+        if self.icount {
+            return Ok(Engine::Icount);
+        }
+        match self.accel {
+            Accel::Tcg => Ok(Engine::Tcg),
+            Accel::Kvm => match probe::kvm()? {
+                Ok(()) => Ok(Engine::Kvm),
+                Err(why) => bail!("KVM does not work here: {why}; use --accel tcg"),
+            },
+            Accel::Auto => Ok(match probe::kvm()? {
+                Ok(()) => Engine::Kvm,
+                Err(why) => {
+                    eprintln!("xtask: TCG, because KVM does not work here: {why}");
+                    Engine::Tcg
+                }
+            }),
+        }
+    }
+
+    /// How long the machine may run.
+    fn limit(&self) -> Option<Duration> {
+        let default = (self.exec.is_some() && !self.gdb).then_some(EXEC_LIMIT_S);
+        self.timeout.or(default).map(Duration::from_secs)
+    }
+
+    /// The kernel's command line.
+    fn cmdline(&self, input_lengths: &[u64]) -> String {
+        let mut line = format!("mem={} log=com2 exit=qemu", self.mem.0);
+        if let Some(policy) = &self.policy {
+            line += &format!(" policy={policy}");
+        }
+        for (i, length) in input_lengths.iter().enumerate() {
+            line += &format!(" input{i}={length}");
+        }
+        line
+    }
+}
+
+/// A machine whose images are made.
+pub struct Prepared {
+    config: Config,
+    folder: Folder,
+    limit: Option<Duration>,
+}
+
+impl Prepared {
+    /// Makes the images in a folder of their own.
+    ///
+    /// # Errors
+    /// A file that cannot be read or written, or KVM that was asked for and does not work.
+    pub fn new(options: &Options, built: &Built) -> Result<Self> {
+        let engine = options.engine()?;
+        let folder = Folder::new(options.keep)?;
+        let mut disks = Vec::new();
+        for (i, size) in options.swap.iter().enumerate() {
+            let file = folder.path().join(format!("swap{i}.img"));
+            let disk = File::create(&file).and_then(|f| f.set_len(size.0));
+            disk.with_context(|| format!("{} cannot be made {size} long", file.display()))?;
+            disks.push(Disk { file, serial: format!("swap{i}"), writable: true });
+        }
+        let mut lengths = Vec::new();
+        for (i, given) in options.input.iter().enumerate() {
+            let (file, length) = whole_sectors(given, &folder.path().join(format!("input{i}.img")))?;
+            disks.push(Disk { file, serial: format!("input{i}"), writable: false });
+            lengths.push(length);
+        }
+        let contents = Contents::new(built, options.cmdline(&lengths), options.exec.clone());
+        let boot = folder.path().join("boot.img");
+        fs::write(&boot, image::system_partition(&contents, &built.loader)?)
+            .with_context(|| format!("{} cannot be written", boot.display()))?;
+        let config = Config {
+            memory: Size(options.mem.0 + FIRMWARE_MEMORY.0),
+            engine,
+            gdb: options.gdb,
+            boot: (boot, Boot::Virtio),
+            disks,
+            folder: folder.path().to_path_buf(),
+        };
+        Ok(Self { config, folder, limit: options.limit() })
+    }
+
+    /// Runs it without any terminal: what it says is captured.
+    ///
+    /// # Errors
+    /// QEMU does not start.
+    pub fn capture(&self) -> Result<(End, Heard, Heard)> {
+        Machine::start(&self.config, Sink::Capture, Sink::Capture)?.wait(self.limit)
+    }
+}
+
+/// The file as a disk: itself if it is whole sectors long, else a padded copy; and its length in bytes.
+fn whole_sectors(given: &Path, copy: &Path) -> Result<(PathBuf, u64)> {
+    let context = || format!("--input {}", given.display());
+    let length = fs::metadata(given).with_context(context)?.len();
+    if length.is_multiple_of(SECTOR) {
+        return Ok((fs::canonicalize(given).with_context(context)?, length));
+    }
+    fs::copy(given, copy).with_context(context)?;
+    let padded = fs::OpenOptions::new().write(true).open(copy)?;
+    padded.set_len(length.next_multiple_of(SECTOR))?;
+    Ok((copy.to_path_buf(), length))
+}
+
+/// With `--exec`: the console is standard output, the log standard error.
+fn scripted(options: &Options, prepared: &Prepared) -> Result<u8> {
+    announce(options, prepared);
+    let out = Sink::To(Box::new(std::io::stdout()));
+    let log = Sink::To(Box::new(std::io::stderr()));
+    let (end, console, _) = Machine::start(&prepared.config, out, log)?.wait(prepared.limit)?;
+    report(end, &console, None);
+    Ok(end.status())
+}
+
+/// Without: the console is this terminal, the log a file.
+fn interactive(options: &Options, prepared: &Prepared) -> Result<u8> {
+    let log_file = crate::scratch_dir().join(format!("log-{}.txt", std::process::id()));
+    let log = File::create(&log_file).with_context(|| format!("{} cannot be written", log_file.display()))?;
+    announce(options, prepared);
+    eprintln!("xtask: booting; Ctrl-A x ends the machine; log in {}", log_file.display());
+    let machine =
+        Machine::start(&prepared.config, Sink::To(Box::new(std::io::stdout())), Sink::To(Box::new(log)))?;
+    let raw = terminal::Raw::enter();
+    let mut keyboard = machine.keyboard.try_clone()?;
+    // Ends with the process: there is no other way to stop a read of the terminal.
+    std::thread::spawn(move || terminal::pass_keys(|keys| keyboard.write_all(keys)));
+    let ended = machine.wait(prepared.limit);
+    drop(raw);
+    let (end, console, log) = ended?;
+    println!();
+    report(end, &console, Some((&log_file, &log)));
+    Ok(end.status())
+}
+
+fn announce(options: &Options, prepared: &Prepared) {
+    if options.gdb {
+        eprintln!(
+            "xtask: waiting for a debugger: gdb KERNEL -ex 'target remote localhost:1234' -ex continue"
+        );
+    }
+    if options.keep {
+        eprintln!("xtask: images are kept in {}", prepared.folder.path().display());
+    }
+}
+
+/// Says how a machine ended, if it did not end well, with what helps to understand it.
+fn report(end: End, console: &Heard, log: Option<(&Path, &Heard)>) {
+    if !console.marked && end.is_failure() {
+        let said = console.firmware_text();
+        eprintln!("{}", if said.is_empty() { "(the firmware said nothing)" } else { &said });
+    }
+    match end {
+        End::Clean(_) | End::Quit => return,
+        _ => eprintln!("xtask: {end}"),
+    }
+    if let Some((file, log)) = log.filter(|_| end.is_failure()) {
+        let text = String::from_utf8_lossy(&log.machine);
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(40)..].iter().for_each(|l| eprintln!("{l}"));
+        eprintln!("xtask: the whole log is in {}", file.display());
+    }
+}
+
+/// The files of one run: a folder of its own that goes with it.
+pub struct Folder {
+    path: PathBuf,
+    keep: bool,
+}
+
+impl Folder {
+    /// Makes one.
+    ///
+    /// # Errors
+    /// The target folder cannot be written.
+    pub fn new(keep: bool) -> Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = crate::scratch_dir().join(format!("run-{}-{number}", std::process::id()));
+        fs::create_dir_all(&path).with_context(|| format!("{} cannot be made", path.display()))?;
+        Ok(Self { path, keep })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if !self.keep
+            && let Err(error) = fs::remove_dir_all(&self.path)
+        {
+            eprintln!("xtask: {} cannot be removed: {error}", self.path.display());
+        }
+    }
+}
+
+/// A value that goes on the kernel's command line must be one word.
+fn word(text: &str) -> Result<String, String> {
+    let good = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    if good { Ok(text.to_string()) } else { Err("a name is letters, digits, '-', '_' and '.'".to_string()) }
+}
+
+fn script(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        Err("no command in it".to_string())
+    } else if text.len() > MAX_SCRIPT {
+        Err(format!("longer than {MAX_SCRIPT} bytes"))
+    } else {
+        Ok(text.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_is_told_what_was_asked_for() {
+        let options = Options { mem: Size::mib(32), policy: Some("fifo".into()), ..Options::default() };
+        assert_eq!(
+            options.cmdline(&[5, 512]),
+            "mem=33554432 log=com2 exit=qemu policy=fifo input0=5 input1=512"
+        );
+    }
+
+    #[test]
+    fn scripts_have_a_limit_and_people_have_none() {
+        assert_eq!(Options::default().limit(), None);
+        let exec = Options { exec: Some("audit".into()), ..Options::default() };
+        assert_eq!(exec.limit(), Some(Duration::from_secs(600)));
+        assert_eq!(Options { timeout: Some(5), ..exec }.limit(), Some(Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn names_cannot_smuggle_options_in() {
+        assert!(word("freebsd").is_ok());
+        assert!(word("a b").is_err() && word("").is_err() && word("x\ny").is_err());
+        assert!(script(" ").is_err() && script("audit; vmstat").is_ok());
+    }
+
+    #[test]
+    fn odd_inputs_are_padded_in_a_copy() {
+        let folder = Folder::new(false).unwrap();
+        let (given, copy) = (folder.path().join("given"), folder.path().join("copy"));
+        fs::write(&given, [7; 600]).unwrap();
+        assert_eq!(whole_sectors(&given, &copy).unwrap(), (copy.clone(), 600));
+        let padded = fs::read(&copy).unwrap();
+        assert_eq!((padded.len(), &padded[..600], &padded[600..]), (1024, &[7; 600][..], &[0; 424][..]));
+        fs::write(&given, [7; 1024]).unwrap();
+        assert_eq!(whole_sectors(&given, &copy).unwrap(), (fs::canonicalize(&given).unwrap(), 1024));
+    }
+}

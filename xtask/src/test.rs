@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#[derive(clap::Args)]
+pub struct Options {}
+pub fn main(_: &Options) -> anyhow::Result<u8> {
+    Ok(0)
+}
