@@ -159,12 +159,16 @@ fn contradicting_copies_are_set_aside() {
         for (slot, version) in [(4, v1), (6, v2)] {
             let word = Record::Committed(key, version).pack(slot);
             m.segments[&segment_of(1)][512 + slot as usize].store(word, Ordering::Relaxed);
+            m.disks.get_mut(&1).unwrap().contents.insert(slot as u64 + 2, 200 + slot as u64);
         }
         let mut p = Pager::new();
         p.adopt(&mut m, 1, segment_of(1), 0);
         assert_eq!(m.audit(&mut p), 1 + left);
         assert_eq!(p.summary().devices[0].bad, 2 * (1 - left));
         assert_eq!(m.get(&mut p, 1, 0, &[0]), [Ok(5)]);
+        let newer = if v2 == 0 { 206 } else { 204 };
+        let want = if left == 1 { Ok(newer) } else { Err(Outcome::Fail) };
+        assert_eq!(m.get(&mut p, 3, 0, &[3]), [want], "versions {v1} and {v2}");
     }
 }
 
