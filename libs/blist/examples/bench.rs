@@ -139,8 +139,8 @@ struct Bench {
     rng: u64,
     digest: u64,
     list: Blist,
-    /// Allocations that stand: (first block, blocks).
-    live: Vec<(u64, u32)>,
+    /// Allocations that stand: first block << 8 | blocks.
+    live: Vec<u64>,
     used: u64,
     alloc: Hist,
     free: Hist,
@@ -228,7 +228,8 @@ impl Bench {
 
     fn free_random(&mut self, timed: bool) {
         let i = (self.next() % self.live.len() as u64) as usize;
-        let (block, count) = self.live.swap_remove(i);
+        let live = self.live.swap_remove(i);
+        let (block, count) = (live >> 8, live as u32 & 0xff);
         self.used -= u64::from(count);
         let start = if timed { tick() } else { 0 };
         self.give_back(block, count);
@@ -252,7 +253,7 @@ impl Bench {
         self.hash(got);
         match got {
             Some(block) => {
-                self.live.push((block, size));
+                self.live.push(block << 8 | u64::from(size));
                 self.used += u64::from(size);
             }
             None => self.free_random(timed),
@@ -276,7 +277,7 @@ impl Bench {
             match got {
                 Some(block) => {
                     failures = 0;
-                    self.live.push((block, size));
+                    self.live.push(block << 8 | u64::from(size));
                     self.used += u64::from(size);
                 }
                 None => failures += 1,
@@ -315,7 +316,7 @@ impl Bench {
             self.hash(got.map(|(block, _)| block));
             match got {
                 Some((block, count)) => {
-                    self.live.push((block, count));
+                    self.live.push(block << 8 | u64::from(count));
                     self.used += u64::from(count);
                     blocks += u64::from(count);
                 }

@@ -5,7 +5,7 @@
 //! cannot be met is known at the root.
 
 use crate::blist::{Blist, MAX_ALLOC, Placement};
-use crate::lanes;
+use crate::lanes::{self, UNIFORM};
 use crate::shape::{LEAF_BLOCKS, RADIX};
 use crate::{Error, word};
 
@@ -98,14 +98,16 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
         let mut x = x;
         for level in (1..=level).rev() {
             self.visit();
-            self.expand(level, x);
+            if self.entry(level, x) & UNIFORM != 0 {
+                self.expand(level, x);
+            }
             x = x * RADIX + lanes::first(self.lanes(level - 1, x), count)?;
         }
         Some(x)
     }
 
     /// The lowest run of `count` that begins in the leaf at a bit of `within` (all bits from one on).
-    #[inline]
+    #[inline(always)]
     fn find_in_leaf(&self, leaf: usize, within: u64, count: u32) -> Option<(usize, u32)> {
         self.visit();
         let bits = self.words()[leaf] & within;
@@ -123,23 +125,22 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
     fn take(&mut self, leaf: usize, bit: u32, count: u32) {
         let here = count.min(64 - bit);
         // This leaf first: then the next one's head no longer concerns it.
-        self.clear(leaf, word::mask(bit, here));
+        self.clear(leaf, bit, here);
         if here < count {
             self.settle(leaf + 1);
-            self.clear(leaf + 1, word::mask(0, count - here));
+            self.clear(leaf + 1, 0, count - here);
         }
     }
 
-    /// Marks free blocks of a settled leaf allocated; `mask` is not empty.
-    #[inline]
-    pub(crate) fn clear(&mut self, leaf: usize, mask: u64) {
+    /// Marks `count` free blocks from `bit` of a settled leaf on allocated.
+    #[inline(always)]
+    fn clear(&mut self, leaf: usize, bit: u32, count: u32) {
         let old = self.words()[leaf];
-        let new = old & !mask;
+        let new = old & !word::mask(bit, count);
         self.words_mut()[leaf] = new;
-        self.count(leaf, (mask.count_ones() as u64).wrapping_neg());
-        self.set_hint(leaf, self.leaf_hint(leaf, new));
-        if word::head(old) > word::head(new) && leaf > 0 {
-            self.refresh(leaf - 1);
+        self.update(leaf, self.leaf_hint(leaf, new), u64::from(count).wrapping_neg());
+        if word::head(old) > bit {
+            self.refresh_before(leaf);
         }
     }
 }
