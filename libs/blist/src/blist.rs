@@ -10,15 +10,21 @@ use crate::{Error, word};
 /// Largest number of blocks that one allocation takes (SWP-243; the original: 32).
 pub const MAX_ALLOC: u32 = 64;
 
-/// Where an allocation begins to look (SWP-W47).
+/// Which of the runs that are long enough an allocation takes (SWP-W47).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Placement {
-    /// Always the lowest run that is long enough: least fragmentation (SWP-250).
+    /// Always the lowest (SWP-250).
     FirstFit,
-    /// The next run at or above the cursor, which stands behind the last allocation, and after the end the
-    /// lowest run: streams of page-outs lie together on the device.
-    #[default]
+    /// The first at or above the cursor, which stands behind the last allocation, and past the end the lowest:
+    /// streams of page-outs lie together on the device.
     NextFit,
+    /// Close to the cursor and close in size: among the 1024 blocks around the cursor, in the lowest leaf whose
+    /// longest run is just long enough; else as [`NextFit`](Placement::NextFit). Within the leaf a run of just
+    /// that length comes before longer ones. And [`alloc_range`](Blist::alloc_range) takes the
+    /// longest run that the whole list has, up to the maximum, as one long transfer costs less than two.
+    /// Long runs last longest under it: `BENCH.md` has the figures.
+    #[default]
+    CloseFit,
 }
 
 /// Allocator of contiguous runs among `len` numbered blocks; see the [crate's page](crate).
@@ -128,7 +134,8 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
         self.placement = placement;
     }
 
-    /// The block at which the next allocation begins to look under [`Placement::NextFit`].
+    /// The block at which the next allocation begins to look under
+    /// [`Placement::NextFit`] and [`Placement::CloseFit`].
     pub fn cursor(&self) -> u64 {
         self.cursor
     }

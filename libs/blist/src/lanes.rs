@@ -47,6 +47,14 @@ pub(crate) fn first_after(lanes: [u64; 2], min: u32, after: usize) -> Option<usi
     lowest(at_least(lanes[0], min) & low, at_least(lanes[1], min) & high)
 }
 
+/// Lowest lane whose hint is `hint` exactly (1 to 64).
+#[inline]
+pub(crate) fn first_equal(lanes: [u64; 2], hint: u32) -> Option<usize> {
+    // Adding 127 to a lane sets its high bit unless the lane is zero.
+    let equal = |word: u64| !(((word & !HIGH) ^ splat(hint as u8)) + splat(0x7f)) & HIGH;
+    lowest(equal(lanes[0]), equal(lanes[1]))
+}
+
 /// Lane by lane the larger of two words whose flags are clear.
 const fn larger(a: u64, b: u64) -> u64 {
     // The high bit survives the subtraction where a >= b; 0x80 - 0x01 then selects the seven bits.
@@ -88,6 +96,7 @@ mod tests {
             let packed = pack(lanes);
             let fits = |i: &usize| u32::from(hints[*i]) >= min;
             assert_eq!(first(packed, min), (0..16).find(fits));
+            assert_eq!(first_equal(packed, min), hints.iter().position(|&h| u32::from(h) == min));
             assert_eq!(first_after(packed, min, after), (after + 1..16).find(fits));
             assert_eq!(max(packed), *hints.iter().max().unwrap());
         }

@@ -50,7 +50,7 @@
 //! |---|---|---|
 //! | SWP-242, SWP-243 | 32 blocks a leaf and an allocation | 64 |
 //! | SWP-251, SWP-W45 | no run crosses a leaf | runs cross anything |
-//! | SWP-250, SWP-W47 | lowest fit only | that, or from a cursor with wrap: [`Placement`] |
+//! | SWP-250, SWP-W47 | lowest fit only | that, or from a cursor with wrap, or close to it in place and size: [`Placement`] |
 //! | SWP-254 | operations on no list | no such value: `Option<Blist>` says it |
 //! | SWP-256 to SWP-259, SWP-W42 | hints are bounds, at times wrong ones | hints are exact |
 //! | SWP-253, SWP-266, SWP-269, SWP-W44 | stops the system or corrupts memory | [`Error`]; fills of any length |

@@ -27,6 +27,17 @@ pub(crate) fn find_run(word: u64, count: u32) -> Option<u32> {
     (x != 0).then(|| x.trailing_zeros())
 }
 
+/// Lowest position of a run of `count` (1 to 64) set bits at the bits of `within`, one that is no longer in
+/// this word if there is any.
+#[inline]
+pub(crate) fn find_exact_run(word: u64, within: u64, count: u32) -> Option<u32> {
+    let fits = starts(word & within, count);
+    // No set bit before it, none after: in two steps, since 64 is no shift.
+    let exact = fits & !(word << 1) & !(word >> 1 >> (count - 1));
+    let best = if exact != 0 { exact } else { fits };
+    (best != 0).then(|| best.trailing_zeros())
+}
+
 /// Length of the longest run of set bits, 0 to 64.
 #[inline]
 pub(crate) fn longest_run(word: u64) -> u32 {
@@ -77,6 +88,11 @@ mod tests {
         for count in 1..=64 {
             let want = (0..64).find(|&b| naive_run_at(word, b) >= count);
             assert_eq!(find_run(word, count), want, "{word:#x} {count}");
+            let exact = |b: &u32| naive_run_at(word, *b) == count && (*b == 0 || word >> (b - 1) & 1 == 0);
+            let within = u64::MAX << (count / 2);
+            let later = (count / 2..64).find(|&b| naive_run_at(word, b) >= count);
+            let want = (count / 2..64).find(exact).or(later);
+            assert_eq!(find_exact_run(word, within, count), want, "{word:#x} {count}");
         }
     }
 

@@ -12,25 +12,52 @@ struct Model {
 }
 
 impl Model {
+    /// Length of the run from a block on, 64 standing for more.
     fn run_at(&self, block: usize) -> usize {
-        self.free[block..].iter().take_while(|&&free| free).count()
+        self.free[block..].iter().take(64).take_while(|&&free| free).count()
     }
 
     fn find(&self, count: usize) -> Option<usize> {
         let fits = |b: &usize| self.run_at(*b) >= count;
         let lowest = || (0..self.free.len()).find(fits);
+        let next = || (self.cursor..self.free.len()).find(fits).or_else(lowest);
         match self.placement {
             Placement::FirstFit => lowest(),
-            Placement::NextFit => (self.cursor..self.free.len()).find(fits).or_else(lowest),
+            Placement::NextFit => next(),
+            Placement::CloseFit => {
+                let node = self.cursor / 1024 * 16;
+                let longest = |leaf: usize| self.leaf(leaf).map(|b| self.run_at(b)).max().unwrap_or(0);
+                if let Some(leaf) = (node..node + 16).find(|&leaf| longest(leaf) == count) {
+                    return self.exact(leaf, 0, count).or_else(|| self.leaf(leaf).find(fits));
+                }
+                let start = next()?;
+                let from = if start >= self.cursor { self.cursor } else { 0 };
+                self.exact(start / 64, from, count).or(Some(start))
+            }
         }
+    }
+
+    fn leaf(&self, leaf: usize) -> std::ops::Range<usize> {
+        (leaf * 64).min(self.free.len())..(leaf * 64 + 64).min(self.free.len())
+    }
+
+    /// A run of exactly `count` within a leaf, as far as the leaf itself tells, from block `from` on.
+    fn exact(&self, leaf: usize, from: usize, count: usize) -> Option<usize> {
+        let leaf = self.leaf(leaf);
+        let run = |b: usize| self.free[b..leaf.end].iter().take_while(|&&free| free).count();
+        leaf.clone().find(|&b| b >= from && run(b) == count && (b == leaf.start || !self.free[b - 1]))
     }
 
     fn alloc_range(&mut self, min: u32, max: u32) -> Result<(u64, u32), Error> {
         if min == 0 || min > MAX_ALLOC || max < min {
             return Err(Error::BadCount);
         }
-        let start = self.find(min as usize).ok_or(Error::NoSpace)?;
-        let count = self.run_at(start).min(max as usize).min(64);
+        let want = match self.placement {
+            Placement::CloseFit => max.min(self.largest()).max(min),
+            _ => min,
+        };
+        let start = self.find(want as usize).ok_or(Error::NoSpace)?;
+        let count = self.run_at(start).min(max as usize);
         self.free[start..start + count].fill(false);
         self.cursor = (start + count) % self.free.len();
         Ok((start as u64, count as u32))
@@ -109,7 +136,7 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (block(), length()).prop_map(|(b, n)| Op::Free(b, n)),
         3 => (block(), length()).prop_map(|(b, n)| Op::Fill(b, n)),
         1 => block().prop_map(Op::Cursor),
-        1 => prop_oneof![Just(Placement::FirstFit), Just(Placement::NextFit)].prop_map(Op::Place),
+        1 => placement().prop_map(Op::Place),
         1 => (block(), prop_oneof![Just(Growth::Free), Just(Growth::Allocated)])
             .prop_map(|(n, g)| Op::Resize(n.max(1), g)),
     ]
@@ -179,7 +206,7 @@ fn run(blocks: u64, start_free: bool, placement: Placement, ops: Vec<Op>) {
 }
 
 fn placement() -> impl Strategy<Value = Placement> {
-    prop_oneof![Just(Placement::FirstFit), Just(Placement::NextFit)]
+    prop_oneof![Just(Placement::FirstFit), Just(Placement::NextFit), Just(Placement::CloseFit)]
 }
 
 proptest! {
@@ -249,7 +276,7 @@ fn every_small_list_and_run() {
 /// The whole workload of a swap device in one list: mixed sizes to nearly full, every result compared.
 #[test]
 fn long_mixed_run_agrees() {
-    for placement in [Placement::FirstFit, Placement::NextFit] {
+    for placement in [Placement::FirstFit, Placement::NextFit, Placement::CloseFit] {
         let blocks = if cfg!(miri) { 300 } else { 3000 };
         let mut list = Blist::new(blocks).unwrap();
         let mut model = Model { free: vec![false; blocks as usize], cursor: 0, placement };

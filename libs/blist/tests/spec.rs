@@ -313,7 +313,6 @@ fn swp_w42_ranged_free_raises_hints() {
 #[test]
 fn swp_w47_cursor_wraps() {
     let mut list = all_free(1000);
-    assert_eq!(Blist::new(1).unwrap().placement(), Placement::NextFit);
     list.set_placement(Placement::NextFit);
     assert_eq!(list.alloc(10), Some(0));
     list.free(0, 10).unwrap();
@@ -331,6 +330,26 @@ fn swp_w47_cursor_wraps() {
     // The end of the list is the beginning.
     list.free(998, 2).unwrap();
     assert_eq!((list.alloc(2), list.cursor()), (Some(998), 0));
+}
+
+/// SWP-W47: the default looks around the cursor for what fits exactly before it breaks a longer run.
+#[test]
+fn swp_w47_close_fit() {
+    let mut list = Blist::new(3000).unwrap();
+    assert_eq!(list.placement(), Placement::CloseFit);
+    for (start, count) in [(100, 40), (200, 3), (300, 5), (310, 3), (900, 16), (2000, 16), (2100, 60)] {
+        list.free(start, count).unwrap();
+    }
+    // Leaf 3 has a longest run of 3; then leaf 4, in which the 3 come after the 5, is only just good enough.
+    assert_eq!(
+        [list.alloc(3), list.alloc(16), list.alloc(5), list.alloc(3)],
+        [Some(200), Some(900), Some(300), Some(310)]
+    );
+    // Nothing exact here: the next run above the cursor.
+    assert_eq!([list.alloc(16), list.cursor().into()], [Some(2000), Some(2016)]);
+    assert_eq!(list.alloc_range(1, 64), Some((2100, 60)));
+    assert_eq!(list.alloc_range(1, 64), Some((100, 40)));
+    assert_eq!(list.try_alloc_range(1, 64), Err(Error::NoSpace));
 }
 
 /// Between a minimum and a maximum: what the run found has.
