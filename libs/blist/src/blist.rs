@@ -305,10 +305,9 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
         }
     }
 
-    /// Gives a settled leaf its new hint and adds `delta` (two's complement) to the number of free blocks of
-    /// every node above it and of the list.
+    /// Adds `delta` (two's complement) to the number of free blocks of every node above `leaf` and of the list.
     #[inline(always)]
-    pub(crate) fn update(&mut self, leaf: usize, hint: u8, delta: u64) {
+    pub(crate) fn count(&mut self, leaf: usize, delta: u64) {
         self.free = self.free.wrapping_add(delta);
         let words = self.store.as_mut();
         let mut node = leaf;
@@ -319,7 +318,19 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
             let free = &mut words[base + node * NODE_WORDS];
             *free = free.wrapping_add(delta);
         }
-        self.set_hint(leaf, hint);
+    }
+
+    /// Raises the hint of a settled leaf, and those above it, to at least `hint`.
+    #[inline(always)]
+    pub(crate) fn raise_hint(&mut self, leaf: usize, hint: u8) {
+        let mut x = leaf;
+        for level in 0..=self.shape.levels {
+            if hint <= self.entry(level, x) {
+                return;
+            }
+            self.set_entry(level, x, hint);
+            x /= RADIX;
+        }
     }
 
     /// Gives a settled leaf its new hint, and corrects those above it as far up as they change.
@@ -369,7 +380,7 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
         }
         let bits = self.words()[before];
         if bits >> 63 == 1 && bits != u64::MAX {
-            self.update(before, self.leaf_hint(before, bits), 0);
+            self.set_hint(before, self.leaf_hint(before, bits));
         }
     }
 }

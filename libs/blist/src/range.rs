@@ -67,8 +67,8 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
         self.words_mut()[leaf] = bits;
         let (before, from) = self.run_around(leaf, bits, bit);
         // Freeing makes one run longer and leaves the others alone: nothing has to be searched.
-        let hint = self.entry(0, leaf).max((before + from).min(MAX_ALLOC) as u8);
-        self.update(leaf, hint, u64::from(count));
+        self.raise_hint(leaf, (before + from).min(MAX_ALLOC) as u8);
+        self.count(leaf, u64::from(count));
         if before == bit {
             self.refresh_before(leaf);
         }

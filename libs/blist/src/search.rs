@@ -158,7 +158,8 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
         let old = self.words()[leaf];
         let new = old & !word::mask(bit, count);
         self.words_mut()[leaf] = new;
-        self.update(leaf, self.leaf_hint(leaf, new), u64::from(count).wrapping_neg());
+        self.count(leaf, u64::from(count).wrapping_neg());
+        self.set_hint(leaf, self.leaf_hint(leaf, new));
         if word::head(old) > bit {
             self.refresh_before(leaf);
         }

@@ -118,7 +118,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        #![proptest_config(proptest::test_runner::Config::with_cases(if cfg!(miri) { 2 } else { 64 }))]
+        #![proptest_config(proptest::test_runner::Config::with_cases(if cfg!(miri) { 2 } else { 16 }))]
 
         #[test]
         fn words_agree_with_a_loop(a: u64, b: u64, c: u64) {
