@@ -181,7 +181,8 @@ impl Options {
 
 /// A machine whose images are made.
 pub struct Prepared {
-    config: Config,
+    /// The machine.
+    pub config: Config,
     folder: Folder,
     limit: Option<Duration>,
 }
