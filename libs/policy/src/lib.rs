@@ -1,4 +1,61 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Placeholder, replaced by the first landing of this crate.
+//! Replacement policies and the pure parts of paging out.
+//!
+//! A policy decides which page goes next, when, and how many at a time. It holds an *order* over pages; `vm` holds the truth
+//! and checks every decision, so that a wrong policy costs time and never data. No I/O here, no clock,
+//! no randomness: the same events and answers give the same decisions, in the `pageout` server and on the host.
+//! Memory is allocated when a policy is created and at no other time.
+//!
+//! - [`Policy`], [`Event`], [`Sleep`]: what a policy is. [`Machine`], [`Decision`], [`Verdict`]: what it works on.
+//! - [`thresholds`], [`predicates`], [`gate`], [`tunables`]: the levels, and the accounting of free pages in `vm`.
+//! - [`cluster`], [`flush`]: what is written together, and what the pager's answers mean.
+//! - [`rss`]: the rules of resident-set trimming.
+//! - [`freebsd`], [`fifo`]: the policies; [`queues`] and [`worker`]: what they are built of.
+//! - [`oom`], [`lowmem`]: when to give up, how often to drain caches.
+//! - [`sim`]: a scripted machine for tests and simulators.
+//! - [`swapout_request`]: requests of whole-process swap-out.
+//!
+#![doc = include_str!("rows.md")]
 #![no_std]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod cluster;
+pub mod fifo;
+pub mod flush;
+pub mod freebsd;
+pub mod gate;
+pub mod lowmem;
+pub mod machine;
+pub mod oom;
+pub mod policy;
+pub mod predicates;
+pub mod queues;
+pub mod rss;
+pub mod sim;
+pub mod swapout_request;
+pub mod thresholds;
+pub mod tunables;
+pub mod worker;
+
+use alloc::boxed::Box;
+
+pub use machine::{Decision, MAX_BATCH, Machine, Meter, OomReason, Page, Queue, Request, Verdict, Want};
+pub use policy::{Event, Inconsistency, Policy, Sleep, Stats};
+pub use thresholds::Thresholds;
+pub use tunables::{TunableError, Tunables};
+
+/// Names that [`by_name`] knows.
+pub const NAMES: &[&str] = &["freebsd", "fifo"];
+
+/// A new policy over frames `0..nr_frames` (cut to [`queues::MAX_FRAMES`]) with its default options, or `None` for an unknown
+/// name.
+#[must_use]
+pub fn by_name(name: &str, nr_frames: u32) -> Option<Box<dyn Policy>> {
+    match name {
+        "freebsd" => Some(Box::new(freebsd::Freebsd::new(nr_frames, freebsd::Options::default()))),
+        "fifo" => Some(Box::new(fifo::Fifo::new(nr_frames))),
+        _ => None,
+    }
+}

@@ -1,2 +1,42 @@
 // SPDX-License-Identifier: BSD-2-Clause
+//! `init`: the only program that the kernel starts. It brings up `vm` from raw frames, then everything else through `vm`; watches, restarts and replaces the
+//! servers; and runs programs until there is `proc`.
+//!
+//! | file | what |
+//! |---|---|
+//! | `boot` | what the kernel said; frames before there is a `vm` |
+//! | `bootstrap` | `vm` by hand |
+//! | `image` | programs in boot modules |
+//! | `spawn` | a program through `vm` |
+//! | `service` | the servers: start, watch, restart, replace, kill |
+//! | `program` | programs: run, wait, kill |
+//! | `crash` | reporting an exception |
+//! | `serve` | the loop and the calls |
+#![cfg_attr(target_os = "none", no_std, no_main)]
+#![deny(unsafe_code)]
+
+#[cfg(target_os = "none")]
+extern crate alloc;
+
+#[cfg(target_os = "none")]
+mod boot;
+#[cfg(target_os = "none")]
+mod bootstrap;
+#[cfg(target_os = "none")]
+mod crash;
+#[cfg(target_os = "none")]
+mod image;
+#[cfg(target_os = "none")]
+mod program;
+#[cfg(target_os = "none")]
+mod serve;
+#[cfg(target_os = "none")]
+mod service;
+#[cfg(target_os = "none")]
+mod spawn;
+
+#[cfg(target_os = "none")]
+ebb_rt::boot_entry!(serve::main);
+
+#[cfg(not(target_os = "none"))]
 fn main() {}

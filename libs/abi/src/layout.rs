@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The user address space: what lies where in every task. All addresses are page aligned.
+
+/// First address a program may use; below it nothing is ever mapped, so that a null pointer faults.
+pub const USER_MIN: u64 = 0x10_0000;
+/// First address beyond user space.
+pub const USER_END: u64 = 0x8000_0000_0000 - 0x1000;
+/// Where program images are linked.
+pub const IMAGE: u64 = 0x20_0000;
+/// Where the runtime's heap begins.
+pub const HEAP: u64 = 0x5000_0000_0000;
+/// Where `vm` places mappings whose address the caller leaves open.
+pub const MMAP: u64 = 0x1000_0000_0000;
+/// First address beyond the range for [`MMAP`].
+pub const MMAP_END: u64 = 0x5000_0000_0000;
+/// Shared segments (rings, pager metadata) of a server, each at a place that the spawner chooses from here on.
+pub const SEGMENTS: u64 = 0x6000_0000_0000;
+/// Device registers that a driver maps.
+pub const DEVICES: u64 = 0x6800_0000_0000;
+/// The message buffer of a task's first thread; thread `n` has its own at `MESSAGE_BUFFER + n * 0x1000`.
+pub const MESSAGE_BUFFER: u64 = 0x7000_0000_0000;
+/// The start information of a program: a length (`u64`) and so many bytes of `proto::start::StartInfo`.
+pub const START_INFO: u64 = 0x7000_1000_0000;
+/// Pages at [`START_INFO`].
+pub const START_INFO_PAGES: u64 = 2;
+/// The counters ([`crate::meter`]), read-only.
+pub const METER: u64 = 0x7000_2000_0000;
+/// First address above the first thread's stack.
+pub const STACK_TOP: u64 = 0x7fff_ff00_0000;
+/// Boot modules, read-only, in `init` alone: module `n` is where [`crate::boot::Module::address`] says.
+pub const MODULES: u64 = 0x4000_0000_0000;
+/// The boot information ([`crate::boot::BootInfo`]), read-only, in `init` alone.
+pub const BOOT_INFO: u64 = 0x7000_3000_0000;

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Allocation: finding a run and taking it.
+//!
+//! Because every hint is exact, a search never goes down a wrong way: one node a level, and a request that
+//! cannot be met is known at the root.
+
+use crate::blist::{Blist, MAX_ALLOC, Placement};
+use crate::lanes;
+use crate::shape::{LEAF_BLOCKS, RADIX};
+use crate::{Error, word};
+
+impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
+    /// Allocates `count` contiguous blocks (1 to [`MAX_ALLOC`]) and returns the first; `None` if there is no
+    /// such run or the count is out of bounds, and then nothing changed. Source: `blist_alloc` (SWP-249).
+    #[inline]
+    pub fn alloc(&mut self, count: u32) -> Option<u64> {
+        self.try_alloc(count).ok()
+    }
+
+    /// [`alloc`](Blist::alloc) that says why not.
+    ///
+    /// Errors: [`Error::BadCount`] (SWP-W44), [`Error::NoSpace`].
+    #[inline]
+    pub fn try_alloc(&mut self, count: u32) -> Result<u64, Error> {
+        self.try_alloc_range(count, count).map(|(start, _)| start)
+    }
+
+    /// Allocates between `min` and `max` contiguous blocks: the run that [`alloc`](Blist::alloc) would find
+    /// for `min`, as much of it as `max` permits. `min` is 1 to [`MAX_ALLOC`], `max` at least `min`; what
+    /// exceeds [`MAX_ALLOC`] is not used. Returns the first block and how many.
+    #[inline]
+    pub fn alloc_range(&mut self, min: u32, max: u32) -> Option<(u64, u32)> {
+        self.try_alloc_range(min, max).ok()
+    }
+
+    /// [`alloc_range`](Blist::alloc_range) that says why not.
+    ///
+    /// Errors: [`Error::BadCount`], [`Error::NoSpace`].
+    #[inline]
+    pub fn try_alloc_range(&mut self, min: u32, max: u32) -> Result<(u64, u32), Error> {
+        if min == 0 || min > MAX_ALLOC || max < min {
+            return Err(Error::BadCount);
+        }
+        self.visit();
+        if min > self.largest_hint() {
+            return Err(Error::NoSpace);
+        }
+        let found = match self.placement {
+            Placement::FirstFit => None,
+            Placement::NextFit => self.find_after(self.cursor, min),
+        };
+        let (leaf, bit) = found.or_else(|| self.find_first(min)).ok_or(Error::NoSpace)?;
+        let count = if min == max {
+            min
+        } else {
+            self.run_around(leaf, self.words()[leaf], bit).1.min(max).min(MAX_ALLOC)
+        };
+        self.take(leaf, bit, count);
+        let start = leaf as u64 * LEAF_BLOCKS + u64::from(bit);
+        let end = start + u64::from(count);
+        self.cursor = if end < self.len() { end } else { 0 };
+        Ok((start, count))
+    }
+
+    /// The lowest run of `count` blocks, as (leaf, bit), the path to its leaf settled.
+    fn find_first(&mut self, count: u32) -> Option<(usize, u32)> {
+        let leaf = self.descend(self.shape.levels, 0, count)?;
+        self.find_in_leaf(leaf, u64::MAX, count)
+    }
+
+    /// The lowest run of `count` blocks that begins at or above block `from`.
+    fn find_after(&mut self, from: u64, count: u32) -> Option<(usize, u32)> {
+        let leaf = (from / LEAF_BLOCKS) as usize;
+        self.settle(leaf);
+        if u32::from(self.entry(0, leaf)) >= count {
+            let found = self.find_in_leaf(leaf, u64::MAX << (from % LEAF_BLOCKS), count);
+            if found.is_some() {
+                return found;
+            }
+        }
+        let mut x = leaf;
+        for level in 0..self.shape.levels {
+            self.visit();
+            let node = x / RADIX;
+            if let Some(lane) = lanes::first_after(self.lanes(level, node), count, x % RADIX) {
+                let leaf = self.descend(level, node * RADIX + lane, count)?;
+                return self.find_in_leaf(leaf, u64::MAX, count);
+            }
+            x = node;
+        }
+        None
+    }
+
+    /// The lowest leaf below entry `x` of `level` in which a run of `count` begins, its path settled. The
+    /// entry promises one.
+    #[inline]
+    fn descend(&mut self, level: usize, x: usize, count: u32) -> Option<usize> {
+        let mut x = x;
+        for level in (1..=level).rev() {
+            self.visit();
+            self.expand(level, x);
+            x = x * RADIX + lanes::first(self.lanes(level - 1, x), count)?;
+        }
+        Some(x)
+    }
+
+    /// The lowest run of `count` that begins in the leaf at a bit of `within` (all bits from one on).
+    #[inline]
+    fn find_in_leaf(&self, leaf: usize, within: u64, count: u32) -> Option<(usize, u32)> {
+        self.visit();
+        let bits = self.words()[leaf] & within;
+        if let Some(bit) = word::find_run(bits, count) {
+            return Some((leaf, bit));
+        }
+        // Only the run that goes on in the next leaf is left, and that lies above all others.
+        let tail = word::tail(bits);
+        let bit = 64 - tail;
+        (tail > 0 && self.run_around(leaf, bits, bit).1 >= count).then_some((leaf, bit))
+    }
+
+    /// Takes `count` free blocks from `bit` of settled leaf `leaf` on.
+    #[inline]
+    fn take(&mut self, leaf: usize, bit: u32, count: u32) {
+        let here = count.min(64 - bit);
+        // This leaf first: then the next one's head no longer concerns it.
+        self.clear(leaf, word::mask(bit, here));
+        if here < count {
+            self.settle(leaf + 1);
+            self.clear(leaf + 1, word::mask(0, count - here));
+        }
+    }
+
+    /// Marks free blocks of a settled leaf allocated; `mask` is not empty.
+    #[inline]
+    pub(crate) fn clear(&mut self, leaf: usize, mask: u64) {
+        let old = self.words()[leaf];
+        let new = old & !mask;
+        self.words_mut()[leaf] = new;
+        self.count(leaf, (mask.count_ones() as u64).wrapping_neg());
+        self.set_hint(leaf, self.leaf_hint(leaf, new));
+        if word::head(old) > word::head(new) && leaf > 0 {
+            self.refresh(leaf - 1);
+        }
+    }
+}

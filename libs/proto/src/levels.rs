@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The system's manifest: which servers there are, at what level and priority, and whom each may call.
+//!
+//! A server may call only servers of a lower level: that keeps the machine free of deadlock when memory is short. `init` gives a server
+//! handles to exactly the endpoints named here, so the order is enforced, not only written down.
+
+/// How a server is started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Server {
+    /// The role: what `services` shows and clients ask for.
+    pub role: &'static str,
+    /// The images that can play the role; the first is the default. A boot module of an image's name is the program; if there is none,
+    /// it is `program` with the image's name as its argument.
+    pub images: &'static [&'static str],
+    /// The program that plays images which are no module of their own.
+    pub program: &'static str,
+    /// Its level.
+    pub level: u8,
+    /// Its priority, 0..=7: what serves others' paging runs before them.
+    pub priority: u8,
+    /// Bytes of heap, wired, all it ever gets at start.
+    pub heap: u64,
+    /// Roles that it may call.
+    pub calls: &'static [&'static str],
+    /// Whether `init` starts another one when it dies. Where not, its death ends the machine.
+    pub restart: bool,
+}
+
+/// The servers, in the order of their start.
+pub const SERVERS: &[Server] = &[
+    Server {
+        role: "vm",
+        images: &["vm"],
+        program: "vm",
+        level: 4,
+        priority: 5,
+        heap: 0,
+        calls: &[],
+        restart: false,
+    },
+    Server {
+        role: "console",
+        images: &["console"],
+        program: "console",
+        level: 1,
+        priority: 6,
+        heap: 128 << 10,
+        calls: &[],
+        restart: false,
+    },
+    Server {
+        role: "block",
+        images: &["block"],
+        program: "block",
+        level: 1,
+        priority: 7,
+        heap: 192 << 10,
+        calls: &[],
+        restart: false,
+    },
+    Server {
+        role: "swap-pager",
+        images: &["swap-pager"],
+        program: "swap-pager",
+        level: 3,
+        priority: 6,
+        heap: 256 << 10,
+        calls: &["block"],
+        restart: true,
+    },
+    Server {
+        role: "pageout",
+        images: &["freebsd", "fifo"],
+        program: "pageout",
+        level: 5,
+        priority: 4,
+        heap: 96 << 10,
+        calls: &["vm"],
+        restart: true,
+    },
+    Server {
+        role: "init",
+        images: &["init"],
+        program: "init",
+        level: 7,
+        priority: 3,
+        heap: 0,
+        calls: &["vm", "block", "console", "swap-pager", "pageout"],
+        restart: false,
+    },
+];
+
+/// Level of ordinary programs: they may call every server.
+pub const PROGRAM_LEVEL: u8 = 8;
+/// Priority of the shell: above other programs, so that a person gets an answer under load.
+pub const SHELL_PRIORITY: u8 = 3;
+/// Priority of ordinary programs.
+pub const PROGRAM_PRIORITY: u8 = 2;
+
+/// The server with this role.
+pub fn server(role: &str) -> Option<&'static Server> {
+    SERVERS.iter().find(|s| s.role == role)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_go_down_only() {
+        for s in SERVERS {
+            assert!(s.level < PROGRAM_LEVEL);
+            for callee in s.calls {
+                let callee = server(callee).expect("calls name servers");
+                assert!(
+                    callee.level < s.level,
+                    "{} (level {}) calls {} (level {})",
+                    s.role,
+                    s.level,
+                    callee.role,
+                    callee.level
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn who_serves_paging_runs_before_who_needs_it() {
+        for s in SERVERS {
+            for callee in s.calls {
+                assert!(
+                    server(callee).unwrap().priority > s.priority || s.priority > 4,
+                    "{} calls {callee}",
+                    s.role
+                );
+            }
+            assert!(s.priority > PROGRAM_PRIORITY && s.priority <= ebb_abi::thread::MAX_PRIORITY as u8);
+        }
+    }
+}

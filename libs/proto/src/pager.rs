@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `pager`: what `swap-pager` serves, and any newcomer. `vm` is the only client; it never waits for a pager, so everything that it asks for goes
+//! through a ring pair. People ask for [`Status`] by call.
+//!
+//! # Rings
+//! The pager's segment is mapped at [`RINGS`]: submissions in the first half of its [`RING_PAGES`] pages, completions in the second.
+//!
+//! | operation | word 0 bits 8..16, 16..24 | word 1 | word 2 | word 3 |
+//! |---|---|---|---|---|
+//! | [`Op::Get`] | run length, place of the wanted page | object | page index | frame |
+//! | [`Op::Put`] | run length, place in the run | object | page index | frame |
+//! | [`Op::Free`] | | object | first index | pages |
+//! | [`Op::Prepare`] | | disk number | | |
+//! | [`Op::SwapOn`] | | disk number | address of the device's segment | address of its heap pages |
+//! | [`Op::SwapOffBegin`], [`Op::SwapOffEnd`], [`Op::SwapOffAbort`] | | disk number | | |
+//! | [`Op::SwapOffNext`] | | disk number | | |
+//! | [`Op::Audit`] | | object or `ALL` | | |
+//!
+//! Word 0 has the operation in bits 0..8 and a cookie in bits 32..64. A run of Get or Put is so many consecutive entries of ascending page index of
+//! one object; each page gets its own completion: word 0 status in bits 0..8, operation in 8..16, cookie in 32..64; word 1 the frame; words 2
+//! and 3 results. The cookie belongs to `vm`.
+//!
+//! # Contract
+//! - Get: the wanted page is read, or fails; the others of the run are read if they lie next to it in the right order on the device, otherwise they
+//!   complete with `Fail` and `vm` takes the frame back (SWP-104..SWP-107). `Fail` for the wanted page: the pager has no such page.
+//! - Put: statuses `Ok`, `Fail` (no space), `Error`. Until `Ok` the previous copy of the page stays valid (SWP-W12). The frame must not change
+//!   until the completion; `vm` keeps it busy and write-protected.
+//! - Completions come in any order between runs. Each submission completes exactly once, also across the death of the pager: `vm` submits again what
+//!   was in flight when the next instance attaches.
+//! - Durable state is in the devices' segments: the next instance finds them where they were and adopts them.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// Where the pager finds its rings.
+pub const RINGS: u64 = ebb_abi::layout::SEGMENTS;
+/// Pages of the pager's ring segment: 64 KiB, 1008 entries of capacity 512 each way.
+pub const RING_PAGES: u64 = 16;
+/// Where the devices' segments begin; the first page at each device's address is its header.
+pub const DEVICES: u64 = ebb_abi::layout::SEGMENTS + 0x1_0000_0000;
+/// Distance between the segments of two devices.
+pub const DEVICE_STRIDE: u64 = 0x10_0000_0000;
+/// Devices that a pager handles at most.
+pub const MAX_DEVICES: usize = 16;
+/// Most pages in one run (`MAX_PAGEOUT_CLUSTER`).
+pub const MAX_RUN: usize = 16;
+/// [`Op::Audit`] of everything.
+pub const ALL: u64 = u64::MAX;
+
+/// What `vm` asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Op {
+    /// Bring a page (and its neighbours in the run) in.
+    Get = 1,
+    /// Write pages out.
+    Put = 2,
+    /// The copies of these pages are no longer needed. No index without a copy is an error. Word 2 of the completion: slots freed.
+    Free = 3,
+    /// How much memory does this disk need as a swap device? Completion: word 2 pages of durable segment, word 3 pages of heap. `Bad`: no such
+    /// disk, too small, read-only; `Again`: it is one already.
+    Prepare = 4,
+    /// Use the disk; its segment and heap pages are mapped (zeroed if the device is new). Word 2 of the completion: slots that can be allocated.
+    SwapOn = 5,
+    /// No new slot on this device. Word 2: slots in use on it.
+    SwapOffBegin = 6,
+    /// Name some page whose copy is on this device: word 2 object, word 3 index; `Fail`: there is none left.
+    SwapOffNext = 7,
+    /// The device is empty: forget it; its segment may be taken away. `Again`: it is not empty.
+    SwapOffEnd = 8,
+    /// Take the device back into service.
+    SwapOffAbort = 9,
+    /// Check everything. Word 2: slots in use (of the object, if one is named), word 3: inconsistencies found (each is in the log).
+    Audit = 10,
+}
+
+impl Op {
+    /// The operation with this number.
+    pub fn from_raw(raw: u64) -> Option<Op> {
+        use Op::*;
+        [Get, Put, Free, Prepare, SwapOn, SwapOffBegin, SwapOffNext, SwapOffEnd, SwapOffAbort, Audit]
+            .get((raw as usize).wrapping_sub(1))
+            .copied()
+    }
+}
+
+/// How an operation ended (`VM_PAGER_*`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Outcome {
+    /// Done.
+    Ok = 0,
+    /// Out of range.
+    Bad = 1,
+    /// In range but not there; for a write: no space.
+    Fail = 2,
+    /// Started, not finished. Never sent in a completion.
+    Pend = 3,
+    /// The device failed.
+    Error = 4,
+    /// Temporary shortage: try again.
+    Again = 5,
+}
+
+impl Outcome {
+    /// The outcome with this number; one that nobody knows counts as `Error`.
+    pub fn from_raw(raw: u64) -> Outcome {
+        use Outcome::*;
+        [Ok, Bad, Fail, Pend, Error, Again].get(raw as usize).copied().unwrap_or(Error)
+    }
+}
+
+/// One entry of the submission ring, unpacked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Submission {
+    /// What to do.
+    pub op: Op,
+    /// Get, Put: pages in the run.
+    pub run: u8,
+    /// Get: place of the wanted page in the run; Put: place of this page.
+    pub place: u8,
+    /// Comes back with the completion.
+    pub cookie: u32,
+    /// Words 1 to 3.
+    pub words: [u64; 3],
+}
+
+impl Submission {
+    /// The entry of a ring.
+    pub fn pack(&self) -> [u64; 4] {
+        let [a, b, c] = self.words;
+        [
+            self.op as u64 | (self.run as u64) << 8 | (self.place as u64) << 16 | (self.cookie as u64) << 32,
+            a,
+            b,
+            c,
+        ]
+    }
+
+    /// What an entry says; `None` if its operation is none.
+    pub fn unpack(e: &[u64; 4]) -> Option<Submission> {
+        Some(Submission {
+            op: Op::from_raw(e[0] & 0xff)?,
+            run: (e[0] >> 8) as u8,
+            place: (e[0] >> 16) as u8,
+            cookie: (e[0] >> 32) as u32,
+            words: [e[1], e[2], e[3]],
+        })
+    }
+}
+
+/// One entry of the completion ring, unpacked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Completion {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was asked.
+    pub op: Op,
+    /// The submission's cookie.
+    pub cookie: u32,
+    /// Get, Put: the frame.
+    pub frame: u64,
+    /// Words 2 and 3.
+    pub results: [u64; 2],
+}
+
+impl Completion {
+    /// The entry of a ring.
+    pub fn pack(&self) -> [u64; 4] {
+        [
+            self.outcome as u64 | (self.op as u64) << 8 | (self.cookie as u64) << 32,
+            self.frame,
+            self.results[0],
+            self.results[1],
+        ]
+    }
+
+    /// What an entry says; `None` if its operation is none.
+    pub fn unpack(e: &[u64; 4]) -> Option<Completion> {
+        Some(Completion {
+            outcome: Outcome::from_raw(e[0] & 0xff),
+            op: Op::from_raw((e[0] >> 8) & 0xff)?,
+            cookie: (e[0] >> 32) as u32,
+            frame: e[1],
+            results: [e[2], e[3]],
+        })
+    }
+}
+
+/// A swap device, as `swapinfo` shows it (`struct xswdev`).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Device {
+    /// The disk's name.
+    pub name: String,
+    /// Slots that can be allocated when it is empty.
+    pub slots: u64,
+    /// Slots in use.
+    pub used: u64,
+    /// Slots set aside because writing to them failed.
+    pub bad: u64,
+    /// Whether it is being emptied for removal.
+    pub closing: bool,
+}
+
+/// What the pager says of itself.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Summary {
+    /// Its devices, in the order of their numbers.
+    pub devices: Vec<Device>,
+    /// Device reads and writes (requests), pages read and written since this instance started.
+    pub reads: u64,
+    /// Write requests.
+    pub writes: u64,
+    /// Pages read.
+    pub pages_in: u64,
+    /// Pages written.
+    pub pages_out: u64,
+    /// Failed reads and writes.
+    pub errors: u64,
+    /// Slots adopted from a previous instance, and unfinished writes of it that were dropped.
+    pub adopted: (u64, u64),
+    /// `swap_pager_full`, `swap_pager_almost_full`.
+    pub full: (bool, bool),
+}
+
+protocol! {
+    number 3;
+    /// What the pager says of itself.
+    1 Status {} -> Summary;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_survive_packing() {
+        for raw in 1..=10 {
+            let op = Op::from_raw(raw).unwrap();
+            assert_eq!(op as u64, raw);
+            let s = Submission { op, run: 16, place: 15, cookie: 0xffff_fff0, words: [1, u64::MAX, 3] };
+            assert_eq!(Submission::unpack(&s.pack()), Some(s));
+            for o in 0..6 {
+                let c =
+                    Completion { outcome: Outcome::from_raw(o), op, cookie: 9, frame: 4, results: [5, 6] };
+                assert_eq!(c.outcome as u64, o);
+                assert_eq!(Completion::unpack(&c.pack()), Some(c));
+            }
+        }
+        assert_eq!(Op::from_raw(0), None);
+        assert_eq!(Op::from_raw(11), None);
+        assert_eq!(Outcome::from_raw(200), Outcome::Error);
+    }
+}

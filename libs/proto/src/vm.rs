@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `vm`: address spaces, objects, pages. The badge of the caller's handle is its [`Space`]; operations with a `space` argument of 0 mean the caller's
+//! own. Only `init` (space 1) may name another space, make or free spaces, segments, endpoints, and attach pagers.
+//!
+//! Addresses and lengths are in bytes unless they are called `pages`; addresses are page aligned.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// An address space, and the program in it.
+pub type Space = u32;
+
+/// `init`'s own space.
+pub const INIT: Space = 1;
+
+bitflags::bitflags! {
+    /// Protection of a mapping (`PROT_*`).
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct Protection: u8 {
+        /// Readable.
+        const READ = 1;
+        /// Writable.
+        const WRITE = 2;
+        /// Executable.
+        const EXECUTE = 4;
+    }
+}
+
+/// What backs a mapping.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Source {
+    /// Zero-filled on demand, pageable.
+    Anonymous,
+    /// Zero-filled at once, wired.
+    Wired,
+    /// Pages of a segment from page `first` on, wired, shared.
+    Segment {
+        /// The segment.
+        id: u32,
+        /// First page.
+        first: u32,
+    },
+    /// A boot module from byte `offset` (page aligned) on. Read-only mappings share the module's frames; writable ones get a wired or pageable private copy of
+    /// `bytes` bytes, the rest of the mapping is zero.
+    Module {
+        /// The module's number.
+        index: u32,
+        /// First byte.
+        offset: u64,
+        /// Bytes to copy.
+        bytes: u64,
+        /// Whether a private copy is wired.
+        wired: bool,
+    },
+}
+
+/// `madvise`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Advice {
+    /// No special treatment.
+    Normal,
+    /// Sequential use: read-ahead in full, behind deactivated.
+    Sequential,
+    /// Random use: no read-ahead.
+    Random,
+    /// Bring it in.
+    WillNeed,
+    /// Not needed soon: deactivate.
+    DontNeed,
+    /// Contents no longer needed: free pages and swap copies; reads give zeroes.
+    Free,
+}
+
+/// A region of an address space.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Region {
+    /// First address.
+    pub address: u64,
+    /// Pages.
+    pub pages: u64,
+    /// [`Protection`] bits.
+    pub protection: u8,
+    /// `anonymous`, `wired`, `segment`, `module`.
+    pub kind: String,
+    /// Resident pages.
+    pub resident: u64,
+    /// Pages with a copy in swap.
+    pub swapped: u64,
+    /// Wired by the program.
+    pub wired: u64,
+}
+
+/// A program, as `ps` shows it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SpaceInfo {
+    /// Its space.
+    pub space: Space,
+    /// Its name.
+    pub name: String,
+    /// Pages mapped.
+    pub virtual_pages: u64,
+    /// Pages resident.
+    pub resident: u64,
+    /// Pages with a copy in swap.
+    pub swapped: u64,
+    /// Pages wired.
+    pub wired: u64,
+    /// Frames of kernel objects and page tables.
+    pub kernel_frames: u64,
+    /// Faults, and faults that needed I/O.
+    pub faults: (u64, u64),
+    /// Whether it is a server: never a victim of the out-of-memory killer.
+    pub protected: bool,
+    /// What it waits for: `memory`, `swap`, or nothing.
+    pub waiting: String,
+}
+
+/// What `vm` did that `init` has to know ([`TakeEvents`]).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Happening {
+    /// A program was ended because memory was exhausted.
+    OutOfMemory {
+        /// Whose it was; it is freed already.
+        space: Space,
+        /// Its name.
+        name: String,
+        /// Resident and swapped pages that it held.
+        held: (u64, u64),
+        /// Why: free pages, free minimum, free swap slots at that moment.
+        state: (u64, u64, u64),
+    },
+    /// The policy missed its deadline and was ejected: it should be replaced.
+    PolicyEjected {
+        /// Its space.
+        space: Space,
+    },
+    /// A page could not be brought in: the program is ended.
+    PageLost {
+        /// Whose it was.
+        space: Space,
+        /// The address.
+        address: u64,
+    },
+}
+
+/// A page as a snapshot hands it to a new policy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PageRecord {
+    /// Frame.
+    pub frame: u32,
+    /// Generation.
+    pub generation: u32,
+    /// Queue the previous policy had it on: 0 inactive, 1 active.
+    pub queue: u8,
+}
+
+/// What the audit found.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct AuditReport {
+    /// What was checked, and how many.
+    pub checked: Vec<(String, u64)>,
+    /// What was found wrong; empty is good. At most 32, the rest is in the log.
+    pub problems: Vec<String>,
+}
+
+/// A tunable (`sysctl`).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Tunable {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: i64,
+    /// Whether it can be set.
+    pub writable: bool,
+}
+
+/// What a policy gets when it attaches.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Where its event ring is mapped (`vm` produces).
+    pub ring: u64,
+    /// Pages of the ring.
+    pub ring_pages: u64,
+    /// Every frame number of memory is below it.
+    pub nr_frames: u32,
+    /// Number of this attachment; decisions carry it.
+    pub generation: u32,
+}
+
+/// What a pager gets when it is attached.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PagerAttachment {
+    /// Handle, in the pager's table, of the notification that tells `vm` of completions: bit [`PAGER_BIT`].
+    pub doorbell: u32,
+    /// Number of this attachment.
+    pub generation: u32,
+    /// The devices that an earlier instance had, mapped where it had them.
+    pub devices: Vec<PagerDevice>,
+}
+
+/// A swap device that a new instance of the pager finds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PagerDevice {
+    /// Its disk.
+    pub disk: u8,
+    /// Address and pages of its durable segment.
+    pub segment: (u64, u64),
+    /// Address and pages of its heap.
+    pub heap: (u64, u64),
+}
+
+/// Bit of `vm`'s notification: completions of the pager.
+pub const PAGER_BIT: u32 = 0;
+/// Bit of a policy's notification: events, or shortage.
+pub const POLICY_BIT: u64 = 1;
+/// Bit of a pager's notification: submissions of `vm`.
+pub const PAGER_SUBMIT_BIT: u64 = 1;
+/// Bit of `init`'s notification: [`TakeEvents`].
+pub const HAPPENING_BIT: u64 = 1;
+
+/// Label of a batch of decisions, which is not encoded with postcard but travels as a vector: word 0 the count (at most [`MAX_DECISIONS`]), word 1 the
+/// attachment's generation, word 2 how many writes may be started at most (a `Launder` beyond that is a `Reclaim`); elements: frame in bits 0..30, what is wanted in bits 30..32 ([`Want`]), page generation in bits 32..64. The answer has the verdicts
+/// in place: code in bits 0..8 ([`Verdict`]), number of pages in bits 8..16. Errors: `Superseded`, `NotPermitted`, `Malformed`.
+pub const DECIDE: u32 = (4 << 16) | 0xff;
+/// Most decisions in one message.
+pub const MAX_DECISIONS: usize = 256;
+
+/// What a decision asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Want {
+    /// Free the page if it is clean.
+    Reclaim = 0,
+    /// Write it, with its neighbours.
+    Launder = 1,
+    /// It is active now.
+    Activate = 2,
+    /// It is inactive now.
+    Deactivate = 3,
+}
+
+impl Want {
+    /// The want in these two bits.
+    pub fn from_bits(bits: u64) -> Want {
+        [Want::Reclaim, Want::Launder, Want::Activate, Want::Deactivate][bits as usize & 3]
+    }
+}
+
+/// What became of a decision.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Verdict {
+    /// Done: freed, or moved.
+    Done = 0,
+    /// Not freed: it is dirty.
+    Dirty = 1,
+    /// It is dirty and its object is being destroyed.
+    DirtyDead = 2,
+    /// Busy: I/O is under way.
+    Busy = 3,
+    /// Held or wired for the moment.
+    Held = 4,
+    /// No longer the page that the policy thinks of.
+    Stale = 5,
+    /// A write was started, of so many pages.
+    Started = 6,
+    /// Not now: too many writes under way.
+    Again = 7,
+    /// No swap space.
+    NoSpace = 8,
+    /// The write could not be started.
+    Failed = 9,
+    /// Not a decision that this policy may make.
+    Refused = 10,
+}
+
+impl Verdict {
+    /// The verdict with this number; one that nobody knows is `Refused`.
+    pub fn from_raw(raw: u64) -> Verdict {
+        use Verdict::*;
+        [Done, Dirty, DirtyDead, Busy, Held, Stale, Started, Again, NoSpace, Failed]
+            .get(raw as usize)
+            .copied()
+            .unwrap_or(Refused)
+    }
+}
+
+/// Kinds of entries in a policy's event ring: word 0 the kind, word 1 frame in bits 0..32 and generation above, word 2 the argument.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u64)]
+pub enum EventKind {
+    /// A page is resident and pageable; argument: queue (0 inactive, 1 active).
+    PageIn = 1,
+    /// `vm` wants it active.
+    Activate = 2,
+    /// `vm` wants it inactive.
+    Deactivate = 3,
+    /// It is gone.
+    Free = 4,
+    /// Wired: off the queues.
+    Wire = 5,
+    /// No longer wired; argument: queue.
+    Unwire = 6,
+    /// A write that a decision started is over; argument 1: it is clean now, 0: it failed.
+    Laundered = 7,
+    /// Pages are needed.
+    Shortage = 8,
+    /// Events were lost because the ring was full: take a snapshot.
+    Overflow = 9,
+}
+
+impl EventKind {
+    /// The kind with this number.
+    pub fn from_raw(raw: u64) -> Option<EventKind> {
+        use EventKind::*;
+        [PageIn, Activate, Deactivate, Free, Wire, Unwire, Laundered, Shortage, Overflow]
+            .get((raw as usize).wrapping_sub(1))
+            .copied()
+    }
+}
+
+/// What the policy asks of the system beyond pages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum PolicyRequest {
+    /// Swap processes out (bits: 1 shortage, 2 idle).
+    SwapOut(u8),
+    /// Memory is exhausted: end a program (1: no reclaimable memory, 2: swap metadata).
+    OutOfMemory(u8),
+    /// Drain caches.
+    LowMemory,
+    /// Files were skipped: the syncer should hurry.
+    SpeedupSyncer,
+}
+
+protocol! {
+    number 4;
+
+    /// Maps memory (`mmap`). `address` 0: `vm` chooses. Replaces nothing: `Exists` if something is mapped there. Returns the address.
+    /// `Invalid`: bad range or protection; `NoMemory`; `NotFound`: no such segment or module.
+    1 Map { space: Space, address: u64, pages: u64, protection: u8, source: Source } -> u64;
+    /// Removes mappings (`munmap`); holes are no error. `Invalid`.
+    2 Unmap { space: Space, address: u64, pages: u64 } -> ();
+    /// Changes protection (`mprotect`). `Fault`: part of the range is not mapped; nothing was changed.
+    3 Protect { space: Space, address: u64, pages: u64, protection: u8 } -> ();
+    /// Advises (`madvise`). `Fault` as above.
+    4 Advise { space: Space, address: u64, pages: u64, advice: Advice } -> ();
+    /// Wires pages (`mlock`): resident until unwired. `NoMemory`: over `vm.max_wired`; nothing stays wired that was not. Answered when all are resident.
+    5 Wire { space: Space, address: u64, pages: u64 } -> ();
+    /// Unwires pages (`munlock`). `Fault` as above.
+    6 Unwire { space: Space, address: u64, pages: u64 } -> ();
+    /// Which pages are resident (`mincore`): one byte a page, bit 0 resident, bit 1 modified, bit 2 a copy is in swap. At most 3,900 pages. `Fault`.
+    7 Mincore { space: Space, address: u64, pages: u64 } -> Vec<u8>;
+    /// The regions of a space from an address on, ascending, at most 32.
+    8 Regions { space: Space, from: u64 } -> Vec<Region>;
+
+    /// Makes an address space for a program. `protected`: a server. `NoMemory`.
+    16 SpaceNew { name: String, protected: bool } -> Space;
+    /// Ends a program: its task, mappings, pages and swap copies go. `NotFound`.
+    17 SpaceFree { space: Space } -> ();
+    /// Copies the handle that the message carries into a space with fewer rights (bits of `ebb_abi::Rights`) and a badge. Returns its number there.
+    18 HandleGive { space: Space, rights: u8, badge: u32 } -> u32;
+    /// Starts the space's thread. The message carries the notification to bind to it. `Exists`: it has one.
+    19 Start { space: Space, entry: u64, stack: u64, argument: u64, priority: u8 } -> ();
+    /// All spaces from a number on, ascending, at most 16.
+    20 Spaces { from: Space } -> Vec<SpaceInfo>;
+    /// Registers of a space's stopped thread, in the order of `ebb_abi::thread::Registers`.
+    21 Registers { space: Space } -> Vec<u64>;
+    /// Reads resident memory of a space, at most 2,048 bytes; fewer where it is not resident.
+    22 ReadMemory { space: Space, address: u64, bytes: u32 } -> Vec<u8>;
+    /// Makes an endpoint; the answer carries it (all rights).
+    23 EndpointNew {} -> ();
+    /// Makes a notification; the answer carries it (all rights).
+    24 NotificationNew {} -> ();
+    /// Makes a segment of wired, zeroed pages that outlives the programs it is mapped in. Returns its number.
+    25 SegmentNew { pages: u64 } -> u32;
+    /// Frees a segment. `Busy`: it is mapped somewhere.
+    26 SegmentFree { id: u32 } -> ();
+    /// Gives back an endpoint or a notification made with the operations above; the message carries it.
+    27 ObjectFree {} -> ();
+    /// Frame numbers of a segment, from a page on, at most 256: for drivers, whose devices need to know.
+    29 SegmentFrames { id: u32, first: u32 } -> Vec<u32>;
+    /// Gives a space's task frames for page tables, for mappings that it makes itself (device registers).
+    30 DonateTables { space: Space } -> ();
+    /// Sets so many pages aside for starting servers while memory is short.
+    31 SetAside { pages: u32 } -> ();
+    /// What happened since the last call.
+    28 TakeEvents {} -> Vec<Happening>;
+
+    /// Attaches the caller as the policy; the message carries its notification. The one before is superseded at once. `NotPermitted`: the caller's
+    /// space was not made for a policy ([`PolicyAllow`]).
+    32 PolicyAttach {} -> Attachment;
+    /// Pages from a frame on, at most 256, ascending; fewer than 256 means the end. For the attached policy.
+    33 Snapshot { generation: u32, first: u32 } -> Vec<PageRecord>;
+    /// The attached policy has its order and begins to decide. Until then `vm` reclaims by itself if it must.
+    34 PolicyReady { generation: u32 } -> ();
+    /// Reads and clears the deficit (`vm_pageout_deficit`).
+    35 TakeDeficit { generation: u32 } -> u32;
+    /// Requests beyond pages. `Superseded`.
+    36 PolicyAsk { generation: u32, request: PolicyRequest } -> ();
+    /// Publishes the policy's own counters (`v_pdpages`, `v_pdwakeups`, `v_dfree`, `v_reactivated`) as deltas.
+    37 PolicyCount { generation: u32, pages: u32, wakeups: u32, freed: u32, reactivated: u32 } -> ();
+    /// Lets a space attach as the policy. For `init`.
+    38 PolicyAllow { space: Space } -> ();
+    /// How long, in cycles, reclaim was held at the last replacement of the policy (from the end of the old one to the new one's readiness), and pages handed over.
+    39 PolicyHeld {} -> (u64, u64);
+
+    /// Makes a space the swap pager's, before it is started: maps the rings and the devices' segments. The message carries the pager's notification. What was in
+    /// flight is submitted again.
+    48 PagerAttach { space: Space } -> PagerAttachment;
+    /// The pager is gone or going: new requests are queued.
+    49 PagerDetach {} -> ();
+    /// Uses a disk for swap (`swapon`). `NotFound`, `Busy`: in use already; `Invalid`: too small or read-only; `NoMemory`. Returns its slots.
+    50 SwapOn { disk: u8 } -> u64;
+    /// Stops using it (`swapoff`): everything on it is brought in or moved. `NoMemory`: there is no room for that, and the device is in service
+    /// again. `NotFound`: not a swap device. Returns the pages brought in.
+    51 SwapOff { disk: u8 } -> u64;
+    /// How long, in cycles, requests were held at the last replacement of the pager.
+    52 PagerHeld {} -> u64;
+
+    /// Checks everything (`vm.audit`).
+    64 Audit {} -> AuditReport;
+    /// All tunables and read-only values.
+    65 Tunables {} -> Vec<Tunable>;
+    /// Sets a tunable. `NotFound`; `NotPermitted`: read-only; `Invalid`: out of its range.
+    66 SetTunable { name: String, value: i64 } -> ();
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Time: the time-stamp counter in microseconds, and waiting.
+
+use crate::start::Given;
+use ebb_proto::Error;
+use ebb_sys::ipc::{self, Received};
+use ebb_sys::time::tsc;
+
+/// Bit of a program's own notification that [`sleep_us`] uses.
+pub const TIMER_BIT: u64 = 1 << 63;
+
+fn hz() -> u64 {
+    crate::start::info().map_or(1_000_000_000, |i| i.tsc_hz.max(1))
+}
+
+/// Cycles in microseconds.
+pub fn us_of(cycles: u64) -> u64 {
+    (cycles as u128 * 1_000_000 / hz() as u128) as u64
+}
+
+/// Microseconds in cycles.
+pub fn cycles_of(us: u64) -> u64 {
+    (us as u128 * hz() as u128 / 1_000_000) as u64
+}
+
+/// Microseconds since the counter was zero.
+pub fn now_us() -> u64 {
+    us_of(tsc())
+}
+
+/// Waits so long. Uses the timer of the program's notification, and takes its bits: for programs that wait for nothing else meanwhile.
+pub fn sleep_us(us: u64) -> Result<(), Error> {
+    let notification = crate::start::info().ok_or(Error::NotFound)?.handle("notification")?;
+    let deadline = tsc() + cycles_of(us);
+    ipc::timer(notification, TIMER_BIT, deadline).map_err(crate::client::from_sys)?;
+    loop {
+        match ipc::receive(ebb_abi::Handle::NONE).map_err(crate::client::from_sys)? {
+            Received::Bits(bits) if bits & TIMER_BIT != 0 => return Ok(()),
+            _ if tsc() >= deadline => return Ok(()),
+            _ => {}
+        }
+    }
+}

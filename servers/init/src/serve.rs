@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The start, the loop, and the calls.
+
+use crate::boot::{self, Frames, Module};
+use crate::bootstrap;
+use crate::program::Programs;
+use crate::service::{Replacement, Service};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use ebb_abi::Handle;
+use ebb_abi::boot::handles;
+use ebb_abi::message::LABEL_EXCEPTION;
+use ebb_proto::levels::SERVERS;
+use ebb_proto::vm::{HAPPENING_BIT, Space};
+use ebb_proto::{Error, init as proto};
+use ebb_rt::StartInfo;
+use ebb_rt::client::from_sys;
+use ebb_rt::clock;
+use ebb_rt::server::{self, Call};
+use ebb_sys::ipc::{self, Message, Received};
+use ebb_sys::time::tsc;
+
+/// Bit of the own notification that the timer sets.
+const TIMER_BIT: u64 = 1 << 63;
+/// Microseconds between looks at a replacement under way.
+const TEND_US: u64 = 500;
+/// Exit values for QEMU: a clean end is `CLEAN | status`; a server's failure ends the machine with `FAILED`.
+const CLEAN: u8 = 64;
+const FAILED: u8 = 9;
+/// Highest status that an exit value can carry.
+const MAX_STATUS: u8 = 63;
+/// Status when all went well but a server died that nobody had asked to.
+const SERVER_DIED: u8 = 62;
+/// Most bytes of the script in one answer.
+const SCRIPT_PIECE: usize = 3000;
+
+/// The server.
+pub struct Init {
+    /// `vm`, as `init` calls it.
+    pub vm: Handle,
+    /// `vm`'s endpoint, to give to others.
+    pub vm_endpoint: Handle,
+    /// The own endpoint.
+    pub endpoint: Handle,
+    notification: Handle,
+    /// Boot modules.
+    pub modules: Vec<Module>,
+    /// The kernel's command line.
+    pub cmdline: String,
+    /// Cycles of the time-stamp counter per second.
+    pub tsc_hz: u64,
+    /// Every frame number is below it.
+    pub nr_frames: u32,
+    /// The servers but `vm` and `init`.
+    pub services: Vec<Service>,
+    /// Programs.
+    pub programs: Programs,
+    /// The shell's space.
+    pub shell: Space,
+    /// Deaths of servers that nobody had asked for.
+    pub unexpected: u32,
+    /// A replacement under way.
+    pub replacement: Option<Replacement>,
+    /// Rings made between `block` and its clients.
+    pub ring_number: u64,
+    /// When it started.
+    pub started_us: u64,
+    /// Spaces that lost a page: their exception is on its way.
+    pub lost: Vec<Space>,
+}
+
+/// The start.
+pub fn main(boot: u64) -> ! {
+    let Err(error) = bring_up(boot).and_then(|mut init| init.serve());
+    ebb_rt::log!("init: cannot go on: {error}");
+    fail()
+}
+
+fn fail() -> ! {
+    // There is nothing left to try if this fails too.
+    let _ = ebb_sys::device::power_off(handles::IO_PORT, FAILED);
+    ebb_rt::start::abort()
+}
+
+fn bring_up(boot: u64) -> Result<Init, Error> {
+    let info = ebb_rt::boot::info(boot).ok_or(Error::Malformed)?;
+    let mut frames = Frames::new(info);
+    bootstrap::own_heap(&mut frames)?;
+    let cmdline = boot::cmdline(info);
+    let modules = boot::modules(info);
+    ebb_rt::start::set_info(StartInfo {
+        name: String::from("init"),
+        tsc_hz: info.tsc_hz,
+        cmdline: cmdline.clone(),
+        ..StartInfo::default()
+    });
+    let vm = modules.iter().find(|m| m.name == "vm").ok_or_else(|| {
+        ebb_rt::log!("the boot image has no module \"vm\": make it again with cargo xtask");
+        Error::NotFound
+    })?;
+    let booted = bootstrap::start_vm(info, &mut frames, vm, &cmdline)?;
+    let mut init = Init {
+        vm: booted.vm,
+        vm_endpoint: booted.vm_endpoint,
+        endpoint: booted.endpoint,
+        notification: booted.notification,
+        modules,
+        cmdline,
+        tsc_hz: info.tsc_hz,
+        nr_frames: info.nr_frames,
+        services: Vec::new(),
+        programs: Programs::default(),
+        shell: 0,
+        unexpected: 0,
+        replacement: None,
+        ring_number: 0,
+        started_us: clock::now_us(),
+        lost: Vec::new(),
+    };
+    for server in SERVERS.iter().filter(|s| s.role != "init") {
+        let known = |name: &str| init.modules.iter().any(|m| m.name == name);
+        if !known(server.program) && !server.images.iter().any(|image| known(image)) {
+            ebb_rt::log!("the boot image has no module {:?}: make it again with cargo xtask", server.program);
+            return Err(Error::NotFound);
+        }
+    }
+    init.start_services()?;
+    init.start_shell().inspect_err(|error| ebb_rt::log!("shell: {error}"))?;
+    Ok(init)
+}
+
+impl Init {
+    fn serve(&mut self) -> Result<core::convert::Infallible, Error> {
+        loop {
+            if self.tend_replacement() {
+                let deadline = tsc() + clock::cycles_of(TEND_US);
+                ipc::timer(self.notification, TIMER_BIT, deadline).map_err(from_sys)?;
+            }
+            match server::receive(self.endpoint)? {
+                Received::Bits(bits) => {
+                    if bits & HAPPENING_BIT != 0 {
+                        self.take_happenings()?;
+                    }
+                }
+                Received::Message { badge, reply, message } => {
+                    let reply = Call::new(reply);
+                    if message.tag.label() == LABEL_EXCEPTION {
+                        self.exception(badge as Space, &message, reply);
+                    } else {
+                        self.call(badge as Space, &message, reply);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A program or a server went astray: it ends.
+    fn exception(&mut self, space: Space, message: &Message, reply: Call) {
+        // What `vm` says of it came before.
+        if let Err(error) = self.take_happenings() {
+            ebb_rt::log!("vm: {error}");
+        }
+        let service = self.service_in(space);
+        if service.is_none() && self.name_of(space).is_empty() {
+            // It was ended already; its last message was still on the way.
+            return drop(reply);
+        }
+        let first = self.report(space, &message.words);
+        drop(reply);
+        if let Some(at) = service {
+            if !self.service_died(at) {
+                fail();
+            }
+            return;
+        }
+        let lost = self.lost.iter().position(|s| *s == space).map(|at| self.lost.swap_remove(at));
+        let [vector, _, _, address, ..] = message.words;
+        let (status, reason) = match (lost, vector) {
+            (Some(_), _) => (proto::BUS_ERROR, format!("bus error: page at {address:#x} could not be read")),
+            (None, 14) => (proto::SEGMENTATION_FAULT, format!("segmentation fault at {address:#x}")),
+            _ => (proto::ILLEGAL, first),
+        };
+        self.program_ended(space, status, reason);
+    }
+
+    fn call(&mut self, from: Space, message: &Message, reply: Call) {
+        let bytes = server::bytes(message);
+        let handle = server::handles(message).next().unwrap_or(Handle::NONE);
+        let request = match proto::Request::decode(message.tag.label(), &bytes) {
+            Ok(request) => request,
+            Err(_) => return reply.fail(Error::Malformed),
+        };
+        match request {
+            proto::Request::Services(_) => reply.answer::<proto::Services>(Ok(self.service_list())),
+            proto::Request::Replace(op) => self.replace_service(&op.role, Some(op.image), reply),
+            proto::Request::Restart(op) => self.replace_service(&op.role, None, reply),
+            proto::Request::Stop(op) => reply.answer::<proto::Stop>(self.stop_service(&op.role)),
+            proto::Request::Kill(op) => reply.answer::<proto::Kill>(self.kill_service(&op.role)),
+            proto::Request::Run(op) => {
+                let result = self.run(from, &op.name, op.args, false).map(|(space, _)| space);
+                reply.answer::<proto::Run>(result);
+            }
+            proto::Request::RunLinked(op) => match self.run(from, &op.name, op.args, true) {
+                Ok((space, link)) => reply.answer_with::<proto::RunLinked>(Ok(space), &[link]),
+                Err(error) => reply.answer::<proto::RunLinked>(Err(error)),
+            },
+            proto::Request::Wait(op) => self.wait(from, op.space, reply),
+            proto::Request::Poll(op) => reply.answer::<proto::Poll>(self.poll(from, op.space)),
+            proto::Request::Watch(_) => reply.answer::<proto::Watch>(self.watch(from, handle)),
+            proto::Request::KillProgram(op) => {
+                reply.answer::<proto::KillProgram>(self.kill_program(op.space));
+            }
+            proto::Request::Programs(_) => reply.answer::<proto::Programs>(Ok(self.program_list())),
+            proto::Request::Exit(op) => {
+                drop(reply);
+                self.program_ended(from, op.status, String::new());
+            }
+            proto::Request::Shutdown(op) => {
+                drop(reply);
+                self.shut_down(op.status);
+            }
+            proto::Request::Script(op) => reply.answer::<proto::Script>(self.script(op.from)),
+            proto::Request::Images(_) => reply.answer::<proto::Images>(Ok(self.images())),
+        }
+    }
+
+    /// The shell's end is the machine's.
+    pub fn shell_ended(&mut self, status: u8) {
+        self.shut_down(status);
+    }
+
+    fn shut_down(&mut self, status: u8) -> ! {
+        let mut status = status.min(MAX_STATUS);
+        if self.unexpected > 0 && status == 0 {
+            ebb_rt::log!("{} times a server died that nobody had asked to", self.unexpected);
+            status = SERVER_DIED;
+        }
+        ebb_rt::log!("shutdown, status {status}");
+        if let Err(error) = ebb_sys::device::power_off(handles::IO_PORT, CLEAN | status) {
+            ebb_rt::log!("cannot power off: {error:?}");
+        }
+        fail()
+    }
+
+    /// A piece of the text given with `--exec`.
+    fn script(&self, from: u64) -> Result<String, Error> {
+        let module = self.modules.iter().find(|m| m.name == "exec").ok_or(Error::NotFound)?;
+        let text = core::str::from_utf8(module.bytes).map_err(|_| Error::Malformed)?;
+        let rest = text.get(from as usize..).ok_or(Error::Invalid)?;
+        let mut end = rest.len().min(SCRIPT_PIECE);
+        while !rest.is_char_boundary(end) {
+            end -= 1;
+        }
+        Ok(String::from(&rest[..end]))
+    }
+
+    /// Programs, and images of roles.
+    fn images(&self) -> Vec<String> {
+        let role_of = |name: &str| SERVERS.iter().find(|s| s.program == name || s.role == name);
+        let mut images: Vec<String> = self
+            .modules
+            .iter()
+            .filter(|m| m.name != "exec" && role_of(m.name).is_none())
+            .map(|m| String::from(m.name))
+            .collect();
+        for server in SERVERS {
+            images.extend(server.images.iter().map(|image| format!("{}/{image}", server.role)));
+        }
+        images
+    }
+}

@@ -1,0 +1,509 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The servers: started in the order of the manifest, watched, started again when they die, replaced under load.
+//!
+//! A role keeps its endpoint for as long as the machine runs: clients keep their handles, and calls that arrive while nobody plays the role wait for the
+//! next who does. The notification is each instance's own: during a replacement there are two.
+
+use crate::boot::Module;
+use crate::serve::Init;
+use crate::spawn::{Spawn, Spawned};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+use ebb_abi::boot::handles;
+use ebb_abi::layout::SEGMENTS;
+use ebb_abi::meter::Counter;
+use ebb_abi::{Handle, PAGE_SIZE, Rights};
+use ebb_proto::levels::{SERVERS, Server};
+use ebb_proto::vm::{self, Protection, Source, Space};
+use ebb_proto::{Error, block, init as proto};
+use ebb_rt::client::{call, call_with};
+use ebb_rt::clock;
+use ebb_rt::server::Call;
+use ebb_rt::shared::meter;
+
+/// Pages that `block` gets for its devices' queues.
+const DMA_PAGES: u64 = 64;
+/// Where `block` finds them.
+const DMA: u64 = SEGMENTS;
+/// Where the rings between `block` and its clients are, in both, one place an instance.
+const BLOCK_RINGS: u64 = SEGMENTS + 0x2000_0000;
+/// `block`'s number for the swap pager.
+const SWAP_CLIENT: u8 = 1;
+/// How long a new policy may take to become ready.
+const READY_US: u64 = 10_000_000;
+/// Deaths in a row, each within [`QUICK_US`] of its start, after which a service is not started again.
+const HOPELESS: u32 = 8;
+const QUICK_US: u64 = 1_000_000;
+/// Pages that starting a server takes beyond what it has in the end: its start information, its rings.
+const START_SLACK: u32 = 32;
+/// Bytes of heap that a policy has for each frame.
+const POLICY_PER_FRAME: u64 = 20;
+
+/// How a service is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It runs.
+    Running,
+    /// Somebody stopped it.
+    Stopped,
+    /// It died too often.
+    Failed,
+}
+
+/// A program that plays a role.
+pub struct Running {
+    /// What `vm` has of it.
+    pub spawned: Spawned,
+    /// Its notification (all rights).
+    pub notification: Handle,
+}
+
+/// A service.
+pub struct Service {
+    /// What it is.
+    pub server: &'static Server,
+    /// Its endpoint (all rights), to give to others.
+    pub endpoint: Handle,
+    /// Its endpoint, as `init` calls it.
+    pub own: Handle,
+    /// The image that plays it.
+    pub image: String,
+    /// The program, if it runs.
+    pub running: Option<Running>,
+    state: State,
+    starts: u32,
+    deaths: u32,
+    quick: u32,
+    since_us: u64,
+    /// The swap pager's ring with `block`: its segment, and where it is mapped.
+    block_ring: Option<(u32, u64)>,
+}
+
+/// A replacement under way.
+pub struct Replacement {
+    service: usize,
+    old: Option<Running>,
+    generation: u64,
+    until_us: u64,
+    reply: Call,
+    restart: bool,
+}
+
+impl Init {
+    /// Starts all servers but `vm` and `init` themselves.
+    pub fn start_services(&mut self) -> Result<(), Error> {
+        for server in SERVERS.iter().filter(|s| s.role != "vm" && s.role != "init") {
+            let ((), endpoint) = call_with(self.vm, &vm::EndpointNew {}, &[])?;
+            let default = server.images.first().copied().unwrap_or(server.role);
+            let image = match server.role {
+                "pageout" => crate::boot::option(&self.cmdline, "policy").unwrap_or(default),
+                _ => default,
+            };
+            self.services.push(Service {
+                server,
+                endpoint,
+                own: crate::bootstrap::badged(endpoint)?,
+                image: String::from(image),
+                running: None,
+                state: State::Stopped,
+                starts: 0,
+                deaths: 0,
+                quick: 0,
+                since_us: 0,
+                block_ring: None,
+            });
+            let at = self.services.len() - 1;
+            let image = String::from(image);
+            if let Err(error) = self.start_service(at, &image) {
+                ebb_rt::log!("{}: cannot start {image}: {error}", server.role);
+                return Err(error);
+            }
+        }
+        self.set_aside()
+    }
+
+    /// Lets `vm` keep what the largest server that can be replaced needs, so that a second instance can start while memory is short.
+    fn set_aside(&self) -> Result<(), Error> {
+        let spaces = call(self.vm, &vm::Spaces { from: 0 })?;
+        let largest = self
+            .services
+            .iter()
+            .filter(|s| s.server.restart)
+            .filter_map(|s| s.running.as_ref())
+            .filter_map(|r| spaces.iter().find(|s| s.space == r.spawned.space))
+            .map(|s| s.resident + s.kernel_frames)
+            .max()
+            .unwrap_or(0);
+        call(self.vm, &vm::SetAside { pages: largest as u32 + START_SLACK })
+    }
+
+    /// The service with this role.
+    pub fn service(&self, role: &str) -> Option<usize> {
+        self.services.iter().position(|s| s.server.role == role)
+    }
+
+    /// The program that plays an image of a role.
+    fn module_for(&self, server: &Server, image: &str) -> Result<(Module, Vec<String>), Error> {
+        let find = |name: &str| self.modules.iter().find(|m| m.name == name).copied();
+        match find(image) {
+            Some(module) => Ok((module, vec![])),
+            None if server.images.contains(&image) => {
+                let module = find(server.program).ok_or(Error::NotFound)?;
+                Ok((module, vec![String::from(image)]))
+            }
+            None => Err(Error::NotFound),
+        }
+    }
+
+    fn start_service(&mut self, at: usize, image: &str) -> Result<(), Error> {
+        let service = self.services.get(at).ok_or(Error::NotFound)?;
+        let server = service.server;
+        let (module, args) = self.module_for(server, image)?;
+        let mut heap = server.heap;
+        if server.role == "pageout" {
+            heap += self.nr_frames as u64 * POLICY_PER_FRAME;
+        }
+        let heap = heap.next_multiple_of(PAGE_SIZE as u64);
+        let ((), notification) = call_with(self.vm, &vm::NotificationNew {}, &[])?;
+        let launched = self.spawn(&module, image, args, Some(heap)).and_then(|mut spawn| {
+            match self.equip(at, &mut spawn, notification) {
+                Ok(()) => self.launch(spawn, notification, server.priority),
+                Err(error) => {
+                    self.abandon(spawn);
+                    Err(error)
+                }
+            }
+        });
+        let spawned = launched.inspect_err(|_| self.free_object(notification))?;
+        if let Some(service) = self.services.get_mut(at) {
+            service.running = Some(Running { spawned, notification });
+            service.image = String::from(image);
+            service.state = State::Running;
+            service.starts += 1;
+            service.since_us = clock::now_us();
+        }
+        Ok(())
+    }
+
+    /// What a server gets: its own endpoint and notification, those that it may call, and what its role needs.
+    fn equip(&mut self, at: usize, spawn: &mut Spawn<'_>, notification: Handle) -> Result<(), Error> {
+        let service = self.services.get(at).ok_or(Error::NotFound)?;
+        let (server, endpoint) = (service.server, service.endpoint);
+        let both = Rights::SEND | Rights::RECEIVE | Rights::GRANT;
+        self.give(spawn, "endpoint", endpoint, Rights::RECEIVE, 0)?;
+        self.give(spawn, "notification", notification, both, 0)?;
+        for role in server.calls {
+            let callee = if *role == "vm" {
+                self.vm_endpoint
+            } else {
+                self.service(role).and_then(|n| self.services.get(n)).ok_or(Error::NotFound)?.endpoint
+            };
+            self.give(spawn, role, callee, Rights::SEND, spawn.space)?;
+        }
+        match server.role {
+            "console" => self.equip_driver(spawn),
+            "block" => self.equip_block(spawn),
+            "swap-pager" => self.equip_pager(at, spawn, notification),
+            "pageout" => {
+                self.give(spawn, "phys", handles::PHYS_MEM, Rights::HARVEST, 0)?;
+                self.tell(spawn, "nr_frames", self.nr_frames as u64);
+                call(self.vm, &vm::PolicyAllow { space: spawn.space })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn equip_driver(&self, spawn: &mut Spawn<'_>) -> Result<(), Error> {
+        self.give(spawn, "io", handles::IO_PORT, Rights::empty(), 0)?;
+        self.give(spawn, "irq", handles::IRQ, Rights::empty(), 0)
+    }
+
+    fn equip_block(&self, spawn: &mut Spawn<'_>) -> Result<(), Error> {
+        self.equip_driver(spawn)?;
+        self.give(spawn, "phys", handles::PHYS_MEM, Rights::DEVICE, 0)?;
+        let space = spawn.space;
+        // For device registers, which it maps itself: several regions, each with a leaf and its reverse map.
+        for _ in 0..8 {
+            call(self.vm, &vm::DonateTables { space })?;
+        }
+        let id = call(self.vm, &vm::SegmentNew { pages: DMA_PAGES })?;
+        let protection = (Protection::READ | Protection::WRITE).bits();
+        let source = Source::Segment { id, first: 0 };
+        call(self.vm, &vm::Map { space, address: DMA, pages: DMA_PAGES, protection, source })?;
+        self.tell(spawn, "dma", DMA);
+        self.tell(spawn, "dma_pages", DMA_PAGES);
+        for (n, frame) in call(self.vm, &vm::SegmentFrames { id, first: 0 })?.into_iter().enumerate() {
+            self.tell(spawn, &format!("dma_frame{n}"), frame as u64);
+        }
+        Ok(())
+    }
+
+    fn equip_pager(&mut self, at: usize, spawn: &mut Spawn<'_>, notification: Handle) -> Result<(), Error> {
+        let block = self.service("block").and_then(|n| self.services.get(n)).ok_or(Error::NotFound)?;
+        let running = block.running.as_ref().ok_or(Error::Dead)?;
+        let (block_endpoint, block_notification) = (block.own, running.notification);
+        let block_space = running.spawned.space;
+        self.give(spawn, "block_notify", block_notification, Rights::SEND, 0)?;
+        // A ring with `block` of its own for each instance, so that nothing of the last one is in it.
+        let pages = block::SEGMENT_PAGES;
+        let id = call(self.vm, &vm::SegmentNew { pages })?;
+        self.ring_number += 1;
+        let address = BLOCK_RINGS + self.ring_number % 4096 * 0x1_0000;
+        let protection = (Protection::READ | Protection::WRITE).bits();
+        let source = Source::Segment { id, first: 0 };
+        for space in [block_space, spawn.space] {
+            call(self.vm, &vm::Map { space, address, pages, protection, source })?;
+        }
+        if let Some(service) = self.services.get_mut(at) {
+            service.block_ring = Some((id, address));
+        }
+        call_with(block_endpoint, &block::Attach { client: SWAP_CLIENT, address, pages }, &[notification])?;
+        self.tell(spawn, "block_ring", address);
+
+        let (attached, _) = call_with(self.vm, &vm::PagerAttach { space: spawn.space }, &[notification])?;
+        self.tell(spawn, "vm_doorbell", attached.doorbell as u64);
+        for (n, d) in attached.devices.iter().enumerate() {
+            self.tell(spawn, &format!("device{n}"), d.segment.0);
+            self.tell(spawn, &format!("device{n}_pages"), d.segment.1);
+            self.tell(spawn, &format!("device{n}_heap"), d.heap.0);
+            self.tell(spawn, &format!("device{n}_heap_pages"), d.heap.1);
+            self.tell(spawn, &format!("device{n}_disk"), d.disk as u64);
+        }
+        Ok(())
+    }
+
+    /// Ends what plays a role. What it leaves behind is put in order: `vm` keeps its requests, `block` finishes what was in flight.
+    fn end_service(&mut self, at: usize) {
+        let Some(service) = self.services.get_mut(at) else { return };
+        let (role, running, ring) = (service.server.role, service.running.take(), service.block_ring.take());
+        if let Some(running) = running {
+            self.end_running(&running);
+        }
+        if role == "swap-pager" {
+            self.retire_pager(ring);
+        }
+    }
+
+    fn end_running(&self, running: &Running) {
+        self.forget(&running.spawned);
+        self.free_object(running.notification);
+    }
+
+    fn retire_pager(&mut self, ring: Option<(u32, u64)>) {
+        let said = |what: &str, result: Result<(), Error>| {
+            if let Err(error) = result {
+                ebb_rt::log!("{what}: {error}");
+            }
+        };
+        said("detaching the pager", call(self.vm, &vm::PagerDetach {}));
+        let Some((id, address)) = ring else { return };
+        let Some(block) = self.service("block").and_then(|n| self.services.get(n)) else { return };
+        // Answered when no transfer of the old instance is under way: after that no frame of its requests is touched any more.
+        let detached = call(block.own, &block::Detach { client: SWAP_CLIENT });
+        said("detaching from block", detached);
+        if let Some(running) = &block.running {
+            let unmap = vm::Unmap { space: running.spawned.space, address, pages: block::SEGMENT_PAGES };
+            said("unmapping the ring", call(self.vm, &unmap));
+        }
+        said("freeing the ring", call(self.vm, &vm::SegmentFree { id }));
+    }
+
+    /// A service died without being asked to. Returns whether the machine can go on.
+    pub fn service_died(&mut self, at: usize) -> bool {
+        let now = clock::now_us();
+        let Some(service) = self.services.get_mut(at) else { return true };
+        service.deaths += 1;
+        self.unexpected += 1;
+        service.quick = if now - service.since_us < QUICK_US { service.quick + 1 } else { 0 };
+        let (role, image, hopeless) = (service.server.role, service.image.clone(), service.quick >= HOPELESS);
+        if !service.server.restart {
+            ebb_rt::log!("{role} died, and the machine cannot do without it");
+            return false;
+        }
+        self.end_service(at);
+        if hopeless {
+            ebb_rt::log!("{role} died {HOPELESS} times in a row: it is not started again");
+            if let Some(service) = self.services.get_mut(at) {
+                service.state = State::Failed;
+            }
+            return true;
+        }
+        self.start_again(at, &image);
+        true
+    }
+
+    fn start_again(&mut self, at: usize, image: &str) {
+        if let Err(error) = self.start_service(at, image) {
+            let Some(service) = self.services.get_mut(at) else { return };
+            ebb_rt::log!("{}: cannot start {image}: {error}", service.server.role);
+            service.state = State::Failed;
+        }
+    }
+
+    /// The role whose program has this space.
+    pub fn service_in(&self, space: Space) -> Option<usize> {
+        self.services.iter().position(|s| s.running.as_ref().is_some_and(|r| r.spawned.space == space))
+    }
+
+    /// The policy missed its deadline: another instance of it is started.
+    pub fn policy_ejected(&mut self, space: Space) {
+        let Some(at) = self.service_in(space) else { return };
+        ebb_rt::log!("pageout missed its deadline and was ejected");
+        self.service_died(at);
+    }
+
+    /// Ends a service as an accident would.
+    pub fn kill_service(&mut self, role: &str) -> Result<(), Error> {
+        let at = self.replaceable(role)?;
+        let image = self.services.get(at).map(|s| s.image.clone()).unwrap_or_default();
+        self.end_service(at);
+        self.start_service(at, &image)
+    }
+
+    /// Ends a service until it is restarted.
+    pub fn stop_service(&mut self, role: &str) -> Result<(), Error> {
+        let at = self.replaceable(role)?;
+        self.end_service(at);
+        if let Some(service) = self.services.get_mut(at) {
+            service.state = State::Stopped;
+        }
+        Ok(())
+    }
+
+    fn replaceable(&self, role: &str) -> Result<usize, Error> {
+        if role == "vm" || role == "init" {
+            return Err(Error::Unsupported);
+        }
+        let at = self.service(role).ok_or(Error::NotFound)?;
+        if self.replacement.as_ref().is_some_and(|r| r.service == at) {
+            return Err(Error::Busy);
+        }
+        match self.services.get(at) {
+            Some(service) if service.server.restart => Ok(at),
+            _ => Err(Error::Unsupported),
+        }
+    }
+
+    /// Replaces what plays a role. `image`: `None` for the same again.
+    pub fn replace_service(&mut self, role: &str, image: Option<String>, reply: Call) {
+        match self.replace_inner(role, image, reply) {
+            Ok(()) => {}
+            Err((error, reply, restart)) => answer(reply, restart, Err(error)),
+        }
+    }
+
+    fn replace_inner(
+        &mut self,
+        role: &str,
+        image: Option<String>,
+        reply: Call,
+    ) -> Result<(), (Error, Call, bool)> {
+        let restart = image.is_none();
+        let at = match self.replaceable(role) {
+            Ok(at) => at,
+            Err(error) => return Err((error, reply, restart)),
+        };
+        let Some(service) = self.services.get_mut(at) else { return Err((Error::NotFound, reply, restart)) };
+        let image = image.unwrap_or_else(|| service.image.clone());
+        let server = service.server;
+        if let Err(error) = self.module_for(server, &image) {
+            return Err((error, reply, restart));
+        }
+        if role == "pageout" {
+            // The old one goes on until the new one has attached itself.
+            let generation = meter(Counter::policy_generation);
+            let old = self.services.get_mut(at).and_then(|s| s.running.take());
+            if let Err(error) = self.start_service(at, &image) {
+                if let Some(service) = self.services.get_mut(at) {
+                    service.running = old;
+                }
+                return Err((error, reply, restart));
+            }
+            let until_us = clock::now_us() + READY_US;
+            self.replacement = Some(Replacement { service: at, old, generation, until_us, reply, restart });
+            return Ok(());
+        }
+        let begun = clock::now_us();
+        self.end_service(at);
+        if let Err(error) = self.start_service(at, &image) {
+            if let Some(service) = self.services.get_mut(at) {
+                service.state = State::Failed;
+            }
+            return Err((error, reply, restart));
+        }
+        let held = call(self.vm, &vm::PagerHeld {}).unwrap_or(0);
+        let held_us = clock::us_of(held).max(if held == 0 { clock::now_us() - begun } else { 0 });
+        let pages = meter(Counter::swap_used);
+        answer(reply, restart, Ok(proto::Replaced { held_us, held_cycles: held, pages }));
+        Ok(())
+    }
+
+    /// Looks after a replacement under way. Returns whether there is one.
+    pub fn tend_replacement(&mut self) -> bool {
+        let Some(r) = &self.replacement else { return false };
+        let attached = meter(Counter::policy_attached) != 0;
+        let ready = attached && meter(Counter::policy_generation) > r.generation;
+        let late = clock::now_us() >= r.until_us;
+        let gone = self.services.get(r.service).is_none_or(|s| s.running.is_none());
+        if !ready && !late && !gone {
+            return true;
+        }
+        let Some(r) = self.replacement.take() else { return false };
+        if let Some(old) = &r.old {
+            self.end_running(old);
+        }
+        let result = if ready {
+            call(self.vm, &vm::PolicyHeld {}).map(|(held, pages)| proto::Replaced {
+                held_us: clock::us_of(held),
+                held_cycles: held,
+                pages,
+            })
+        } else {
+            Err(Error::Dead)
+        };
+        answer(r.reply, r.restart, result);
+        false
+    }
+
+    /// All services, `vm` and `init` too.
+    pub fn service_list(&self) -> Vec<proto::Service> {
+        let now = clock::now_us();
+        SERVERS
+            .iter()
+            .map(|server| match self.service(server.role).and_then(|n| self.services.get(n)) {
+                Some(s) => proto::Service {
+                    role: server.role.to_string(),
+                    image: s.image.clone(),
+                    space: s.running.as_ref().map_or(0, |r| r.spawned.space),
+                    state: String::from(match s.state {
+                        State::Running => "running",
+                        State::Stopped => "stopped",
+                        State::Failed => "failed",
+                    }),
+                    level: server.level,
+                    starts: (s.starts, s.deaths),
+                    up_us: if s.running.is_some() { now - s.since_us } else { 0 },
+                },
+                None => proto::Service {
+                    role: server.role.to_string(),
+                    image: server.role.to_string(),
+                    space: if server.role == "init" { vm::INIT } else { 0 },
+                    state: String::from("running"),
+                    level: server.level,
+                    starts: (1, 0),
+                    up_us: now - self.started_us,
+                },
+            })
+            .collect()
+    }
+}
+
+fn answer(reply: Call, restart: bool, result: Result<proto::Replaced, Error>) {
+    if restart {
+        reply.answer::<proto::Restart>(result);
+    } else {
+        reply.answer::<proto::Replace>(result);
+    }
+}

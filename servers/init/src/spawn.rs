@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A program through `vm`: space, image, stack, heap, handles, start information, thread.
+
+use crate::boot::Module;
+use crate::image;
+use crate::serve::Init;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+use ebb_abi::layout::{HEAP, SEGMENTS, STACK_TOP, START_INFO, START_INFO_PAGES};
+use ebb_abi::{Handle, PAGE_SIZE, Rights};
+use ebb_proto::Error;
+use ebb_proto::start::StartInfo;
+use ebb_proto::vm::{self, Protection, Source, Space};
+use ebb_rt::client::{call, call_with};
+
+const PAGE: u64 = PAGE_SIZE as u64;
+/// Stack of a server, wired.
+const SERVER_STACK: u64 = 32 << 10;
+/// Stack of a program.
+const PROGRAM_STACK: u64 = 256 << 10;
+/// Heap of a program: pageable, so only what it touches costs anything.
+const PROGRAM_HEAP: u64 = 64 << 20;
+/// Where `init` maps start information to write it.
+const SCRATCH: u64 = SEGMENTS + 0x10_0000;
+
+/// A program being made.
+pub struct Spawn<'a> {
+    /// Its space.
+    pub space: Space,
+    module: &'a Module,
+    /// What it will be told.
+    pub info: StartInfo,
+    wired: bool,
+    segment: u32,
+    entry: u64,
+}
+
+/// A program that runs.
+pub struct Spawned {
+    /// Its space.
+    pub space: Space,
+    /// The segment of its start information.
+    pub segment: u32,
+}
+
+impl Init {
+    /// Makes a space with a program's image, stack and heap. `heap`: a server's wired heap in bytes; `None`: a program.
+    pub fn spawn<'a>(
+        &self,
+        module: &'a Module,
+        name: &str,
+        args: Vec<String>,
+        heap: Option<u64>,
+    ) -> Result<Spawn<'a>, Error> {
+        let image = image::parse(module.bytes)?;
+        let wired = heap.is_some();
+        let space = call(self.vm, &vm::SpaceNew { name: String::from(name), protected: wired })?;
+        let mut spawn = Spawn {
+            space,
+            module,
+            info: StartInfo {
+                name: String::from(name),
+                args,
+                heap: HEAP,
+                heap_len: heap.unwrap_or(PROGRAM_HEAP),
+                tsc_hz: self.tsc_hz,
+                cmdline: self.cmdline.clone(),
+                ..StartInfo::default()
+            },
+            wired,
+            segment: 0,
+            entry: image.entry,
+        };
+        match self.populate(&mut spawn, &image) {
+            Ok(()) => Ok(spawn),
+            Err(error) => {
+                self.abandon(spawn);
+                Err(error)
+            }
+        }
+    }
+
+    fn populate(&self, spawn: &mut Spawn<'_>, image: &image::Image) -> Result<(), Error> {
+        let space = spawn.space;
+        for s in &image.segments {
+            let source = Source::Module {
+                index: spawn.module.index,
+                offset: s.offset,
+                bytes: s.bytes,
+                wired: spawn.wired,
+            };
+            let protection = s.protection.bits();
+            call(self.vm, &vm::Map { space, address: s.address, pages: s.pages, protection, source })?;
+        }
+        let data = (Protection::READ | Protection::WRITE).bits();
+        let (stack, source) =
+            if spawn.wired { (SERVER_STACK, Source::Wired) } else { (PROGRAM_STACK, Source::Anonymous) };
+        let pages = stack / PAGE;
+        call(self.vm, &vm::Map { space, address: STACK_TOP - stack, pages, protection: data, source })?;
+        let pages = spawn.info.heap_len / PAGE;
+        if pages > 0 {
+            call(self.vm, &vm::Map { space, address: HEAP, pages, protection: data, source })?;
+        }
+        spawn.segment = call(self.vm, &vm::SegmentNew { pages: START_INFO_PAGES })?;
+        Ok(())
+    }
+
+    /// Gives a handle, under a name.
+    pub fn give(
+        &self,
+        spawn: &mut Spawn<'_>,
+        name: &str,
+        handle: Handle,
+        rights: Rights,
+        badge: u32,
+    ) -> Result<(), Error> {
+        let give = vm::HandleGive { space: spawn.space, rights: rights.bits(), badge };
+        let (there, _) = call_with(self.vm, &give, &[handle])?;
+        spawn.info.handles.push((String::from(name), there));
+        Ok(())
+    }
+
+    /// Tells a number, under a name.
+    pub fn tell(&self, spawn: &mut Spawn<'_>, name: &str, value: u64) {
+        spawn.info.values.push((String::from(name), value));
+    }
+
+    /// Starts it.
+    pub fn launch(&self, spawn: Spawn<'_>, notification: Handle, priority: u8) -> Result<Spawned, Error> {
+        match self.launch_inner(&spawn, notification, priority) {
+            Ok(()) => Ok(Spawned { space: spawn.space, segment: spawn.segment }),
+            Err(error) => {
+                self.abandon(spawn);
+                Err(error)
+            }
+        }
+    }
+
+    fn launch_inner(&self, spawn: &Spawn<'_>, notification: Handle, priority: u8) -> Result<(), Error> {
+        let source = Source::Segment { id: spawn.segment, first: 0 };
+        let pages = START_INFO_PAGES;
+        let data = (Protection::READ | Protection::WRITE).bits();
+        call(self.vm, &vm::Map { space: 0, address: SCRATCH, pages, protection: data, source })?;
+        let written = write_start_info(&spawn.info, SCRATCH);
+        call(self.vm, &vm::Unmap { space: 0, address: SCRATCH, pages })?;
+        written?;
+        let protection = Protection::READ.bits();
+        call(self.vm, &vm::Map { space: spawn.space, address: START_INFO, pages, protection, source })?;
+        let start =
+            vm::Start { space: spawn.space, entry: spawn.entry, stack: STACK_TOP, argument: 0, priority };
+        call_with(self.vm, &start, &[notification]).map(|_| ())
+    }
+
+    /// Gives up a program that was not started.
+    pub fn abandon(&self, spawn: Spawn<'_>) {
+        self.forget(&Spawned { space: spawn.space, segment: spawn.segment });
+    }
+
+    /// Takes everything of a program back. One that `vm` has ended already is no error.
+    pub fn forget(&self, spawned: &Spawned) {
+        match call(self.vm, &vm::SpaceFree { space: spawned.space }) {
+            Ok(()) | Err(Error::NotFound) => {}
+            Err(error) => ebb_rt::log!("freeing space {}: {error}", spawned.space),
+        }
+        if spawned.segment != 0 {
+            if let Err(error) = call(self.vm, &vm::SegmentFree { id: spawned.segment }) {
+                ebb_rt::log!("freeing segment {}: {error}", spawned.segment);
+            }
+        }
+    }
+}
+
+/// Writes start information into pages mapped at `address`.
+pub fn write_start_info(info: &StartInfo, address: u64) -> Result<(), Error> {
+    let bytes = ebb_rt::start::encode(info)?;
+    let cells = ebb_rt::shared::segment(address, START_INFO_PAGES).ok_or(Error::Invalid)?;
+    for (cell, chunk) in cells.iter().zip(bytes.chunks(8)) {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        cell.store(u64::from_le_bytes(word), Ordering::Relaxed);
+    }
+    Ok(())
+}

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `vm_fault`: from an address to a mapping.
+//!
+//! The usual fault (a page that is resident, or zero-filled now) costs no more than the look-up: it is answered together with its mapping and
+//! the next receive, in one trap. The rest waits ([`crate::waiting`]) and is tried again.
+
+use crate::machine::Machine;
+use crate::map::{Backing, Region};
+use crate::object::{Entry, LEAF_ENTRIES, Leaf};
+use crate::page::{Flags, Place};
+use crate::vm::Vm;
+use crate::waiting::{Reason, Work};
+use ebb_abi::fault::Access;
+use ebb_abi::layout::SEGMENTS;
+use ebb_abi::map::{MapFlags, MapOp};
+use ebb_abi::meter::Counter;
+use ebb_abi::{Frame, PAGE_SIZE};
+use ebb_policy::gate::Class;
+use ebb_proto::Error;
+use ebb_proto::vm::{Advice, EventKind, Happening, Protection, Space};
+
+/// Most pages that a sequential fault brings in.
+const MAX_READ_AHEAD: u32 = 8;
+
+/// What a look at a page brought.
+pub enum Found {
+    /// It is there and may be used; for writing only if the flag says so.
+    Frame {
+        /// Where.
+        frame: u32,
+        /// Whether it may be written now.
+        writable: bool,
+        /// It was taken from the free list and must be zeroed when it is entered.
+        zero: bool,
+    },
+    /// It is not there yet.
+    Wait(Reason),
+    /// It cannot be had.
+    Lost,
+}
+
+impl<M: Machine> Vm<M> {
+    /// Tries to resolve a fault. Returns what is to be entered and answered; `None`: it waits, or was refused and answered.
+    pub fn fault(
+        &mut self,
+        id: Space,
+        address: u64,
+        access: Access,
+        reply: M::Reply,
+        again: bool,
+    ) -> Option<(M::Reply, MapOp)> {
+        if !again {
+            self.frames.meter.add(Counter::v_vm_faults, 1);
+        }
+        let Some(space) = self.spaces.get_mut(id) else {
+            self.m.refuse(reply);
+            return None;
+        };
+        if !again {
+            space.faults.0 += 1;
+        }
+        let write = access.contains(Access::WRITE);
+        let region = match space.map.find(address) {
+            Some(region) if allowed(region.protection, access) => *region,
+            _ => {
+                self.m.refuse(reply);
+                return None;
+            }
+        };
+        let page = region.page_at(address);
+        let address = region.start + page as u64 * PAGE_SIZE as u64;
+        let flags = flags_of(region.protection);
+        let op = match region.backing.advanced(page) {
+            Backing::Module { frame } => {
+                MapOp { address, frame: Frame(frame), flags: flags - MapFlags::WRITE }
+            }
+            Backing::Segment { id, first } => {
+                let frame =
+                    self.segments.get(id as usize).and_then(|s| s.as_ref()).and_then(|s| s.frame(first));
+                let Some(frame) = frame else {
+                    self.m.refuse(reply);
+                    return None;
+                };
+                MapOp { address, frame: Frame(frame), flags }
+            }
+            Backing::Anonymous { object, offset } => {
+                match self.find_page(id, &region, object, offset, write, true) {
+                    Found::Frame { frame, writable, zero } => {
+                        let mut flags = flags;
+                        flags.set(MapFlags::ZERO, zero);
+                        if !writable {
+                            flags -= MapFlags::WRITE;
+                        }
+                        MapOp { address, frame: Frame(frame), flags }
+                    }
+                    Found::Wait(reason) => {
+                        let work = Work::Fault { space: id, address, access, reply };
+                        self.wait_for(reason, work);
+                        return None;
+                    }
+                    Found::Lost => {
+                        self.happened(Happening::PageLost { space: id, address });
+                        self.m.refuse(reply);
+                        return None;
+                    }
+                }
+            }
+        };
+        Some((reply, op))
+    }
+
+    /// Enters a mapping and answers the fault that asked for it.
+    pub fn finish_fault(&mut self, id: Space, reply: M::Reply, op: MapOp) {
+        match self.enter(id, &[op]) {
+            Ok(()) => self.m.resume(reply),
+            Err(Error::NoMemory) => {
+                // No frame for a page table: the page stays, the fault comes again when there is memory.
+                if op.flags.contains(MapFlags::ZERO) {
+                    self.zero_later(op.frame.0);
+                }
+                let access = if op.flags.contains(MapFlags::WRITE) { Access::WRITE } else { Access::empty() };
+                let work = Work::Fault { space: id, address: op.address, access, reply };
+                self.wait_for(Reason::Memory, work);
+            }
+            Err(error) => {
+                self.m.log(format_args!("space {id}: mapping {:#x}: {error}", op.address));
+                self.m.refuse(reply);
+            }
+        }
+    }
+
+    /// Zeroes a frame that was to be zeroed when it was entered.
+    fn zero_later(&mut self, frame: u32) {
+        if let Err(error) = self.m.zero_tail(Frame(frame), 0) {
+            self.m.log(format_args!("zeroing frame {frame}: {error:?}"));
+        }
+    }
+
+    /// Finds a page of an anonymous object, or makes it come. `demand`: somebody needs it (otherwise nothing is brought in beside it).
+    pub fn find_page(
+        &mut self,
+        space: Space,
+        region: &Region,
+        object: u32,
+        index: u32,
+        write: bool,
+        demand: bool,
+    ) -> Found {
+        let Some(o) = self.objects.get(object) else { return Found::Lost };
+        let entry = o.entry(index);
+        if let Some(frame) = entry.frame() {
+            let flags = self.frames.page(frame).flags;
+            if flags.intersects(Flags::READING | Flags::DOOMED) || (write && flags.contains(Flags::WRITING)) {
+                self.frames.meter.add(Counter::v_intrans, 1);
+                return Found::Wait(Reason::Page(frame));
+            }
+            return Found::Frame { frame, writable: !flags.contains(Flags::WRITING), zero: false };
+        }
+        if entry.lost() {
+            return Found::Lost;
+        }
+        if !o.has_leaf(index) && self.add_leaf(object, index).is_err() {
+            return Found::Wait(Reason::Memory);
+        }
+        if entry.swapped() {
+            let result = self.page_in(region, object, index);
+            if demand && matches!(result, Found::Wait(Reason::Page(_))) {
+                self.frames.meter.add(Counter::v_io_faults, 1);
+                if let Some(space) = self.spaces.get_mut(space) {
+                    space.faults.1 += 1;
+                }
+                self.advance_read_ahead(space, region, index);
+            }
+            return result;
+        }
+        let Some(frame) = self.frames.allocate(Class::Normal, Place::Object, object, index) else {
+            return Found::Wait(Reason::Memory);
+        };
+        if let Some(o) = self.objects.get_mut(object) {
+            o.set(index, entry.with_frame(Some(frame)));
+        }
+        self.frames.meter.add(Counter::v_zfod, 1);
+        self.frames.set_queue(frame, Flags::ACTIVE);
+        self.tell_policy(EventKind::PageIn, frame, 1);
+        Found::Frame { frame, writable: true, zero: true }
+    }
+
+    /// Asks the pager for a page, with what a sequential reader would want next.
+    fn page_in(&mut self, region: &Region, object: u32, index: u32) -> Found {
+        if !self.pager.room(1) {
+            return Found::Wait(Reason::Pager);
+        }
+        let Some(frame) = self.frames.allocate(Class::Normal, Place::Object, object, index) else {
+            return Found::Wait(Reason::Memory);
+        };
+        let window = self.window(region, index);
+        let end = self.objects.get(object).map_or(0, |o| o.pages);
+        let mut run = [(0, 0); MAX_READ_AHEAD as usize];
+        run[0] = (index, frame);
+        let mut len = 1;
+        while len < window as usize {
+            let next = index + len as u32;
+            let entry = self.objects.get(object).map(|o| o.entry(next)).unwrap_or_default();
+            if next >= end || entry.frame().is_some() || !entry.swapped() || !self.frames.plenty() {
+                break;
+            }
+            let Some(frame) = self.frames.allocate(Class::Normal, Place::Object, object, next) else { break };
+            run[len] = (next, frame);
+            len += 1;
+        }
+        // A ring that has not room for all gets fewer.
+        while !self.pager.room(len) {
+            len -= 1;
+            self.frames.free(run[len].1);
+        }
+        for (nth, (index, frame)) in run[..len].iter().enumerate() {
+            self.reading(object, *index, *frame, nth == 0);
+        }
+        self.submit_get(object, &run[..len], 0);
+        Found::Wait(Reason::Page(frame))
+    }
+
+    /// Notes that a page is being read into a frame.
+    pub fn reading(&mut self, object: u32, index: u32, frame: u32, demanded: bool) {
+        if let Some(o) = self.objects.get_mut(object) {
+            let entry = o.entry(index);
+            o.set(index, entry.with_frame(Some(frame)));
+            o.busy += 1;
+        }
+        if let Some(page) = self.frames.page_mut(frame) {
+            page.flags |= if demanded { Flags::READING | Flags::DEMANDED } else { Flags::READING };
+        }
+    }
+
+    /// How many pages to bring in at this fault: twice as many as at the last, if the reader came exactly where a sequential one would; otherwise one.
+    fn window(&self, region: &Region, index: u32) -> u32 {
+        match region.advice {
+            Advice::Random => 1,
+            Advice::Sequential => MAX_READ_AHEAD,
+            _ if region.read_ahead == (0, 0) || index != region.read_ahead.0 => 1,
+            _ => (region.read_ahead.1 * 2).clamp(2, MAX_READ_AHEAD),
+        }
+    }
+
+    fn advance_read_ahead(&mut self, space: Space, region: &Region, index: u32) {
+        let window = self.window(region, index);
+        if let Some(region) = self.spaces.get_mut(space).and_then(|s| s.map.find_mut(region.start)) {
+            region.read_ahead = (index + window, window);
+        }
+    }
+
+    /// Makes the table for a page of an object.
+    pub fn add_leaf(&mut self, object: u32, index: u32) -> Result<(), Error> {
+        let frame = self.frames.allocate(Class::System, Place::Leaf, object, index / LEAF_ENTRIES);
+        let frame = frame.ok_or(Error::NoMemory)?;
+        let leaf = match self.map_own(frame) {
+            Ok((slot, cells)) => Leaf { frame, slot, cells },
+            Err(error) => {
+                self.frames.free(frame);
+                return Err(error);
+            }
+        };
+        match self.objects.get_mut(object).and_then(|o| o.leaves.get_mut((index / LEAF_ENTRIES) as usize)) {
+            Some(place) => *place = Some(leaf),
+            None => self.free_leaf(leaf),
+        }
+        Ok(())
+    }
+
+    /// Takes a table back.
+    pub fn free_leaf(&mut self, leaf: Leaf) {
+        let address = own_address(leaf.slot);
+        let task = self.own_task;
+        match self.m.unmap(task, address, 1) {
+            Ok(()) => {
+                self.own_slots.push(leaf.slot);
+                self.frames.free(leaf.frame);
+            }
+            Err(error) => self.m.log(format_args!("unmapping own page {address:#x}: {error:?}")),
+        }
+    }
+
+    /// Maps a frame, zeroed, into `vm` itself.
+    pub fn map_own(&mut self, frame: u32) -> Result<(u32, &'static [core::sync::atomic::AtomicU64]), Error> {
+        let slot = self.own_slots.pop().unwrap_or_else(|| {
+            self.own_next += 1;
+            self.own_next - 1
+        });
+        let address = own_address(slot);
+        let op = MapOp { address, frame: Frame(frame), flags: MapFlags::WRITE | MapFlags::ZERO };
+        let result = self.enter_own(op);
+        match (result, self.m.own_words(address, 1)) {
+            (Ok(()), Some(cells)) => Ok((slot, cells)),
+            (Err(error), _) => {
+                self.own_slots.push(slot);
+                Err(error)
+            }
+            (Ok(()), None) => Err(Error::Invalid),
+        }
+    }
+
+    /// Enters a mapping in `vm` itself.
+    fn enter_own(&mut self, op: MapOp) -> Result<(), Error> {
+        use ebb_sys::object::Donation;
+        loop {
+            let task = self.own_task;
+            match self.m.map(task, &[op]) {
+                Ok(()) => return Ok(()),
+                Err(partial) if partial.error == ebb_abi::Error::NoTables => {
+                    let mut frames = [Frame(0); 4];
+                    for n in 0..4 {
+                        match self.frames.allocate(Class::System, Place::Kernel, 0, 0) {
+                            Some(frame) => frames[n] = Frame(frame),
+                            None => {
+                                frames[..n].iter().for_each(|f| self.frames.free(f.0));
+                                return Err(Error::NoMemory);
+                            }
+                        }
+                    }
+                    let taken = self.m.donate(task, Donation::Tables, &frames).unwrap_or(0);
+                    frames[taken.min(4)..].iter().for_each(|f| self.frames.free(f.0));
+                    if taken == 0 {
+                        return Err(Error::NoMemory);
+                    }
+                }
+                Err(partial) => return Err(ebb_rt::client::from_sys(partial.error)),
+            }
+        }
+    }
+
+    /// Sets an entry of an object.
+    pub fn set_entry(&mut self, object: u32, index: u32, change: impl FnOnce(Entry) -> Entry) {
+        if let Some(o) = self.objects.get_mut(object) {
+            let entry = o.entry(index);
+            o.set(index, change(entry));
+        }
+    }
+}
+
+/// Address of a place in `vm`'s own range.
+pub fn own_address(slot: u32) -> u64 {
+    SEGMENTS + slot as u64 * PAGE_SIZE as u64
+}
+
+/// Whether a protection allows an access.
+fn allowed(protection: Protection, access: Access) -> bool {
+    let needed = if access.contains(Access::EXECUTE) {
+        Protection::EXECUTE
+    } else if access.contains(Access::WRITE) {
+        Protection::WRITE
+    } else {
+        Protection::READ
+    };
+    protection.contains(needed)
+}
+
+/// The flags of a mapping with this protection.
+pub fn flags_of(protection: Protection) -> MapFlags {
+    let mut flags = MapFlags::empty();
+    flags.set(MapFlags::WRITE, protection.contains(Protection::WRITE));
+    flags.set(MapFlags::EXECUTE, protection.contains(Protection::EXECUTE));
+    flags
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `vm`: address spaces, objects, pages. Mechanism, and the truth: which frame holds which page of which object, dirty, busy, wired.
+//!
+//! | file | what |
+//! |---|---|
+//! | `vm` | the state; what happens between two messages |
+//! | `page`, `frames` | `vm_page`; the free list and its gate |
+//! | `object`, `map`, `space`, `segment` | `vm_object`, `vm_map`, programs, shared memory |
+//! | `fault` | from an address to a mapping |
+//! | `waiting` | what cannot go on yet |
+//! | `memory` | `mmap` and its kin |
+//! | `policy`, `clumsy`, `oom` | carrying out decisions; doing without; when nothing is left |
+//! | `pager`, `swap` | the swap pager and its devices |
+//! | `audit`, `tunables`, `meter` | seeing |
+//! | `serve`, `machine` | clients and the kernel |
+//!
+//! Below `vm` (see `ebb_proto::levels`) are the pagers and disks; it never waits for one of them, nor for a policy, nor for `init`.
+//!
+//! # How this differs from the design's letter
+//! Faults are not `async fn`s but records that are tried again from the start ([`waiting`]): nothing is allocated for one on the page-out path, and nothing that was
+//! remembered can be out of date. Decisions of a policy are vectored calls, not ring entries ([`policy`]).
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod audit;
+pub mod clumsy;
+pub mod fault;
+pub mod frames;
+pub mod machine;
+pub mod map;
+pub mod memory;
+pub mod meter;
+pub mod object;
+pub mod oom;
+pub mod page;
+pub mod pager;
+pub mod policy;
+pub mod segment;
+pub mod serve;
+pub mod space;
+pub mod swap;
+pub mod tunables;
+pub mod vm;
+pub mod waiting;

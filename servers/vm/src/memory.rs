@@ -1,0 +1,589 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `mmap` and its kin: what programs ask of their address space.
+
+use crate::fault::{Found, flags_of};
+use crate::machine::Machine;
+use crate::map::{Backing, Range, Region};
+use crate::object::{MAX_PAGES, Object};
+use crate::page::{Flags, Place};
+use crate::vm::Vm;
+use crate::waiting::Work;
+use alloc::string::String;
+use alloc::vec::Vec;
+use ebb_abi::frame::{FrameOp, MODIFIED};
+use ebb_abi::map::MapOp;
+use ebb_abi::meter::Counter;
+use ebb_abi::{Frame, PAGE_SIZE};
+use ebb_policy::gate::Class;
+use ebb_proto::Error;
+use ebb_proto::vm::{self as proto, Advice, EventKind, Protection, Source, Space};
+use ebb_rt::client::from_sys;
+
+const PAGE: u64 = PAGE_SIZE as u64;
+/// Regions in one answer.
+const REGIONS_AT_ONCE: usize = 32;
+/// Pages in one answer of `mincore`.
+const MINCORE_PAGES: u64 = 3900;
+
+/// What a region holds.
+#[derive(Clone, Copy, Default)]
+pub struct Held {
+    /// Resident pages.
+    pub resident: u64,
+    /// Pages with a copy in swap.
+    pub swapped: u64,
+    /// Wired pages.
+    pub wired: u64,
+}
+
+impl<M: Machine> Vm<M> {
+    /// `mmap`.
+    pub fn map(&mut self, id: Space, op: &proto::Map) -> Result<u64, Error> {
+        let space = self.spaces.get(id).ok_or(Error::NotFound)?;
+        let protection = Protection::from_bits(op.protection).ok_or(Error::Invalid)?;
+        if op.pages == 0 || op.pages > MAX_PAGES {
+            return Err(Error::Invalid);
+        }
+        let address = if op.address == 0 { space.map.place(op.pages)? } else { op.address };
+        let range = Range::new(address, op.pages)?;
+        if !space.map.is_free(range) {
+            return Err(Error::Exists);
+        }
+        let pages = op.pages as u32;
+        let backing = match op.source {
+            Source::Anonymous => self.new_object(pages),
+            Source::Wired => self.new_wired(pages)?,
+            Source::Segment { id: segment, first } => self.use_segment(segment, first, pages)?,
+            Source::Module { index, offset, bytes, wired } => {
+                self.use_module(index, offset, bytes, pages, protection, wired)?
+            }
+        };
+        let region = Region {
+            start: range.start,
+            pages: op.pages,
+            protection,
+            backing,
+            advice: Advice::Normal,
+            wired: false,
+            read_ahead: (0, 0),
+        };
+        let inserted = match self.spaces.get_mut(id) {
+            Some(space) => space.map.insert(region),
+            None => Err(Error::NotFound),
+        };
+        if let Err(error) = inserted {
+            self.drop_backing(&region);
+            return Err(error);
+        }
+        if matches!(backing, Backing::Anonymous { .. }) {
+            self.frames.meter.add(Counter::v_anon_bytes, op.pages * PAGE);
+        }
+        // What is wired is entered at once: its users must never fault.
+        let wired =
+            matches!(op.source, Source::Wired | Source::Segment { .. } | Source::Module { wired: true, .. });
+        if wired {
+            if let Err(error) = self.enter_all(id, &region) {
+                self.unmap(id, range)?;
+                return Err(error);
+            }
+        }
+        Ok(range.start)
+    }
+
+    fn new_object(&mut self, pages: u32) -> Backing {
+        Backing::Anonymous { object: self.objects.insert(Object::new(pages)), offset: 0 }
+    }
+
+    /// An object all of whose pages are there and wired.
+    fn new_wired(&mut self, pages: u32) -> Result<Backing, Error> {
+        if !self.frames.wire(pages) {
+            return Err(Error::NoMemory);
+        }
+        let object = self.objects.insert(Object::new(pages));
+        for index in 0..pages {
+            if let Err(error) = self.wired_page(object, index) {
+                // Those made so far are unwired with their page, the rest here.
+                self.frames.unwire(pages - index);
+                self.kill_object(object);
+                return Err(error);
+            }
+        }
+        Ok(Backing::Anonymous { object, offset: 0 })
+    }
+
+    fn wired_page(&mut self, object: u32, index: u32) -> Result<u32, Error> {
+        if self.objects.get(object).is_some_and(|o| !o.has_leaf(index)) {
+            self.add_leaf(object, index)?;
+        }
+        let frame =
+            self.frames.allocate(Class::System, Place::Object, object, index).ok_or(Error::NoMemory)?;
+        if let Err(error) = self.m.zero_tail(Frame(frame), 0) {
+            self.frames.free(frame);
+            return Err(from_sys(error));
+        }
+        if let Some(page) = self.frames.page_mut(frame) {
+            page.wired = 1;
+            page.flags |= Flags::DIRTY;
+        }
+        self.set_entry(object, index, |e| e.with_frame(Some(frame)));
+        if let Some(o) = self.objects.get_mut(object) {
+            o.wired += 1;
+        }
+        Ok(frame)
+    }
+
+    fn use_segment(&mut self, id: u32, first: u32, pages: u32) -> Result<Backing, Error> {
+        let segment = self.segments.get_mut(id as usize).and_then(|s| s.as_mut()).ok_or(Error::NotFound)?;
+        if first as u64 + pages as u64 > segment.frames.len() as u64 {
+            return Err(Error::Invalid);
+        }
+        segment.mapped += pages as u64;
+        Ok(Backing::Segment { id, first })
+    }
+
+    fn use_module(
+        &mut self,
+        index: u32,
+        offset: u64,
+        bytes: u64,
+        pages: u32,
+        protection: Protection,
+        wired: bool,
+    ) -> Result<Backing, Error> {
+        let module = *self.modules.get(index as usize).ok_or(Error::NotFound)?;
+        let end = offset.checked_add(bytes).ok_or(Error::Invalid)?;
+        if !offset.is_multiple_of(PAGE) || end > module.len || bytes > pages as u64 * PAGE {
+            return Err(Error::Invalid);
+        }
+        let first = module.frame + (offset / PAGE) as u32;
+        let file_pages = bytes.div_ceil(PAGE) as u32;
+        if !protection.contains(Protection::WRITE) {
+            return if file_pages < pages {
+                Err(Error::Invalid)
+            } else {
+                Ok(Backing::Module { frame: first })
+            };
+        }
+        // A private copy, made now: what the file has, then zeroes.
+        let backing = if wired { self.new_wired(pages)? } else { self.new_object(pages) };
+        let Backing::Anonymous { object, .. } = backing else { return Err(Error::Invalid) };
+        for page in 0..file_pages {
+            let tail = (bytes - page as u64 * PAGE).min(PAGE);
+            if let Err(error) = self.copied_page(object, page, first + page, tail) {
+                self.kill_object(object);
+                return Err(error);
+            }
+        }
+        Ok(backing)
+    }
+
+    /// Makes a page of an object a copy of a frame's first bytes.
+    fn copied_page(&mut self, object: u32, index: u32, from: u32, bytes: u64) -> Result<(), Error> {
+        let there = self.objects.get(object).and_then(|o| o.entry(index).frame());
+        let frame = match there {
+            Some(frame) => frame,
+            None => {
+                if self.objects.get(object).is_some_and(|o| !o.has_leaf(index)) {
+                    self.add_leaf(object, index)?;
+                }
+                let frame = self
+                    .frames
+                    .allocate(Class::System, Place::Object, object, index)
+                    .ok_or(Error::NoMemory)?;
+                self.set_entry(object, index, |e| e.with_frame(Some(frame)));
+                frame
+            }
+        };
+        self.m.copy(Frame(from), Frame(frame)).map_err(from_sys)?;
+        if bytes < PAGE {
+            self.m.zero_tail(Frame(frame), bytes).map_err(from_sys)?;
+        }
+        if let Some(page) = self.frames.page_mut(frame) {
+            page.flags |= Flags::DIRTY;
+        }
+        if there.is_none() {
+            self.frames.set_queue(frame, Flags::ACTIVE);
+            self.tell_policy(EventKind::PageIn, frame, 1);
+        }
+        Ok(())
+    }
+
+    /// Enters all pages of a region that are there.
+    fn enter_all(&mut self, id: Space, region: &Region) -> Result<(), Error> {
+        let mut ops = Vec::with_capacity(ebb_sys::memory::MAX_MAPS);
+        let mut flags = flags_of(region.protection);
+        for n in 0..region.pages as u32 {
+            let frame = match region.backing.advanced(n) {
+                Backing::Module { frame } => {
+                    flags -= ebb_abi::map::MapFlags::WRITE;
+                    Some(frame)
+                }
+                Backing::Segment { id, first } => {
+                    self.segments.get(id as usize).and_then(|s| s.as_ref()).and_then(|s| s.frame(first))
+                }
+                Backing::Anonymous { object, offset } => {
+                    self.objects.get(object).and_then(|o| o.entry(offset).frame())
+                }
+            };
+            if let Some(frame) = frame {
+                ops.push(MapOp { address: region.start + n as u64 * PAGE, frame: Frame(frame), flags });
+            }
+            if ops.len() == ops.capacity() || n as u64 + 1 == region.pages {
+                self.enter(id, &ops)?;
+                ops.clear();
+            }
+        }
+        Ok(())
+    }
+
+    /// `munmap`.
+    pub fn unmap(&mut self, id: Space, range: Range) -> Result<(), Error> {
+        let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
+        let task = space.task;
+        let regions = space.map.remove(range);
+        for region in &regions {
+            self.m.unmap(task, region.start, region.pages).map_err(from_sys)?;
+            self.drop_backing(region);
+        }
+        Ok(())
+    }
+
+    /// Gives back what a region held.
+    pub fn drop_backing(&mut self, region: &Region) {
+        match region.backing {
+            Backing::Module { .. } => {}
+            Backing::Segment { id, .. } => {
+                if let Some(Some(segment)) = self.segments.get_mut(id as usize) {
+                    segment.mapped = segment.mapped.saturating_sub(region.pages);
+                }
+            }
+            Backing::Anonymous { object, offset } => {
+                self.frames.meter.sub(Counter::v_anon_bytes, region.pages * PAGE);
+                self.drop_pages(object, offset, region.pages as u32, true);
+            }
+        }
+    }
+
+    /// Drops pages and copies of a range of an object; `unmapped`: the range is no longer mapped either.
+    fn drop_pages(&mut self, object: u32, first: u32, pages: u32, unmapped: bool) {
+        let Some(o) = self.objects.get_mut(object) else { return };
+        if unmapped {
+            o.mapped = o.mapped.saturating_sub(pages);
+            o.dead = o.mapped == 0;
+        }
+        let end = first.saturating_add(pages);
+        let (mut at, mut copies) = (first, 0);
+        let mut freed = 0;
+        while let Some(index) = self.objects.get(object).and_then(|o| o.next_used(at, end)) {
+            at = index + 1;
+            let Some(o) = self.objects.get_mut(object) else { break };
+            let entry = o.entry(index);
+            copies += entry.swapped() as u64;
+            o.set(index, entry.with_swapped(false));
+            let Some(frame) = entry.frame() else {
+                o.set(index, Default::default());
+                continue;
+            };
+            let page = *self.frames.page(frame);
+            if page.flags.intersects(Flags::BUSY) {
+                if let Some(page) = self.frames.page_mut(frame) {
+                    page.flags |= Flags::DOOMED;
+                }
+                continue;
+            }
+            if page.wired > 0 {
+                o.wired = o.wired.saturating_sub(1);
+                self.frames.unwire(1);
+            } else if page.flags.intersects(Flags::QUEUED) {
+                self.tell_policy(EventKind::Free, frame, 0);
+            }
+            self.set_entry(object, index, |_| Default::default());
+            self.frames.free(frame);
+            freed += 1;
+        }
+        self.frames.meter.add(Counter::v_pfree, freed);
+        if copies > 0 {
+            self.copies_given_up(copies);
+            self.free_copies(object, first, pages);
+        }
+        self.reap(object);
+    }
+
+    /// Ends an object that no region maps yet.
+    fn kill_object(&mut self, object: u32) {
+        let pages = self.objects.get(object).map_or(0, |o| o.pages);
+        self.drop_pages(object, 0, pages, true);
+    }
+
+    /// `mprotect`.
+    pub fn protect(&mut self, id: Space, range: Range, protection: u8) -> Result<(), Error> {
+        let protection = Protection::from_bits(protection).ok_or(Error::Invalid)?;
+        let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
+        if !space.map.covers(range) {
+            return Err(Error::Fault);
+        }
+        let task = space.task;
+        let shared = |r: &Region| matches!(r.backing, Backing::Module { .. });
+        if protection.contains(Protection::WRITE) && space.map.touching(range).any(shared) {
+            return Err(Error::NotPermitted);
+        }
+        for region in space.map.range_mut(range) {
+            region.protection = protection;
+        }
+        if protection.is_empty() {
+            return self.m.unmap(task, range.start, range.pages()).map_err(from_sys);
+        }
+        // Taking rights away is done now; giving some is left to the next fault, which knows whether the page is being written.
+        let flags = flags_of(protection) - ebb_abi::map::MapFlags::WRITE;
+        self.m.protect(task, range.start, range.pages(), flags).map_err(from_sys)
+    }
+
+    /// `madvise`.
+    pub fn advise(&mut self, id: Space, range: Range, advice: Advice) -> Result<(), Error> {
+        let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
+        if !space.map.covers(range) {
+            return Err(Error::Fault);
+        }
+        let task = space.task;
+        if matches!(advice, Advice::Normal | Advice::Sequential | Advice::Random) {
+            for region in space.map.range_mut(range) {
+                region.advice = advice;
+            }
+            return Ok(());
+        }
+        let regions: Vec<Region> = space.map.range_mut(range).to_vec();
+        for region in regions.iter().filter(|r| !r.wired) {
+            let Backing::Anonymous { object, offset } = region.backing else { continue };
+            match advice {
+                Advice::Free => {
+                    self.m.unmap(task, region.start, region.pages).map_err(from_sys)?;
+                    self.drop_pages(object, offset, region.pages as u32, false);
+                }
+                Advice::DontNeed => self.deactivate(object, offset, region.pages as u32),
+                _ => self.will_need(id, region, object, offset),
+            }
+        }
+        Ok(())
+    }
+
+    fn deactivate(&mut self, object: u32, first: u32, pages: u32) {
+        let mut at = first;
+        while let Some(index) = self.objects.get(object).and_then(|o| o.next_used(at, first + pages)) {
+            at = index + 1;
+            let frame = self.objects.get(object).and_then(|o| o.entry(index).frame());
+            if let Some(frame) = frame.filter(|f| self.frames.page(*f).flags.contains(Flags::ACTIVE)) {
+                self.frames.set_queue(frame, Flags::INACTIVE);
+                self.tell_policy(EventKind::Deactivate, frame, 0);
+            }
+        }
+    }
+
+    /// Brings in what is in swap, as long as there is plenty of memory: advice, not an order.
+    fn will_need(&mut self, id: Space, region: &Region, object: u32, first: u32) {
+        let mut at = first;
+        let end = first + region.pages as u32;
+        while let Some(index) = self.objects.get(object).and_then(|o| o.next_used(at, end)) {
+            at = index + 1;
+            let entry = self.objects.get(object).map(|o| o.entry(index)).unwrap_or_default();
+            if !self.frames.plenty() || !self.pager.room(1) {
+                return;
+            }
+            if entry.frame().is_none() && entry.swapped() {
+                self.find_page(id, region, object, index, false, false);
+            }
+        }
+    }
+
+    /// `mlock`: answers when all pages are there.
+    pub fn wire(&mut self, id: Space, range: Range, reply: M::Reply) {
+        let pages = range.pages();
+        let ready = match self.spaces.get_mut(id) {
+            None => Err(Error::NotFound),
+            Some(space) if !space.map.covers(range) => Err(Error::Fault),
+            Some(space) if space.map.touching(range).any(|r| r.wired) => Err(Error::Busy),
+            Some(space)
+                if space.map.touching(range).any(|r| !matches!(r.backing, Backing::Anonymous { .. })) =>
+            {
+                Err(Error::Unsupported)
+            }
+            Some(_) if pages > u32::MAX as u64 || !self.frames.wire(pages as u32) => Err(Error::NoMemory),
+            Some(space) => {
+                for region in space.map.range_mut(range) {
+                    region.wired = true;
+                }
+                Ok(())
+            }
+        };
+        match ready {
+            Ok(()) => self.wire_on(id, range, range.start, reply),
+            Err(error) => self.wire_answer(reply, Err(error)),
+        }
+    }
+
+    /// Goes on with a wiring: pages before `next` are wired.
+    pub fn wire_on(&mut self, id: Space, range: Range, mut next: u64, reply: M::Reply) {
+        while next < range.end {
+            let region = self.spaces.get(id).and_then(|s| s.map.find(next)).copied();
+            let Some(region) = region.filter(|r| r.wired) else {
+                // Unmapped meanwhile: what was wired went with its region; the rest is no longer counted.
+                self.frames.unwire(((range.end - next) / PAGE) as u32);
+                return self.wire_answer(reply, Err(Error::Fault));
+            };
+            let Backing::Anonymous { object, offset } = region.backing.advanced(region.page_at(next)) else {
+                return self.wire_answer(reply, Err(Error::Unsupported));
+            };
+            match self.find_page(id, &region, object, offset, true, true) {
+                Found::Frame { frame, zero, .. } => {
+                    if zero {
+                        if let Err(error) = self.m.zero_tail(Frame(frame), 0) {
+                            self.m.log(format_args!("zeroing frame {frame}: {error:?}"));
+                        }
+                    }
+                    self.wire_page(object, frame);
+                }
+                Found::Wait(reason) => {
+                    return self.wait_for(reason, Work::Wire { space: id, range, next, reply });
+                }
+                Found::Lost => {
+                    self.unwire_until(id, range, next);
+                    self.frames.unwire(((range.end - next) / PAGE) as u32);
+                    return self.wire_answer(reply, Err(Error::Io));
+                }
+            }
+            next += PAGE;
+        }
+        self.wire_answer(reply, Ok(()));
+    }
+
+    fn wire_page(&mut self, object: u32, frame: u32) {
+        self.tell_policy(EventKind::Wire, frame, 0);
+        self.frames.set_queue(frame, Flags::empty());
+        if let Some(page) = self.frames.page_mut(frame) {
+            page.wired += 1;
+        }
+        if let Some(o) = self.objects.get_mut(object) {
+            o.wired += 1;
+        }
+    }
+
+    /// `munlock`.
+    pub fn unwire(&mut self, id: Space, range: Range) -> Result<(), Error> {
+        let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
+        if !space.map.covers(range) || !space.map.touching(range).all(|r| r.wired) {
+            return Err(Error::Fault);
+        }
+        self.unwire_until(id, range, range.end);
+        Ok(())
+    }
+
+    /// Unwires the pages of a range before `end`, and marks the whole range as not wired.
+    fn unwire_until(&mut self, id: Space, range: Range, end: u64) {
+        let mut pages = Vec::new();
+        if let Some(space) = self.spaces.get_mut(id) {
+            for region in space.map.range_mut(range) {
+                region.wired = false;
+                let Backing::Anonymous { object, offset } = region.backing else { continue };
+                for n in 0..region.pages {
+                    if region.start + n * PAGE < end {
+                        pages.push((object, offset + n as u32));
+                    }
+                }
+            }
+        }
+        for (object, index) in pages {
+            let Some(frame) = self.objects.get(object).and_then(|o| o.entry(index).frame()) else { continue };
+            let Some(page) = self.frames.page_mut(frame).filter(|p| p.wired > 0) else { continue };
+            page.wired -= 1;
+            if let Some(o) = self.objects.get_mut(object) {
+                o.wired = o.wired.saturating_sub(1);
+            }
+            self.frames.unwire(1);
+            self.frames.set_queue(frame, Flags::ACTIVE);
+            self.tell_policy(EventKind::Unwire, frame, 1);
+        }
+    }
+
+    /// `mincore`.
+    pub fn mincore(&mut self, id: Space, range: Range) -> Result<Vec<u8>, Error> {
+        if range.pages() > MINCORE_PAGES {
+            return Err(Error::TooLong);
+        }
+        let space = self.spaces.get(id).ok_or(Error::NotFound)?;
+        if !space.map.covers(range) {
+            return Err(Error::Fault);
+        }
+        let mut bytes = Vec::with_capacity(range.pages() as usize);
+        for n in 0..range.pages() {
+            let address = range.start + n * PAGE;
+            let Some(region) = self.spaces.get(id).and_then(|s| s.map.find(address)) else { break };
+            let Backing::Anonymous { object, offset } = region.backing.advanced(region.page_at(address))
+            else {
+                bytes.push(1);
+                continue;
+            };
+            let entry = self.objects.get(object).map(|o| o.entry(offset)).unwrap_or_default();
+            let mut byte = (entry.swapped() as u8) << 2;
+            if let Some(frame) = entry.frame() {
+                let mut bits = [frame as u64];
+                let modified = self.m.frame_op(FrameOp::TestModified, &mut bits).is_ok()
+                    && bits[0] & MODIFIED != 0
+                    || self.frames.page(frame).flags.contains(Flags::DIRTY);
+                byte |= 1 | (modified as u8) << 1;
+            }
+            bytes.push(byte);
+        }
+        Ok(bytes)
+    }
+
+    /// What a region holds. Counted from the object where the region is all of it, page by page otherwise.
+    pub fn held_by(&self, region: &Region) -> Held {
+        let Backing::Anonymous { object, offset } = region.backing else {
+            return Held { resident: region.pages, ..Held::default() };
+        };
+        let Some(o) = self.objects.get(object) else { return Held::default() };
+        if o.pages as u64 == region.pages {
+            return Held { resident: o.resident as u64, swapped: o.swapped as u64, wired: o.wired as u64 };
+        }
+        let mut held = Held::default();
+        let (mut at, end) = (offset, offset + region.pages as u32);
+        while let Some(index) = o.next_used(at, end) {
+            at = index + 1;
+            let entry = o.entry(index);
+            held.swapped += entry.swapped() as u64;
+            if let Some(frame) = entry.frame() {
+                held.resident += 1;
+                held.wired += (self.frames.page(frame).wired > 0) as u64;
+            }
+        }
+        held
+    }
+
+    /// The regions of a space from an address on.
+    pub fn regions(&self, id: Space, from: u64) -> Result<Vec<proto::Region>, Error> {
+        let space = self.spaces.get(id).ok_or(Error::NotFound)?;
+        Ok(space
+            .map
+            .iter()
+            .filter(|r| r.start >= from)
+            .take(REGIONS_AT_ONCE)
+            .map(|r| {
+                let held = self.held_by(r);
+                let kind = match r.backing {
+                    Backing::Anonymous { .. } if r.wired || held.wired == r.pages => "wired",
+                    Backing::Anonymous { .. } => "anonymous",
+                    Backing::Segment { .. } => "segment",
+                    Backing::Module { .. } => "module",
+                };
+                proto::Region {
+                    address: r.start,
+                    pages: r.pages,
+                    protection: r.protection.bits(),
+                    kind: String::from(kind),
+                    resident: held.resident,
+                    swapped: held.swapped,
+                    wired: held.wired,
+                }
+            })
+            .collect())
+    }
+}

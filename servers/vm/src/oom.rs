@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Memory is exhausted: one program is ended (`vm_pageout_oom`).
+//!
+//! Charged is what would really be freed: resident pages and copies in swap, read from counters (W11, W12: no lock, no walk, nothing allocated). Servers are
+//! never chosen. The memory is back when this returns, but for pages whose I/O is under way.
+
+use crate::machine::Machine;
+use crate::vm::Vm;
+use alloc::string::String;
+use ebb_abi::meter::Counter;
+use ebb_proto::vm::Happening;
+
+impl<M: Machine> Vm<M> {
+    /// Ends the program that holds most. With none to end nothing happens but a line in the log.
+    pub fn out_of_memory(&mut self) {
+        let mut victim = None;
+        let mut most = 0;
+        for space in self.spaces.iter().filter(|s| !s.protected) {
+            let (mut resident, mut swapped) = (0, 0);
+            for region in space.map.iter() {
+                let held = self.held_by(region);
+                resident += held.resident;
+                swapped += held.swapped;
+            }
+            if resident + swapped > most {
+                most = resident + swapped;
+                victim = Some((space.id, space.name.clone(), (resident, swapped)));
+            }
+        }
+        let free = self.frames.gate.free_count() as u64;
+        let minimum = self.frames.gate.thresholds().free_min as u64;
+        let total: u64 = self.pager.devices.iter().filter(|d| d.active).map(|d| d.slots).sum();
+        let used = self.objects.iter().map(|(_, o)| o.swapped as u64).sum();
+        let Some((id, name, held)) = victim else {
+            self.m.log(format_args!("out of memory, and no program to end: {free} pages free"));
+            return;
+        };
+        self.m.log(format_args!(
+            "out of memory: ending {name} ({id}), which holds {} resident and {} swapped pages; free {free}, minimum {minimum}, swap {used} of {total} used, {} waiting",
+            held.0, held.1, self.waiting.for_memory()
+        ));
+        self.frames.meter.add(Counter::v_oom_kills, 1);
+        // `init` hears of it whatever the end of the task brings.
+        let _ = self.space_free(id);
+        self.happened(Happening::OutOfMemory {
+            space: id,
+            name: String::from(name.as_str()),
+            held,
+            state: (free, minimum, total.saturating_sub(used)),
+        });
+    }
+}

@@ -1,0 +1,599 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The swap pager as `vm` sees it: requests into a ring, completions out of one, and what was in flight when it died.
+//!
+//! What is in flight is written in the pages themselves (`READING`, `WRITING`) and in two short lists (frees, control operations), so an instance that dies
+//! loses nothing: [`Vm::pager_attach`] submits all of it again to the next. A completion is believed only if the frame is busy in the way
+//! that it claims and its generation is the cookie's.
+
+use crate::machine::Machine;
+use crate::object::Entry;
+use crate::page::{Flags, NONE, Place};
+use crate::segment::Segment;
+use crate::vm::Vm;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use ebb_abi::frame::{FrameOp, MODIFIED};
+use ebb_abi::map::{MapFlags, MapOp};
+use ebb_abi::meter::Counter;
+use ebb_abi::{Frame, Handle, Rights};
+use ebb_policy::cluster;
+use ebb_proto::Error;
+use ebb_proto::pager::{
+    Completion, DEVICE_STRIDE, DEVICES, MAX_RUN, Op, Outcome, RING_PAGES, RINGS, Submission,
+};
+use ebb_proto::vm::{EventKind, PAGER_BIT, PAGER_SUBMIT_BIT, PagerAttachment, PagerDevice, Space, Verdict};
+use ebb_ring::{Consumer, Producer};
+
+/// Entries of the submission ring kept for frees and control.
+const KEPT: usize = 16;
+
+/// A swap device.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Its disk.
+    pub disk: u8,
+    /// Place of its segment: `DEVICES + place * DEVICE_STRIDE`.
+    pub place: u8,
+    /// Its durable segment.
+    pub segment: u32,
+    /// The segment for these; each instance of the pager builds its tables there anew.
+    pub heap_segment: u32,
+    /// Slots that can be allocated.
+    pub slots: u64,
+    /// In use: it was added, and its removal has not ended.
+    pub active: bool,
+}
+
+/// A request to free copies, until it is answered.
+#[derive(Clone, Copy, Debug)]
+struct FreeRequest {
+    object: u32,
+    first: u32,
+    pages: u32,
+    submitted: bool,
+}
+
+/// An audit of the pager under way: what changed since it was submitted.
+pub struct PagerAudit<R> {
+    /// Whom to answer.
+    pub reply: R,
+    /// What was found so far.
+    pub report: ebb_proto::vm::AuditReport,
+    /// Pages whose write was submitted after it: the pager had not seen them, and cannot have completed them before it.
+    pub puts_after: u64,
+    /// Copies given up in requests submitted after it.
+    pub frees_after: u64,
+}
+
+/// The pager.
+pub struct Pager<R> {
+    space: Space,
+    notification: Handle,
+    attached: bool,
+    generation: u32,
+    submissions: Option<Producer<'static>>,
+    completions: Option<Consumer<'static>>,
+    ring_segment: u32,
+    /// Entries that the submission ring holds.
+    capacity: usize,
+    frees: VecDeque<FreeRequest>,
+    control: VecDeque<(Submission, bool)>,
+    reading: u32,
+    writing: u32,
+    /// Devices.
+    pub devices: Vec<Device>,
+    /// An audit under way.
+    pub audit: Option<PagerAudit<R>>,
+    detached_at: u64,
+    /// Cycles that requests were held at the last replacement.
+    pub held: u64,
+    rang: bool,
+}
+
+impl<R> Pager<R> {
+    /// None yet. `ring_segment` is where its rings will be.
+    pub fn new(ring_segment: u32) -> Self {
+        Pager {
+            space: 0,
+            notification: Handle::NONE,
+            attached: false,
+            generation: 0,
+            submissions: None,
+            completions: None,
+            ring_segment,
+            capacity: 0,
+            frees: VecDeque::with_capacity(256),
+            control: VecDeque::with_capacity(16),
+            reading: 0,
+            writing: 0,
+            devices: Vec::new(),
+            audit: None,
+            detached_at: 0,
+            held: 0,
+            rang: true,
+        }
+    }
+
+    /// The pager's space, 0 if there is none.
+    pub fn space(&self) -> Space {
+        self.space
+    }
+
+    /// Whether a pager is attached.
+    pub fn attached(&self) -> bool {
+        self.attached
+    }
+
+    /// Whether so many pages more can be asked for. All that are in flight must fit the ring at once, because after the death of the pager they
+    /// are submitted again; a few entries are kept for frees and control.
+    pub fn room(&self, entries: usize) -> bool {
+        let in_flight = (self.reading + self.writing) as usize;
+        self.attached
+            && in_flight + entries + KEPT <= self.capacity
+            && self
+                .submissions
+                .as_ref()
+                .and_then(|s| s.room().ok())
+                .is_some_and(|room| room >= entries + KEPT)
+    }
+
+    /// Pages being written.
+    pub fn writing(&self) -> u32 {
+        self.writing
+    }
+
+    /// Pages being read.
+    pub fn reading(&self) -> u32 {
+        self.reading
+    }
+}
+
+impl<M: Machine> Vm<M> {
+    /// Attaches a pager, and submits to it what was in flight.
+    pub fn pager_attach(&mut self, space: Space, notification: Handle) -> Result<PagerAttachment, Error> {
+        if self.pager.attached {
+            return Err(Error::Busy);
+        }
+        let doorbell = self.give(space, self.notification, Rights::SEND, 0)?;
+        let id = self.pager.ring_segment;
+        let words = self.segments.get(id as usize).and_then(|s| s.as_ref()).and_then(|s| s.own_words());
+        let words = words.ok_or(Error::NotFound)?;
+        words.iter().for_each(|w| w.store(0, core::sync::atomic::Ordering::Relaxed));
+        let (first, second) = words.split_at(words.len() / 2);
+        self.map_segment_at(space, id, RINGS)?;
+        let mut devices = Vec::with_capacity(self.pager.devices.len());
+        for at in 0..self.pager.devices.len() {
+            let (durable, heap) = self.map_device(space, at)?;
+            let d = &self.pager.devices[at];
+            // One that was being added had no slot in use: it is added again by the request that is submitted again.
+            if d.slots > 0 {
+                let pages = |id: u32| {
+                    self.segments
+                        .get(id as usize)
+                        .and_then(|s| s.as_ref())
+                        .map_or(0, |s| s.frames.len() as u64)
+                };
+                devices.push(PagerDevice {
+                    disk: d.disk,
+                    segment: (durable, pages(d.segment)),
+                    heap: (heap, pages(d.heap_segment)),
+                });
+            }
+        }
+        self.pager.capacity = ebb_ring::capacity(first.len());
+        self.pager.submissions = Producer::new(first);
+        self.pager.completions = Consumer::new(second);
+        self.pager.space = space;
+        self.pager.notification = notification;
+        self.pager.generation += 1;
+        self.pager.attached = true;
+        self.pager.rang = true;
+        if self.pager.detached_at != 0 {
+            self.pager.held = self.m.now().saturating_sub(self.pager.detached_at);
+        }
+        self.frames.meter.set(Counter::pager_generation, self.pager.generation as u64);
+        self.resubmit();
+        Ok(PagerAttachment { doorbell, generation: self.pager.generation, devices })
+    }
+
+    /// Maps a device's segments, durable and heap, into a pager's space.
+    pub fn map_device(&mut self, space: Space, at: usize) -> Result<(u64, u64), Error> {
+        let Some(device) = self.pager.devices.get(at).cloned() else { return Err(Error::NotFound) };
+        let durable = DEVICES + device.place as u64 * DEVICE_STRIDE;
+        let heap = ebb_abi::layout::HEAP + (device.place as u64 + 1) * (1 << 32);
+        self.map_segment_at(space, device.segment, durable)?;
+        self.map_segment_at(space, device.heap_segment, heap)?;
+        Ok((durable, heap))
+    }
+
+    /// The pager is gone. Requests are kept; nothing is submitted until there is one.
+    pub fn pager_detach(&mut self) {
+        if !self.pager.attached {
+            return;
+        }
+        self.take_completions();
+        self.pager.attached = false;
+        self.pager.space = 0;
+        self.pager.submissions = None;
+        self.pager.completions = None;
+        self.pager.detached_at = self.m.now();
+        self.pager.control.clear();
+        self.give_up_swap_change();
+        if let Some(audit) = self.pager.audit.take() {
+            let mut report = audit.report;
+            report.problems.push(alloc::string::String::from("the pager died during the audit"));
+            self.m.answer::<ebb_proto::vm::Audit>(audit.reply, Ok(report), &[]);
+        }
+    }
+
+    /// Submits again everything that was in flight.
+    fn resubmit(&mut self) {
+        for request in &mut self.pager.frees {
+            request.submitted = false;
+        }
+        self.flush_requests();
+        let mut again = 0;
+        for frame in 0..self.frames.nr_frames() {
+            let page = *self.frames.page(frame);
+            if page.place != Place::Object || !page.flags.intersects(Flags::BUSY) {
+                continue;
+            }
+            let op = if page.flags.contains(Flags::READING) { Op::Get } else { Op::Put };
+            let submission = Submission {
+                op,
+                run: 1,
+                place: 0,
+                cookie: page.generation,
+                words: [page.object as u64, page.index as u64, frame as u64],
+            };
+            // There is room: no more is ever in flight than the ring holds ([`Pager::room`]).
+            if !self.push(&submission) {
+                self.m.log(format_args!("no room to submit frame {frame} again"));
+            }
+            again += 1;
+        }
+        self.frames.meter.add(Counter::v_resubmitted, again);
+        self.waiting.pager_ready();
+        self.ring_pager();
+    }
+
+    /// Appends to the ring; `false`: no pager, no room, or a broken ring.
+    fn push(&mut self, submission: &Submission) -> bool {
+        let Some(ring) = self.pager.submissions.as_mut() else { return false };
+        self.pager.rang = false;
+        matches!(ring.push(&submission.pack()), Ok(true))
+    }
+
+    /// Tells the pager, if it waits. Called once for all that a message brought.
+    pub fn ring_pager(&mut self) {
+        if core::mem::replace(&mut self.pager.rang, true) {
+            return;
+        }
+        if self.pager.submissions.as_ref().is_some_and(|s| s.must_ring()) {
+            let notification = self.pager.notification;
+            self.m.signal(notification, PAGER_SUBMIT_BIT);
+        }
+    }
+
+    /// Submits a run of reads; entry `wanted` is the one that is needed.
+    pub fn submit_get(&mut self, object: u32, run: &[(u32, u32)], wanted: usize) {
+        for (index, frame) in run {
+            let submission = Submission {
+                op: Op::Get,
+                run: run.len() as u8,
+                place: wanted as u8,
+                cookie: self.frames.page(*frame).generation,
+                words: [object as u64, *index as u64, *frame as u64],
+            };
+            self.pager.reading += 1;
+            self.push(&submission);
+        }
+        self.frames.meter.add(Counter::v_swapin, 1);
+    }
+
+    /// Writes a page with its dirty neighbours (`vm_pageout_cluster`, `vm_pageout_flush`). `modified` says which neighbours of the queue count:
+    /// only inactive ones for a policy, any for `vm`'s own reclaim.
+    pub fn launder(&mut self, frame: u32, any_queue: bool) -> Verdict {
+        let Some((object, index)) = self.page_of(frame) else { return Verdict::Stale };
+        if self.frames.meter.get(Counter::swap_used) + self.pager.writing as u64
+            >= self.frames.meter.get(Counter::swap_total)
+        {
+            return Verdict::NoSpace;
+        }
+        if !self.pager.room(MAX_RUN) || self.pager.writing >= self.tunables.max_laundering {
+            return Verdict::Again;
+        }
+        let Some(o) = self.objects.get(object) else { return Verdict::Stale };
+        let p = self.frames.gate.thresholds().cluster.min(MAX_RUN as u32) as u64;
+        let (frames, m) = (&self.frames, &mut self.m);
+        let run = cluster::build(index as u64, o.pages as u64, p, |i| {
+            let Some(frame) = o.entry(i as u32).frame() else { return false };
+            let page = frames.page(frame);
+            if page.wired > 0
+                || page.flags.intersects(Flags::BUSY)
+                || !(any_queue || page.flags.contains(Flags::INACTIVE))
+            {
+                return false;
+            }
+            let mut bits = [frame as u64];
+            page.flags.contains(Flags::DIRTY)
+                || (m.frame_op(FrameOp::TestModified, &mut bits).is_ok() && bits[0] & MODIFIED != 0)
+        });
+        let mut list = [0u64; MAX_RUN];
+        let len = (run.end - run.start) as usize;
+        for (slot, i) in list.iter_mut().zip(run.clone()) {
+            *slot = o.entry(i as u32).frame().unwrap_or(NONE) as u64;
+        }
+        // Busy and write-protected before the pager hears of it (PGO-151); then the dirty bits can be cleared without losing a write.
+        for op in [FrameOp::RemoveWrite, FrameOp::ClearModified] {
+            let mut bits = list;
+            if let Err(error) = self.m.frame_op(op, &mut bits[..len]) {
+                self.m.log(format_args!("write-protecting {len} pages: {error:?}"));
+                return Verdict::Failed;
+            }
+        }
+        for (nth, frame) in list[..len].iter().enumerate() {
+            let frame = *frame as u32;
+            let Some(page) = self.frames.page_mut(frame) else { continue };
+            page.flags = (page.flags | Flags::WRITING) - Flags::DIRTY;
+            let submission = Submission {
+                op: Op::Put,
+                run: len as u8,
+                place: nth as u8,
+                cookie: page.generation,
+                words: [object as u64, run.start + nth as u64, frame as u64],
+            };
+            self.push(&submission);
+        }
+        if let Some(o) = self.objects.get_mut(object) {
+            o.busy += len as u32;
+        }
+        self.pager.writing += len as u32;
+        if let Some(audit) = &mut self.pager.audit {
+            audit.puts_after += len as u64;
+        }
+        self.frames.meter.add(Counter::v_swapout, 1);
+        self.frames.meter.set(Counter::v_laundry_count, self.pager.writing as u64);
+        Verdict::Started
+    }
+
+    /// Gives up the copies of a range of an object.
+    pub fn free_copies(&mut self, object: u32, first: u32, pages: u32) {
+        if let Some(o) = self.objects.get_mut(object) {
+            o.freeing += 1;
+        }
+        self.pager.frees.push_back(FreeRequest { object, first, pages, submitted: false });
+        self.flush_requests();
+    }
+
+    /// Counts copies given up.
+    pub fn copies_given_up(&mut self, count: u64) {
+        self.frames.meter.sub(Counter::swap_used, count);
+        if let Some(audit) = &mut self.pager.audit {
+            audit.frees_after += count;
+        }
+    }
+
+    /// Submits a control operation.
+    pub fn submit_control(&mut self, op: Op, words: [u64; 3]) {
+        self.pager.control.push_back((Submission { op, run: 0, place: 0, cookie: 0, words }, false));
+        self.flush_requests();
+    }
+
+    /// Submits what is queued, as far as there is room.
+    fn flush_requests(&mut self) {
+        let Some(ring) = self.pager.submissions.as_mut() else { return };
+        for request in self.pager.frees.iter_mut().filter(|r| !r.submitted) {
+            let submission = Submission {
+                op: Op::Free,
+                run: 0,
+                place: 0,
+                cookie: 0,
+                words: [request.object as u64, request.first as u64, request.pages as u64],
+            };
+            if !matches!(ring.push(&submission.pack()), Ok(true)) {
+                break;
+            }
+            request.submitted = true;
+            self.pager.rang = false;
+        }
+        for (submission, submitted) in self.pager.control.iter_mut().filter(|(_, s)| !s) {
+            if !matches!(ring.push(&submission.pack()), Ok(true)) {
+                break;
+            }
+            *submitted = true;
+            self.pager.rang = false;
+        }
+    }
+
+    /// Takes all completions there are.
+    pub fn take_completions(&mut self) {
+        let mut any = false;
+        loop {
+            let entry = match self.pager.completions.as_mut().map(|c| c.pop()) {
+                Some(Ok(Some(entry))) => entry,
+                Some(Ok(None)) => {
+                    if self.pager.completions.as_ref().is_some_and(|c| c.sleep()) {
+                        break;
+                    }
+                    continue;
+                }
+                Some(Err(_)) => {
+                    self.m.log(format_args!("the pager broke its ring"));
+                    self.pager.completions = None;
+                    break;
+                }
+                None => break,
+            };
+            any = true;
+            match Completion::unpack(&entry) {
+                Some(c) => self.complete(&c),
+                None => self.m.log(format_args!("the pager sent nonsense: {entry:x?}")),
+            }
+        }
+        if any {
+            self.flush_requests();
+            self.waiting.pager_ready();
+            // Pages that were being cleaned for somebody who waits are clean now: the policy can go on.
+            if self.frames.gate.pages_needed() {
+                self.policy_go_on();
+            }
+        }
+    }
+
+    fn complete(&mut self, c: &Completion) {
+        match c.op {
+            Op::Get => self.get_done(c),
+            Op::Put => self.put_done(c),
+            Op::Free => {
+                // Answered in order of submission.
+                if let Some(request) = self.pager.frees.pop_front() {
+                    if let Some(o) = self.objects.get_mut(request.object) {
+                        o.freeing = o.freeing.saturating_sub(1);
+                    }
+                    self.reap(request.object);
+                }
+            }
+            Op::Audit => {
+                self.pager.control.pop_front();
+                self.audit_done(c);
+            }
+            _ => {
+                self.pager.control.pop_front();
+                self.swap_change_done(c);
+            }
+        }
+    }
+
+    /// The page that a completion speaks of, if it speaks the truth.
+    fn busy_page(&mut self, c: &Completion, busy: Flags) -> Option<(u32, u32, u32)> {
+        let frame = u32::try_from(c.frame).ok()?;
+        let page = self.frames.page(frame);
+        if page.place != Place::Object || page.generation != c.cookie || !page.flags.contains(busy) {
+            self.m.log(format_args!("the pager completed what nobody asked for: {c:?}"));
+            return None;
+        }
+        Some((frame, page.object, page.index))
+    }
+
+    fn unbusy(&mut self, frame: u32, object: u32, busy: Flags) -> Flags {
+        let mut before = Flags::empty();
+        if let Some(page) = self.frames.page_mut(frame) {
+            before = page.flags;
+            page.flags -= busy | Flags::WANTED | Flags::DEMANDED | Flags::DOOMED;
+        }
+        if let Some(o) = self.objects.get_mut(object) {
+            o.busy = o.busy.saturating_sub(1);
+        }
+        if before.contains(Flags::WANTED) {
+            self.waiting.page_done(frame);
+        }
+        before
+    }
+
+    /// `swp_pager_async_iodone` for a read.
+    fn get_done(&mut self, c: &Completion) {
+        let Some((frame, object, index)) = self.busy_page(c, Flags::READING) else { return };
+        self.pager.reading = self.pager.reading.saturating_sub(1);
+        let before = self.unbusy(frame, object, Flags::READING);
+        if before.contains(Flags::DOOMED) {
+            self.drop_page(object, index, frame);
+            return;
+        }
+        if c.outcome == Outcome::Ok {
+            self.frames.meter.add(Counter::v_swappgsin, 1);
+            let active = before.contains(Flags::DEMANDED);
+            self.frames.set_queue(frame, if active { Flags::ACTIVE } else { Flags::INACTIVE });
+            self.tell_policy(EventKind::PageIn, frame, active as u64);
+            return;
+        }
+        // Not read: a neighbour goes back to where it was; a page that was needed is lost.
+        self.set_entry(object, index, |e| e.with_frame(None));
+        if before.contains(Flags::DEMANDED) {
+            self.m.log(format_args!("page {index} of object {object} could not be read: {:?}", c.outcome));
+            self.set_entry(object, index, Entry::into_lost);
+        }
+        self.frames.free(frame);
+    }
+
+    /// `swp_pager_async_iodone` for a write.
+    fn put_done(&mut self, c: &Completion) {
+        let Some((frame, object, index)) = self.busy_page(c, Flags::WRITING) else { return };
+        self.pager.writing = self.pager.writing.saturating_sub(1);
+        self.frames.meter.set(Counter::v_laundry_count, self.pager.writing as u64);
+        let before = self.unbusy(frame, object, Flags::WRITING);
+        let ok = c.outcome == Outcome::Ok;
+        if ok {
+            self.frames.meter.add(Counter::v_swappgsout, 1);
+            if !self.objects.get(object).is_some_and(|o| o.entry(index).swapped()) {
+                self.frames.meter.add(Counter::swap_used, 1);
+            }
+            self.set_entry(object, index, |e| e.with_swapped(true));
+        } else {
+            self.frames.meter.add(Counter::v_pageout_errors, 1);
+            if let Some(page) = self.frames.page_mut(frame) {
+                page.flags |= Flags::DIRTY;
+            }
+        }
+        if before.contains(Flags::DOOMED) {
+            if ok {
+                // The copies that there were are given up already; this one came later.
+                self.copies_given_up(1);
+                self.set_entry(object, index, |e| e.with_swapped(false));
+                self.free_copies(object, index, 1);
+            }
+            self.drop_page(object, index, frame);
+            return;
+        }
+        if !ok {
+            self.frames.set_queue(frame, Flags::ACTIVE);
+        }
+        self.tell_policy(EventKind::Laundered, frame, ok as u64);
+    }
+
+    /// Frees a page of an object, wherever it is on the way out.
+    pub fn drop_page(&mut self, object: u32, index: u32, frame: u32) {
+        self.set_entry(object, index, |e| e.with_frame(None));
+        self.frames.free(frame);
+        self.reap(object);
+    }
+
+    /// Forgets a dead object when nothing of it is left anywhere.
+    pub fn reap(&mut self, object: u32) {
+        let gone = self.objects.get(object).is_some_and(|o| o.dead && o.busy == 0 && o.freeing == 0);
+        if !gone {
+            return;
+        }
+        if let Some(o) = self.objects.remove(object) {
+            for leaf in o.leaves.into_iter().flatten() {
+                self.free_leaf(leaf);
+            }
+        }
+    }
+
+    /// Maps a whole segment somewhere in a space, wired and writable.
+    pub fn map_segment_at(&mut self, space: Space, id: u32, address: u64) -> Result<(), Error> {
+        let segment: &Segment =
+            self.segments.get(id as usize).and_then(|s| s.as_ref()).ok_or(Error::NotFound)?;
+        let frames = segment.frames.clone();
+        for (chunk, frames) in frames.chunks(ebb_sys::memory::MAX_MAPS).enumerate() {
+            let base = address + (chunk * ebb_sys::memory::MAX_MAPS * 4096) as u64;
+            let ops: Vec<MapOp> = frames
+                .iter()
+                .enumerate()
+                .map(|(n, f)| MapOp {
+                    address: base + n as u64 * 4096,
+                    frame: Frame(*f),
+                    flags: MapFlags::WRITE,
+                })
+                .collect();
+            self.enter(space, &ops)?;
+        }
+        Ok(())
+    }
+}
+
+/// Pages of the ring segment.
+pub const RING_SEGMENT_PAGES: u64 = RING_PAGES;
+/// Bit of `vm`'s notification that the pager signals.
+pub const COMPLETION_BITS: u64 = 1 << PAGER_BIT;

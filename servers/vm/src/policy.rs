@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The policy as `vm` sees it: events into a ring, decisions out of calls, and a deadline.
+//!
+//! Decisions come as vectored calls and not through a second ring, because a policy needs each verdict before it goes on: one message carries up to 256
+//! of them, and the answer their verdicts. A policy may be wrong, slow, hostile or dead: each decision names page and generation and is checked against the truth;
+//! what is refused is counted; one that lets a shortage pass its deadline is ejected and [`crate::clumsy`] does its work.
+
+use crate::machine::Machine;
+use crate::page::{Flags, Place};
+use crate::vm::Vm;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
+use ebb_abi::Handle;
+use ebb_abi::frame::{FAILED, FrameOp, MODIFIED};
+use ebb_abi::meter::Counter;
+use ebb_proto::Error;
+use ebb_proto::vm::{
+    Attachment, EventKind, Happening, MAX_DECISIONS, POLICY_BIT, PageRecord, PolicyRequest, Space, Verdict,
+    Want,
+};
+use ebb_ring::Producer;
+
+/// Pages of the event ring: 1024 events.
+const RING_PAGES: u64 = 9;
+/// Where it is mapped in the policy's space.
+const RING_ADDRESS: u64 = ebb_abi::layout::SEGMENTS;
+/// Records in one piece of a snapshot.
+const SNAPSHOT_PIECE: usize = 256;
+
+/// The policy.
+pub struct Policy {
+    space: Space,
+    notification: Handle,
+    /// It has its order and decides.
+    ready: bool,
+    generation: u32,
+    ring: Option<Producer<'static>>,
+    ring_segment: Option<u32>,
+    /// The ring of an earlier one, for the next.
+    spare_ring: Option<u32>,
+    ring_capacity: usize,
+    overflow: bool,
+    /// When it must have decided something, 0 if nothing is owed.
+    deadline: u64,
+    detached_at: u64,
+    snapshot_pages: u64,
+    /// Cycles that reclaim was held at the last replacement, and pages handed over.
+    pub held: (u64, u64),
+}
+
+impl Policy {
+    /// None yet.
+    pub fn none() -> Policy {
+        Policy {
+            space: 0,
+            notification: Handle::NONE,
+            ready: false,
+            generation: 0,
+            ring: None,
+            ring_segment: None,
+            spare_ring: None,
+            ring_capacity: 0,
+            overflow: false,
+            deadline: 0,
+            detached_at: 0,
+            snapshot_pages: 0,
+            held: (0, 0),
+        }
+    }
+
+    /// The policy's space, 0 if there is none.
+    pub fn space(&self) -> Space {
+        self.space
+    }
+
+    /// When the last one went, 0 if there was none.
+    pub fn gone_since(&self) -> u64 {
+        self.detached_at
+    }
+
+    /// Whether it decides.
+    pub fn ready(&self) -> bool {
+        self.ready
+    }
+}
+
+impl<M: Machine> Vm<M> {
+    /// Attaches a space as the policy; the one before is superseded.
+    pub fn policy_attach(&mut self, space: Space, notification: Handle) -> Result<Attachment, Error> {
+        if !self.spaces.get(space).is_some_and(|s| s.may_decide) {
+            return Err(Error::NotPermitted);
+        }
+        self.policy_detach();
+        let (segment, words) = self.event_ring()?;
+        if let Err(error) = self.map_segment_at(space, segment, RING_ADDRESS) {
+            self.policy.spare_ring = Some(segment);
+            return Err(error);
+        }
+        self.policy.ring_segment = Some(segment);
+        self.policy.ring_capacity = ebb_ring::capacity(words.len());
+        self.policy.ring = Producer::new(words);
+        self.policy.overflow = false;
+        self.policy.space = space;
+        self.policy.notification = notification;
+        self.policy.generation += 1;
+        self.policy.snapshot_pages = 0;
+        self.frames.meter.set(Counter::policy_generation, self.policy.generation as u64);
+        Ok(Attachment {
+            ring: RING_ADDRESS,
+            ring_pages: RING_PAGES,
+            nr_frames: self.frames.nr_frames(),
+            generation: self.policy.generation,
+        })
+    }
+
+    /// The policy is gone, or no longer believed.
+    pub fn policy_detach(&mut self) {
+        if self.policy.space == 0 {
+            return;
+        }
+        let space = core::mem::take(&mut self.policy.space);
+        self.policy.ring = None;
+        if self.policy.ready {
+            self.policy.detached_at = self.m.now();
+        }
+        self.policy.ready = false;
+        self.policy.deadline = 0;
+        self.frames.meter.set(Counter::policy_attached, 0);
+        if let Some(segment) = self.policy.ring_segment.take() {
+            self.retire_ring(space, segment);
+        }
+    }
+
+    /// Takes the event ring away from a policy that is no longer believed, for the next one.
+    fn retire_ring(&mut self, space: Space, segment: u32) {
+        if let Some(task) = self.spaces.get(space).map(|s| s.task) {
+            if let Err(error) = self.m.unmap(task, RING_ADDRESS, RING_PAGES) {
+                // It can still write there, into entries that the next one reads as hints at most; but not share the ring with it.
+                self.m.log(format_args!("taking an event ring back: {error:?}"));
+                return;
+            }
+        }
+        self.policy.spare_ring = Some(segment);
+    }
+
+    /// A ring that nobody else has.
+    fn event_ring(&mut self) -> Result<(u32, &'static [AtomicU64]), Error> {
+        let segment = match self.policy.spare_ring.take() {
+            Some(segment) => segment,
+            None => self.segment_new(RING_PAGES)?,
+        };
+        match self.segment_own(segment) {
+            Ok(words) => {
+                words.iter().for_each(|w| w.store(0, Ordering::Relaxed));
+                Ok((segment, words))
+            }
+            Err(error) => {
+                self.segment_drop(segment);
+                Err(error)
+            }
+        }
+    }
+
+    fn check_policy(&self, space: Space, generation: u32) -> Result<(), Error> {
+        if self.policy.space == space && self.policy.generation == generation {
+            Ok(())
+        } else {
+            Err(Error::Superseded)
+        }
+    }
+
+    /// The attached policy begins to decide.
+    pub fn policy_ready(&mut self, space: Space, generation: u32) -> Result<(), Error> {
+        self.check_policy(space, generation)?;
+        self.policy.ready = true;
+        self.frames.meter.set(Counter::policy_attached, 1);
+        if self.policy.detached_at != 0 {
+            let held = self.m.now().saturating_sub(self.policy.detached_at);
+            self.policy.held = (held, self.policy.snapshot_pages);
+            self.policy.detached_at = 0;
+        }
+        if self.frames.gate.pages_needed() {
+            self.policy_shortage();
+        }
+        Ok(())
+    }
+
+    /// A piece of a snapshot.
+    pub fn snapshot(&mut self, space: Space, generation: u32, first: u32) -> Result<Vec<PageRecord>, Error> {
+        self.check_policy(space, generation)?;
+        let mut records = Vec::with_capacity(SNAPSHOT_PIECE);
+        for frame in first..self.frames.nr_frames() {
+            let page = self.frames.page(frame);
+            if page.place == Place::Object && page.flags.intersects(Flags::QUEUED) && page.wired == 0 {
+                records.push(PageRecord {
+                    frame,
+                    generation: page.generation,
+                    queue: page.flags.contains(Flags::ACTIVE) as u8,
+                });
+                if records.len() == SNAPSHOT_PIECE {
+                    break;
+                }
+            }
+        }
+        self.policy.snapshot_pages += records.len() as u64;
+        Ok(records)
+    }
+
+    /// Reads and clears the deficit for the policy.
+    pub fn take_deficit(&mut self, space: Space, generation: u32) -> Result<u32, Error> {
+        self.check_policy(space, generation)?;
+        let deficit = self.frames.gate.take_deficit();
+        self.frames.meter.set(Counter::vm_pageout_deficit, 0);
+        Ok(deficit)
+    }
+
+    /// What a policy asks for beyond pages.
+    pub fn policy_ask(&mut self, space: Space, generation: u32, ask: PolicyRequest) -> Result<(), Error> {
+        self.check_policy(space, generation)?;
+        self.owe_nothing();
+        match ask {
+            PolicyRequest::OutOfMemory(_) => {
+                self.out_of_memory();
+                Ok(())
+            }
+            // Whole-process swapping, caches and a syncer come with the servers that have them; nothing is lost by not doing them.
+            PolicyRequest::SwapOut(_) | PolicyRequest::LowMemory | PolicyRequest::SpeedupSyncer => Ok(()),
+        }
+    }
+
+    /// The policy's own counters.
+    pub fn policy_count(
+        &mut self,
+        space: Space,
+        generation: u32,
+        [pages, wakeups, freed, reactivated]: [u32; 4],
+    ) -> Result<(), Error> {
+        self.check_policy(space, generation)?;
+        self.frames.meter.add(Counter::v_pdpages, pages as u64);
+        self.frames.meter.add(Counter::v_pdwakeups, wakeups as u64);
+        self.frames.meter.add(Counter::v_dfree, freed as u64);
+        self.frames.meter.add(Counter::v_reactivated, reactivated as u64);
+        Ok(())
+    }
+
+    /// Tells the policy what became of a page.
+    pub fn tell_policy(&mut self, kind: EventKind, frame: u32, argument: u64) {
+        let generation = self.frames.page(frame).generation;
+        let Some(ring) = self.policy.ring.as_mut() else { return };
+        if self.policy.overflow {
+            // It will take a snapshot: say so as soon as there is room, and nothing else before.
+            if ring.room().is_ok_and(|room| room > self.policy.ring_capacity / 2)
+                && ring.push(&[EventKind::Overflow as u64, 0, 0, 0]).is_ok_and(|pushed| pushed)
+            {
+                self.policy.overflow = false;
+                self.wake_policy();
+            }
+            return;
+        }
+        let entry = [kind as u64, frame as u64 | (generation as u64) << 32, argument, 0];
+        match ring.push(&entry) {
+            Ok(true) => {}
+            Ok(false) => self.policy.overflow = true,
+            Err(_) => {
+                self.m.log(format_args!("the policy broke its ring"));
+                self.eject();
+                return;
+            }
+        }
+        // It need not wake for every event, only before the ring is full.
+        if self
+            .policy
+            .ring
+            .as_ref()
+            .and_then(|r| r.pending().ok())
+            .is_some_and(|pending| pending == self.policy.ring_capacity / 2)
+        {
+            self.wake_policy();
+        }
+    }
+
+    fn wake_policy(&mut self) {
+        let notification = self.policy.notification;
+        self.m.signal(notification, POLICY_BIT);
+    }
+
+    /// Events came that a policy short of pages waits for.
+    pub fn policy_go_on(&mut self) {
+        if self.policy.ready {
+            self.wake_policy();
+        }
+    }
+
+    /// Pages are needed: the policy is told, and the clock starts for it.
+    pub fn policy_shortage(&mut self) {
+        if !self.policy.ready {
+            return;
+        }
+        if self.policy.deadline == 0 {
+            self.policy.deadline = self.m.now() + self.policy_deadline_ms * self.cycles_per_ms;
+        }
+        if let Some(ring) = self.policy.ring.as_mut() {
+            // If there is no room it has events to read, and finds the need in the counters.
+            let _ = ring.push(&[EventKind::Shortage as u64, 0, 0, 0]);
+        }
+        self.wake_policy();
+    }
+
+    /// The policy has done something: its deadline starts anew while there is need.
+    fn owe_nothing(&mut self) {
+        self.policy.deadline = if self.frames.gate.pages_needed() {
+            self.m.now() + self.policy_deadline_ms * self.cycles_per_ms
+        } else {
+            0
+        };
+    }
+
+    /// Whether the policy has let its deadline pass; when it has to be looked at again.
+    pub fn keep_deadlines(&mut self) -> u64 {
+        let now = self.m.now();
+        if self.policy.ready && self.policy.deadline != 0 {
+            if !self.frames.gate.pages_needed() {
+                self.policy.deadline = 0;
+            } else if now >= self.policy.deadline {
+                self.m.log(format_args!("the policy missed its deadline"));
+                self.eject();
+            } else {
+                return self.policy.deadline;
+            }
+        }
+        if !self.policy.ready && self.frames.gate.pages_needed() {
+            return self.reclaim_clumsily(now);
+        }
+        0
+    }
+
+    fn eject(&mut self) {
+        let space = self.policy.space;
+        self.frames.meter.add(Counter::v_ejected, 1);
+        self.policy_detach();
+        self.happened(Happening::PolicyEjected { space });
+    }
+
+    /// Carries out a batch of decisions in order; each element becomes its verdict. After `most` writes were started, `Launder` means `Reclaim`.
+    pub fn decide(
+        &mut self,
+        space: Space,
+        generation: u32,
+        most: u32,
+        batch: &mut [u64],
+    ) -> Result<(), Error> {
+        self.check_policy(space, generation)?;
+        if batch.len() > MAX_DECISIONS {
+            return Err(Error::Invalid);
+        }
+        self.frames.meter.add(Counter::v_decision_calls, 1);
+        self.frames.meter.add(Counter::v_decisions, batch.len() as u64);
+        let mut state = core::mem::take(&mut self.scratch);
+        state.clear();
+        // First look at all pages that may be freed, in two vectored calls: which are modified, and which of the others are so still when
+        // their mappings are gone.
+        for decision in batch.iter() {
+            let (frame, want) = parse(*decision);
+            let wanted = matches!(want, Want::Reclaim | Want::Launder) && self.judge(*decision).is_none();
+            let dirty = self.frames.page(frame).flags.contains(Flags::DIRTY);
+            state.push(if wanted && !dirty { frame as u64 } else { FAILED });
+        }
+        self.modified(FrameOp::TestModified, &mut state);
+        for (slot, decision) in state.iter_mut().zip(batch.iter()) {
+            *slot = if *slot & MODIFIED != 0 { FAILED } else { parse(*decision).0 as u64 };
+        }
+        self.modified(FrameOp::RemoveAll, &mut state);
+        let (mut refused, mut started) = (0, 0);
+        for (decision, bits) in batch.iter_mut().zip(&state) {
+            let verdict = self.judge(*decision).unwrap_or_else(|| {
+                let may_write = started < most;
+                self.carry_out(*decision, *bits, may_write)
+            });
+            started += (verdict == Verdict::Started) as u32;
+            refused += matches!(verdict, Verdict::Stale | Verdict::Refused) as u64;
+            *decision = verdict as u64 | (verdict == Verdict::Started) as u64 * 256;
+        }
+        self.scratch = state;
+        self.frames.meter.add(Counter::v_refused, refused);
+        self.owe_nothing();
+        Ok(())
+    }
+
+    /// One operation on those frames of a vector that are not `FAILED`; these stay `FAILED`, which has the modified bit.
+    fn modified(&mut self, op: FrameOp, state: &mut [u64]) {
+        for piece in state.chunks_mut(ebb_abi::message::MAX_VECTOR) {
+            if piece.iter().any(|f| *f != FAILED) {
+                if let Err(error) = self.m.frame_op(op, piece) {
+                    self.m.log(format_args!("{op:?}: {error:?}"));
+                    piece.fill(FAILED);
+                }
+            }
+        }
+    }
+
+    /// Why a decision cannot be carried out, if it cannot.
+    fn judge(&self, decision: u64) -> Option<Verdict> {
+        let (frame, want) = parse(decision);
+        let page = self.frames.page(frame);
+        if page.place != Place::Object || page.generation != (decision >> 32) as u32 {
+            Some(Verdict::Stale)
+        } else if page.wired > 0 {
+            Some(Verdict::Held)
+        } else if page.flags.intersects(Flags::BUSY) && want != Want::Deactivate {
+            Some(Verdict::Busy)
+        } else if !page.flags.intersects(Flags::QUEUED) {
+            Some(Verdict::Stale)
+        } else {
+            None
+        }
+    }
+
+    fn carry_out(&mut self, decision: u64, bits: u64, may_write: bool) -> Verdict {
+        let (frame, want) = parse(decision);
+        match want {
+            Want::Activate => {
+                self.frames.set_queue(frame, Flags::ACTIVE);
+                Verdict::Done
+            }
+            Want::Deactivate => {
+                self.frames.set_queue(frame, Flags::INACTIVE);
+                Verdict::Done
+            }
+            Want::Reclaim | Want::Launder if bits & MODIFIED == 0 => {
+                self.reclaim(frame);
+                Verdict::Done
+            }
+            Want::Launder if may_write => {
+                self.note_dirty(frame, bits);
+                let verdict = self.launder(frame, false);
+                if verdict == Verdict::NoSpace {
+                    // So that it does not block the inactive queue (PGO-013).
+                    self.frames.set_queue(frame, Flags::ACTIVE);
+                }
+                verdict
+            }
+            Want::Reclaim | Want::Launder => {
+                self.note_dirty(frame, bits);
+                Verdict::Dirty
+            }
+        }
+    }
+
+    /// Keeps what the removal of the mappings said, if it said it.
+    fn note_dirty(&mut self, frame: u32, bits: u64) {
+        if bits != FAILED {
+            if let Some(page) = self.frames.page_mut(frame) {
+                page.flags |= Flags::DIRTY;
+            }
+        }
+    }
+
+    /// Frees a clean, unmapped page.
+    pub fn reclaim(&mut self, frame: u32) {
+        let Some((object, index)) = self.page_of(frame) else { return };
+        self.set_entry(object, index, |e| e.with_frame(None));
+        self.frames.free(frame);
+    }
+}
+
+/// Frame and want of a decision.
+fn parse(decision: u64) -> (u32, Want) {
+    ((decision & ((1 << 30) - 1)) as u32, Want::from_bits(decision >> 30))
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Segments: wired memory that several programs share and that outlives them. And the boot modules, whose frames are shared read-only.
+
+use crate::machine::Machine;
+use crate::page::Place;
+use crate::vm::Vm;
+use alloc::vec::Vec;
+use core::sync::atomic::AtomicU64;
+use ebb_abi::Frame;
+use ebb_policy::gate::Class;
+use ebb_proto::Error;
+
+/// A segment.
+pub struct Segment {
+    /// Its frames, by page.
+    pub frames: Vec<u32>,
+    /// Regions that map it, in pages; attached rings and devices are not counted here but by their users.
+    pub mapped: u64,
+    /// Where `vm` has it mapped itself, for rings: the place of its first page.
+    own: Option<u32>,
+    words: Option<&'static [AtomicU64]>,
+}
+
+impl Segment {
+    /// The frame of a page.
+    pub fn frame(&self, page: u32) -> Option<u32> {
+        self.frames.get(page as usize).copied()
+    }
+
+    /// Its words, if `vm` has it mapped itself.
+    pub fn own_words(&self) -> Option<&'static [AtomicU64]> {
+        self.words
+    }
+}
+
+/// A boot module.
+#[derive(Clone, Copy, Debug)]
+pub struct Module {
+    /// First frame.
+    pub frame: u32,
+    /// Frames.
+    pub nr_frames: u32,
+    /// Bytes.
+    pub len: u64,
+}
+
+impl<M: Machine> Vm<M> {
+    /// Makes a segment of zeroed pages.
+    pub fn segment_new(&mut self, pages: u64) -> Result<u32, Error> {
+        if pages == 0 || pages > self.frames.nr_frames() as u64 {
+            return Err(Error::Invalid);
+        }
+        if !self.frames.wire(pages as u32) {
+            return Err(Error::NoMemory);
+        }
+        let id = self.segments.iter().position(Option::is_none).unwrap_or(self.segments.len());
+        let mut frames = Vec::with_capacity(pages as usize);
+        for n in 0..pages as u32 {
+            let frame = self.frames.allocate(Class::System, Place::Segment, id as u32, n);
+            let zeroed = frame.filter(|f| self.m.zero_tail(Frame(*f), 0).is_ok());
+            match zeroed {
+                Some(frame) => frames.push(frame),
+                None => {
+                    frame.into_iter().chain(frames).for_each(|f| self.frames.free(f));
+                    self.frames.unwire(pages as u32);
+                    return Err(Error::NoMemory);
+                }
+            }
+        }
+        let segment = Segment { frames, mapped: 0, own: None, words: None };
+        if id == self.segments.len() {
+            self.segments.push(Some(segment));
+        } else {
+            self.segments[id] = Some(segment);
+        }
+        Ok(id as u32)
+    }
+
+    /// Maps a segment into `vm` itself.
+    pub fn segment_own(&mut self, id: u32) -> Result<&'static [AtomicU64], Error> {
+        let segment = self.segments.get(id as usize).and_then(|s| s.as_ref()).ok_or(Error::NotFound)?;
+        if let Some(words) = segment.words {
+            return Ok(words);
+        }
+        let frames = segment.frames.clone();
+        // Consecutive places, never used before: they must be one range of addresses.
+        let first = self.own_next;
+        for frame in &frames {
+            let spare = core::mem::take(&mut self.own_slots);
+            let result = self.map_own(*frame);
+            self.own_slots = spare;
+            result?;
+        }
+        let words = self.m.own_words(crate::fault::own_address(first), frames.len() as u64);
+        let words = words.ok_or(Error::Invalid)?;
+        if let Some(Some(segment)) = self.segments.get_mut(id as usize) {
+            segment.own = Some(first);
+            segment.words = Some(words);
+        }
+        Ok(words)
+    }
+
+    /// Frees a segment that nobody maps.
+    pub fn segment_free(&mut self, id: u32) -> Result<(), Error> {
+        let segment = self.segments.get(id as usize).and_then(|s| s.as_ref()).ok_or(Error::NotFound)?;
+        if segment.mapped > 0 || segment.own.is_some() {
+            return Err(Error::Busy);
+        }
+        self.segment_drop(id);
+        Ok(())
+    }
+
+    /// Frees a segment that is known to be mapped nowhere any more.
+    pub fn segment_drop(&mut self, id: u32) {
+        if let Some(segment) = self.segments.get_mut(id as usize).and_then(Option::take) {
+            self.frames.unwire(segment.frames.len() as u32);
+            for frame in segment.frames {
+                self.frames.free(frame);
+            }
+        }
+    }
+}

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Calls: who may make them, and what they become.
+
+use crate::machine::Machine;
+use crate::map::Range;
+use crate::vm::Vm;
+use alloc::vec::Vec;
+use ebb_abi::{Handle, Kind, Rights};
+use ebb_proto::Error;
+use ebb_proto::vm::{self as proto, INIT, Request, Space};
+use ebb_rt::client::from_sys;
+
+/// Bytes of memory in one answer.
+const MAX_READ: usize = 2048;
+/// Frame numbers in one answer.
+const MAX_FRAMES: usize = 256;
+
+impl<M: Machine> Vm<M> {
+    /// Serves a call of the program in `caller`. `handle` came with the message (`Handle::NONE`: none did).
+    pub fn serve(&mut self, caller: Space, request: Request, handle: Handle, reply: M::Reply) {
+        let keep = self.dispatch(caller, request, handle, reply);
+        if handle != Handle::NONE && !keep {
+            self.m.handle_close(handle);
+        }
+    }
+
+    /// The space that an operation is for: the caller's own, or any if the caller is `init`.
+    fn target(&self, caller: Space, named: Space) -> Result<Space, Error> {
+        match named {
+            0 => Ok(caller),
+            own if own == caller => Ok(caller),
+            other if caller == INIT => Ok(other),
+            _ => Err(Error::NotPermitted),
+        }
+    }
+
+    fn only_init(&self, caller: Space) -> Result<(), Error> {
+        if caller == INIT { Ok(()) } else { Err(Error::NotPermitted) }
+    }
+
+    fn range(&self, caller: Space, named: Space, address: u64, pages: u64) -> Result<(Space, Range), Error> {
+        Ok((self.target(caller, named)?, Range::new(address, pages)?))
+    }
+
+    /// Returns whether the handle was kept.
+    fn dispatch(&mut self, caller: Space, request: Request, handle: Handle, reply: M::Reply) -> bool {
+        match request {
+            Request::Map(op) => {
+                let result = self.target(caller, op.space).and_then(|id| match op.source {
+                    proto::Source::Anonymous => self.map(id, &op),
+                    _ => self.only_init(caller).and_then(|()| self.map(id, &op)),
+                });
+                self.m.answer::<proto::Map>(reply, result, &[]);
+            }
+            Request::Unmap(op) => {
+                let result = self
+                    .range(caller, op.space, op.address, op.pages)
+                    .and_then(|(id, range)| self.unmap(id, range));
+                self.m.answer::<proto::Unmap>(reply, result, &[]);
+            }
+            Request::Protect(op) => {
+                let result = self
+                    .range(caller, op.space, op.address, op.pages)
+                    .and_then(|(id, range)| self.protect(id, range, op.protection));
+                self.m.answer::<proto::Protect>(reply, result, &[]);
+            }
+            Request::Advise(op) => {
+                let result = self
+                    .range(caller, op.space, op.address, op.pages)
+                    .and_then(|(id, range)| self.advise(id, range, op.advice));
+                self.m.answer::<proto::Advise>(reply, result, &[]);
+            }
+            Request::Wire(op) => match self.range(caller, op.space, op.address, op.pages) {
+                Ok((id, range)) => self.wire(id, range, reply),
+                Err(error) => self.wire_answer(reply, Err(error)),
+            },
+            Request::Unwire(op) => {
+                let result = self
+                    .range(caller, op.space, op.address, op.pages)
+                    .and_then(|(id, range)| self.unwire(id, range));
+                self.m.answer::<proto::Unwire>(reply, result, &[]);
+            }
+            Request::Mincore(op) => {
+                let result = self
+                    .range(caller, op.space, op.address, op.pages)
+                    .and_then(|(id, range)| self.mincore(id, range));
+                self.m.answer::<proto::Mincore>(reply, result, &[]);
+            }
+            Request::Regions(op) => {
+                let result = self.target(caller, op.space).and_then(|id| self.regions(id, op.from));
+                self.m.answer::<proto::Regions>(reply, result, &[]);
+            }
+            request => return self.dispatch_system(caller, request, handle, reply),
+        }
+        false
+    }
+
+    /// Operations of `init`, and those that concern the whole system.
+    fn dispatch_system(&mut self, caller: Space, request: Request, handle: Handle, reply: M::Reply) -> bool {
+        let init = self.only_init(caller);
+        match request {
+            Request::SpaceNew(op) => {
+                let result = init.and_then(|()| self.space_new(op.name, op.protected));
+                self.m.answer::<proto::SpaceNew>(reply, result, &[]);
+            }
+            Request::SpaceFree(op) => {
+                let result = init.and_then(|()| self.space_free(op.space));
+                self.m.answer::<proto::SpaceFree>(reply, result, &[]);
+            }
+            Request::HandleGive(op) => {
+                let rights = Rights::from_bits_truncate(op.rights);
+                let result = init.and_then(|()| self.give(op.space, handle, rights, op.badge));
+                self.m.answer::<proto::HandleGive>(reply, result, &[]);
+            }
+            Request::Start(op) => {
+                let result = init.and_then(|()| self.start(&op, handle));
+                self.m.answer::<proto::Start>(reply, result, &[]);
+            }
+            Request::Spaces(op) => {
+                let list = self.space_list(op.from);
+                self.m.answer::<proto::Spaces>(reply, Ok(list), &[]);
+            }
+            Request::Registers(op) => {
+                let result = init.and_then(|()| self.registers(op.space));
+                self.m.answer::<proto::Registers>(reply, result, &[]);
+            }
+            Request::ReadMemory(op) => {
+                let result = init.and_then(|()| self.read_memory(op.space, op.address, op.bytes));
+                self.m.answer::<proto::ReadMemory>(reply, result, &[]);
+            }
+            Request::EndpointNew(_) => match init.and_then(|()| self.object_new(Kind::Endpoint)) {
+                Ok(made) => {
+                    self.m.answer::<proto::EndpointNew>(reply, Ok(()), &[made]);
+                    self.m.handle_close(made);
+                }
+                Err(error) => self.m.answer::<proto::EndpointNew>(reply, Err(error), &[]),
+            },
+            Request::NotificationNew(_) => match init.and_then(|()| self.object_new(Kind::Notification)) {
+                Ok(made) => {
+                    self.m.answer::<proto::NotificationNew>(reply, Ok(()), &[made]);
+                    self.m.handle_close(made);
+                }
+                Err(error) => self.m.answer::<proto::NotificationNew>(reply, Err(error), &[]),
+            },
+            Request::ObjectFree(_) => {
+                let result = init.and_then(|()| self.object_free(handle));
+                self.m.answer::<proto::ObjectFree>(reply, result, &[]);
+            }
+            Request::SegmentNew(op) => {
+                let result = init.and_then(|()| self.segment_new(op.pages));
+                self.m.answer::<proto::SegmentNew>(reply, result, &[]);
+            }
+            Request::SegmentFree(op) => {
+                let result = init.and_then(|()| self.segment_free(op.id));
+                self.m.answer::<proto::SegmentFree>(reply, result, &[]);
+            }
+            Request::SegmentFrames(op) => {
+                let result = init.and_then(|()| {
+                    let segment = self.segments.get(op.id as usize).and_then(|s| s.as_ref());
+                    let frames = &segment.ok_or(Error::NotFound)?.frames;
+                    Ok(frames.iter().skip(op.first as usize).take(MAX_FRAMES).copied().collect())
+                });
+                self.m.answer::<proto::SegmentFrames>(reply, result, &[]);
+            }
+            Request::DonateTables(op) => {
+                let result = init.and_then(|()| self.donate_tables(op.space));
+                self.m.answer::<proto::DonateTables>(reply, result, &[]);
+            }
+            Request::SetAside(op) => {
+                let result = init.map(|()| self.frames.set_aside(op.pages));
+                self.m.answer::<proto::SetAside>(reply, result, &[]);
+            }
+            Request::TakeEvents(_) => {
+                let result = init.map(|()| self.take_happenings());
+                self.m.answer::<proto::TakeEvents>(reply, result, &[]);
+            }
+            Request::PolicyAllow(op) => {
+                let result = init.and_then(|()| match self.spaces.get_mut(op.space) {
+                    Some(space) => {
+                        space.may_decide = true;
+                        Ok(())
+                    }
+                    None => Err(Error::NotFound),
+                });
+                self.m.answer::<proto::PolicyAllow>(reply, result, &[]);
+            }
+            Request::PolicyAttach(_) => {
+                let result = self.policy_attach(caller, handle);
+                let kept = result.is_ok();
+                self.m.answer::<proto::PolicyAttach>(reply, result, &[]);
+                return kept;
+            }
+            Request::Snapshot(op) => {
+                let result = self.snapshot(caller, op.generation, op.first);
+                self.m.answer::<proto::Snapshot>(reply, result, &[]);
+            }
+            Request::PolicyReady(op) => {
+                let result = self.policy_ready(caller, op.generation);
+                self.m.answer::<proto::PolicyReady>(reply, result, &[]);
+            }
+            Request::TakeDeficit(op) => {
+                let result = self.take_deficit(caller, op.generation);
+                self.m.answer::<proto::TakeDeficit>(reply, result, &[]);
+            }
+            Request::PolicyAsk(op) => {
+                let result = self.policy_ask(caller, op.generation, op.request);
+                self.m.answer::<proto::PolicyAsk>(reply, result, &[]);
+            }
+            Request::PolicyCount(op) => {
+                let counts = [op.pages, op.wakeups, op.freed, op.reactivated];
+                let result = self.policy_count(caller, op.generation, counts);
+                self.m.answer::<proto::PolicyCount>(reply, result, &[]);
+            }
+            Request::PolicyHeld(_) => {
+                let held = self.policy.held;
+                self.m.answer::<proto::PolicyHeld>(reply, Ok(held), &[]);
+            }
+            Request::PagerAttach(op) => {
+                let result = init.and_then(|()| self.pager_attach(op.space, handle));
+                let kept = result.is_ok();
+                self.m.answer::<proto::PagerAttach>(reply, result, &[]);
+                return kept;
+            }
+            Request::PagerDetach(_) => {
+                let result = init.map(|()| self.pager_detach());
+                self.m.answer::<proto::PagerDetach>(reply, result, &[]);
+            }
+            Request::PagerHeld(_) => {
+                let held = self.pager.held;
+                self.m.answer::<proto::PagerHeld>(reply, Ok(held), &[]);
+            }
+            Request::SwapOn(op) => self.swap_on(op.disk, reply),
+            Request::SwapOff(op) => self.swap_off(op.disk, reply),
+            Request::Audit(_) => self.audit(reply),
+            Request::Tunables(_) => {
+                let list = self.tunable_list();
+                self.m.answer::<proto::Tunables>(reply, Ok(list), &[]);
+            }
+            Request::SetTunable(op) => {
+                let result = self.tunable_set(&op.name, op.value);
+                self.m.answer::<proto::SetTunable>(reply, result, &[]);
+            }
+            // The operations on one's own memory were served before.
+            _ => drop(reply),
+        }
+        false
+    }
+
+    fn take_happenings(&mut self) -> Vec<proto::Happening> {
+        self.happenings.drain(..).collect()
+    }
+
+    fn registers(&mut self, id: Space) -> Result<Vec<u64>, Error> {
+        let thread = self.spaces.get(id).ok_or(Error::NotFound)?.thread;
+        let r = self.m.thread_registers(thread).map_err(from_sys)?;
+        Ok(Vec::from([
+            r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14,
+            r.r15, r.rip, r.rflags, r.rsp,
+        ]))
+    }
+
+    fn read_memory(&mut self, id: Space, address: u64, bytes: u32) -> Result<Vec<u8>, Error> {
+        let task = self.spaces.get(id).ok_or(Error::NotFound)?.task;
+        let mut buffer = alloc::vec![0; (bytes as usize).min(MAX_READ)];
+        let read = self.m.task_read(task, address, &mut buffer).map_err(from_sys)?;
+        buffer.truncate(read);
+        Ok(buffer)
+    }
+}

@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Address spaces, and the programs in them: tasks, threads, handles. Everything that a space costs is counted in it.
+
+use crate::machine::Machine;
+use crate::map::Map;
+use crate::page::{NONE, Place};
+use crate::vm::Vm;
+use alloc::string::String;
+use alloc::vec::Vec;
+use ebb_abi::layout::{MESSAGE_BUFFER, METER};
+use ebb_abi::map::{MapFlags, MapOp};
+use ebb_abi::thread::{TaskOp, ThreadOp};
+use ebb_abi::{Frame, Handle, Kind, Rights};
+use ebb_policy::gate::Class;
+use ebb_proto::Error;
+use ebb_proto::vm as proto;
+use ebb_proto::vm::SpaceInfo;
+use ebb_rt::client::from_sys;
+use ebb_sys::object::{Donation, Start};
+
+/// Slots for spaces; the number of a space is its slot plus a multiple of this.
+const SLOTS: u32 = 1024;
+/// Frames donated at a time for page tables: a leaf with its reverse map, and an inner table or two.
+const TABLES_AT_ONCE: usize = 4;
+
+/// A space.
+pub struct Space {
+    /// Its number.
+    pub id: proto::Space,
+    /// The program's name.
+    pub name: String,
+    /// A server: no victim.
+    pub protected: bool,
+    /// May attach as the policy.
+    pub may_decide: bool,
+    /// Its task.
+    pub task: Handle,
+    /// Its thread, once started.
+    pub thread: Handle,
+    /// Its regions.
+    pub map: Map,
+    /// Frames that the kernel has for it.
+    pub kernel_frames: u64,
+    /// Faults, and those that needed I/O.
+    pub faults: (u64, u64),
+}
+
+/// The spaces by number.
+#[derive(Default)]
+pub struct Spaces {
+    slots: Vec<Option<Space>>,
+    next: u32,
+    generation: u32,
+}
+
+impl Spaces {
+    /// The space with this number.
+    #[inline]
+    pub fn get(&self, id: proto::Space) -> Option<&Space> {
+        self.slots.get((id % SLOTS) as usize)?.as_ref().filter(|s| s.id == id)
+    }
+
+    /// The space with this number, to change it.
+    #[inline]
+    pub fn get_mut(&mut self, id: proto::Space) -> Option<&mut Space> {
+        self.slots.get_mut((id % SLOTS) as usize)?.as_mut().filter(|s| s.id == id)
+    }
+
+    /// All spaces, by slot.
+    pub fn iter(&self) -> impl Iterator<Item = &Space> {
+        self.slots.iter().flatten()
+    }
+
+    /// A number that no space has: slots are used in turn, so that a number comes back late, and never twice.
+    fn vacant(&mut self) -> Option<proto::Space> {
+        for _ in 0..SLOTS {
+            self.next += 1;
+            if self.next >= SLOTS {
+                self.next = 1;
+                self.generation += 1;
+            }
+            while self.slots.len() <= self.next as usize {
+                self.slots.push(None);
+            }
+            if self.slots[self.next as usize].is_none() {
+                return Some(self.generation * SLOTS + self.next);
+            }
+        }
+        None
+    }
+
+    fn insert(&mut self, space: Space) {
+        let slot = (space.id % SLOTS) as usize;
+        self.slots[slot] = Some(space);
+    }
+
+    fn remove(&mut self, id: proto::Space) -> Option<Space> {
+        self.get(id)?;
+        self.slots[(id % SLOTS) as usize].take()
+    }
+}
+
+impl<M: Machine> Vm<M> {
+    /// Takes in `init`, which runs already, as space 1.
+    pub fn adopt_init(&mut self, task: Handle) -> Result<(), Error> {
+        let id = self.spaces.vacant().ok_or(Error::NoMemory)?;
+        self.spaces.insert(Space {
+            id,
+            name: String::from("init"),
+            protected: true,
+            may_decide: false,
+            task,
+            thread: Handle::NONE,
+            map: Map::default(),
+            kernel_frames: 0,
+            faults: (0, 0),
+        });
+        // Its exceptions have nobody to go to but the kernel.
+        self.m
+            .task_control(task, TaskOp::FaultEndpoint, self.endpoint.0 as u64, id as u64)
+            .map_err(from_sys)?;
+        self.map_meter(id)
+    }
+
+    /// Directs faults and exceptions of a task.
+    fn watch(&mut self, id: proto::Space, task: Handle) -> Result<(), Error> {
+        self.m
+            .task_control(task, TaskOp::FaultEndpoint, self.endpoint.0 as u64, id as u64)
+            .map_err(from_sys)?;
+        self.m
+            .task_control(task, TaskOp::SupervisorEndpoint, self.supervisor.0 as u64, id as u64)
+            .map_err(from_sys)?;
+        Ok(())
+    }
+
+    fn map_meter(&mut self, id: proto::Space) -> Result<(), Error> {
+        let op = MapOp { address: METER, frame: Frame(self.meter_frame), flags: MapFlags::empty() };
+        self.enter(id, &[op])
+    }
+
+    /// A frame for the kernel's use on behalf of a space.
+    fn kernel_frame(&mut self, space: proto::Space) -> Result<u32, Error> {
+        self.frames.allocate(Class::System, Place::Kernel, space, 0).ok_or(Error::NoMemory)
+    }
+
+    /// Makes a space.
+    pub fn space_new(&mut self, name: String, protected: bool) -> Result<proto::Space, Error> {
+        let id = self.spaces.vacant().ok_or(Error::NoMemory)?;
+        let mut frames = [0; 3];
+        for n in 0..3 {
+            match self.kernel_frame(id) {
+                Ok(frame) => frames[n] = frame,
+                Err(error) => {
+                    frames[..n].iter().for_each(|f| self.frames.free(*f));
+                    return Err(error);
+                }
+            }
+        }
+        let task = match self.m.task_create(frames.map(Frame)) {
+            Ok(task) => task,
+            Err(error) => {
+                frames.iter().for_each(|f| self.frames.free(*f));
+                return Err(from_sys(error));
+            }
+        };
+        self.spaces.insert(Space {
+            id,
+            name,
+            protected,
+            may_decide: false,
+            task,
+            thread: Handle::NONE,
+            map: Map::default(),
+            kernel_frames: 3,
+            faults: (0, 0),
+        });
+        match self.watch(id, task).and_then(|()| self.map_meter(id)) {
+            Ok(()) => Ok(id),
+            Err(error) => {
+                self.space_free(id)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends a program: everything that it has comes back. Pages with I/O under way come back when that ends.
+    pub fn space_free(&mut self, id: proto::Space) -> Result<(), Error> {
+        if id == proto::INIT {
+            return Err(Error::NotPermitted);
+        }
+        let space = self.spaces.remove(id).ok_or(Error::NotFound)?;
+        let free_before = self.frames.gate.free_count();
+        self.forget_waiting(id);
+        if self.policy.space() == id {
+            self.policy_detach();
+        }
+        if self.pager.space() == id {
+            self.pager_detach();
+        }
+        // The task goes first: with it its mappings, whose dirty bits no longer matter.
+        let frames = &mut self.frames;
+        loop {
+            match self.m.destroy_step(space.task, &mut |frame| frames.free(frame.0)) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    self.m.log(format_args!("destroying task of {} ({}): {error:?}", space.name, id));
+                    break;
+                }
+            }
+        }
+        self.m.handle_close(space.task);
+        if space.thread != Handle::NONE {
+            self.m.handle_close(space.thread);
+        }
+        for region in space.map.iter() {
+            self.drop_backing(region);
+        }
+        if space.protected {
+            // Before anybody who waits for memory is woken: the next instance must find what this one had.
+            self.frames.keep_for_restart(self.frames.gate.free_count().saturating_sub(free_before));
+        }
+        if !self.pager.attached() {
+            for segment in core::mem::take(&mut self.pager_heaps) {
+                self.segment_drop(segment);
+            }
+        }
+        Ok(())
+    }
+
+    /// Enters mappings in a space, donating frames for page tables where it runs out of them.
+    pub fn enter(&mut self, id: proto::Space, ops: &[MapOp]) -> Result<(), Error> {
+        let task = self.spaces.get(id).ok_or(Error::NotFound)?.task;
+        let mut rest = ops;
+        loop {
+            match self.m.map(task, rest) {
+                Ok(()) => return Ok(()),
+                Err(partial) if partial.error == ebb_abi::Error::NoTables => {
+                    rest = rest.get(partial.done..).unwrap_or(&[]);
+                    self.donate_tables(id)?;
+                }
+                Err(partial) => return Err(from_sys(partial.error)),
+            }
+        }
+    }
+
+    /// Gives a task frames for page tables.
+    pub fn donate_tables(&mut self, id: proto::Space) -> Result<(), Error> {
+        let task = self.spaces.get(id).ok_or(Error::NotFound)?.task;
+        self.donate(id, task, Donation::Tables, TABLES_AT_ONCE)
+    }
+
+    fn donate(&mut self, id: proto::Space, task: Handle, what: Donation, count: usize) -> Result<(), Error> {
+        let mut frames = [Frame(NONE); TABLES_AT_ONCE];
+        let mut got = 0;
+        while got < count.min(TABLES_AT_ONCE) {
+            match self.kernel_frame(id) {
+                Ok(frame) => frames[got] = Frame(frame),
+                Err(_) => break,
+            }
+            got += 1;
+        }
+        let taken = self.m.donate(task, what, &frames[..got]).unwrap_or(0);
+        for frame in &frames[taken.min(got)..got] {
+            self.frames.free(frame.0);
+        }
+        if let Some(space) = self.spaces.get_mut(id) {
+            space.kernel_frames += taken as u64;
+        }
+        if taken == 0 { Err(Error::NoMemory) } else { Ok(()) }
+    }
+
+    /// Makes `vm`'s own handle table larger.
+    pub fn more_handles(&mut self) -> Result<(), Error> {
+        let frame = self.kernel_frame(0)?;
+        match self.m.donate(self.own_task, Donation::Handles, &[Frame(frame)]) {
+            Ok(1) => Ok(()),
+            _ => {
+                self.frames.free(frame);
+                Err(Error::NoMemory)
+            }
+        }
+    }
+
+    /// Copies a handle of `vm`'s into a space; its table grows if it is full.
+    pub fn give(
+        &mut self,
+        id: proto::Space,
+        handle: Handle,
+        rights: Rights,
+        badge: u32,
+    ) -> Result<u32, Error> {
+        let task = self.spaces.get(id).ok_or(Error::NotFound)?.task;
+        loop {
+            match self.m.handle_copy(task, handle, rights, badge) {
+                Ok(there) => return Ok(there.0),
+                Err(ebb_abi::Error::NoSlot) => self.donate(id, task, Donation::Handles, 1)?,
+                Err(error) => return Err(from_sys(error)),
+            }
+        }
+    }
+
+    /// Starts a space's thread.
+    pub fn start(&mut self, op: &proto::Start, notification: Handle) -> Result<(), Error> {
+        let space = self.spaces.get(op.space).ok_or(Error::NotFound)?;
+        if space.thread != Handle::NONE {
+            return Err(Error::Exists);
+        }
+        if op.priority as u64 > ebb_abi::thread::MAX_PRIORITY {
+            return Err(Error::Invalid);
+        }
+        let task = space.task;
+        let start = Start { buffer: MESSAGE_BUFFER, entry: op.entry, stack: op.stack, argument: op.argument };
+        let frame = self.kernel_frame(op.space)?;
+        let buffer = match self.kernel_frame(op.space) {
+            Ok(buffer) => buffer,
+            Err(error) => {
+                self.frames.free(frame);
+                return Err(error);
+            }
+        };
+        let thread = loop {
+            match self.m.thread_create(task, Frame(frame), Frame(buffer), start) {
+                Ok(thread) => break Ok(thread),
+                Err(ebb_abi::Error::NoTables) => {
+                    if let Err(error) = self.donate_tables(op.space) {
+                        break Err(error);
+                    }
+                }
+                Err(error) => break Err(from_sys(error)),
+            }
+        };
+        let thread = match thread {
+            Ok(thread) => thread,
+            Err(error) => {
+                self.frames.free(frame);
+                self.frames.free(buffer);
+                return Err(error);
+            }
+        };
+        if let Some(space) = self.spaces.get_mut(op.space) {
+            space.thread = thread;
+            space.kernel_frames += 2;
+        }
+        self.m.thread_control(thread, ThreadOp::Priority, op.priority as u64).map_err(from_sys)?;
+        if notification != Handle::NONE {
+            self.m.thread_control(thread, ThreadOp::Bind, notification.0 as u64).map_err(from_sys)?;
+        }
+        self.m.thread_control(thread, ThreadOp::Start, 0).map_err(from_sys)?;
+        if self.spaces.get(op.space).is_some_and(|s| s.protected) {
+            self.frames.restarted();
+        }
+        Ok(())
+    }
+
+    /// Makes an endpoint or a notification.
+    pub fn object_new(&mut self, kind: Kind) -> Result<Handle, Error> {
+        let frame = self.kernel_frame(0)?;
+        self.m.object_create(kind, Frame(frame)).map_err(|error| {
+            self.frames.free(frame);
+            from_sys(error)
+        })
+    }
+
+    /// Destroys an endpoint or a notification.
+    pub fn object_free(&mut self, handle: Handle) -> Result<(), Error> {
+        let frames = &mut self.frames;
+        while self.m.destroy_step(handle, &mut |frame| frames.free(frame.0)).map_err(from_sys)? {}
+        Ok(())
+    }
+
+    /// Spaces from a number on, by number, at most 16.
+    pub fn space_list(&self, from: proto::Space) -> Vec<SpaceInfo> {
+        let mut ids: Vec<_> = self.spaces.iter().map(|s| s.id).filter(|id| *id >= from).collect();
+        ids.sort_unstable();
+        ids.truncate(16);
+        ids.into_iter().filter_map(|id| self.space_info(id)).collect()
+    }
+
+    fn space_info(&self, id: proto::Space) -> Option<SpaceInfo> {
+        let space = self.spaces.get(id)?;
+        let (mut virtual_pages, mut resident, mut swapped, mut wired) = (0, 0, 0, 0);
+        for region in space.map.iter() {
+            virtual_pages += region.pages;
+            let held = self.held_by(region);
+            resident += held.resident;
+            swapped += held.swapped;
+            wired += held.wired;
+        }
+        Some(SpaceInfo {
+            space: id,
+            name: space.name.clone(),
+            virtual_pages,
+            resident,
+            swapped,
+            wired,
+            kernel_frames: space.kernel_frames,
+            faults: space.faults,
+            protected: space.protected,
+            waiting: String::from(self.waits_for(id)),
+        })
+    }
+}

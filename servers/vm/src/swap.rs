@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `swapon` and `swapoff`: one change at a time, each a short conversation with the pager through the ring.
+//!
+//! On: the pager says how much memory the device needs ([`Op::Prepare`]), `vm` sets it aside, wired, so that the pager can never run out of metadata
+//! (W21), maps it, and says go. Off: no new slot there, then page after page is named by the pager and made resident and dirty, its copy given up; if memory
+//! and the other devices have no room for all that, or a page cannot be read, the device goes back into service (W27 to W30).
+
+use crate::fault::Found;
+use crate::machine::Machine;
+use crate::map::{Backing, Region};
+use crate::page::Flags;
+use crate::pager::Device;
+use crate::vm::Vm;
+use crate::waiting::{Reason, Work};
+use ebb_abi::meter::Counter;
+use ebb_proto::Error;
+use ebb_proto::pager::{Completion, MAX_DEVICES, Op, Outcome};
+use ebb_proto::vm::{self as proto, Advice, Protection};
+
+/// A change under way.
+pub enum SwapChange<R> {
+    /// Adding a device.
+    On {
+        /// Whom to answer.
+        reply: R,
+        /// The disk.
+        disk: u8,
+    },
+    /// Removing a device.
+    Off {
+        /// Whom to answer.
+        reply: R,
+        /// The disk.
+        disk: u8,
+        /// Pages made resident so far.
+        moved: u64,
+        /// The page being moved: object and index.
+        page: Option<(u32, u32)>,
+        /// Why it is being given up.
+        failed: Option<Error>,
+    },
+}
+
+impl<M: Machine> Vm<M> {
+    /// `swapon`.
+    pub fn swap_on(&mut self, disk: u8, reply: M::Reply) {
+        let error = if self.swap_change.is_some() || !self.pager.attached() {
+            Some(Error::Busy)
+        } else if self.pager.devices.iter().any(|d| d.disk == disk) {
+            Some(Error::Busy)
+        } else if self.pager.devices.len() >= MAX_DEVICES {
+            Some(Error::NoSpace)
+        } else {
+            None
+        };
+        match error {
+            Some(error) => self.m.answer::<proto::SwapOn>(reply, Err(error), &[]),
+            None => {
+                self.swap_change = Some(SwapChange::On { reply, disk });
+                self.submit_control(Op::Prepare, [disk as u64, 0, 0]);
+            }
+        }
+    }
+
+    /// `swapoff`.
+    pub fn swap_off(&mut self, disk: u8, reply: M::Reply) {
+        let error = if self.swap_change.is_some() || !self.pager.attached() {
+            Some(Error::Busy)
+        } else if !self.pager.devices.iter().any(|d| d.disk == disk && d.active) {
+            Some(Error::NotFound)
+        } else {
+            None
+        };
+        match error {
+            Some(error) => self.m.answer::<proto::SwapOff>(reply, Err(error), &[]),
+            None => {
+                self.swap_change = Some(SwapChange::Off { reply, disk, moved: 0, page: None, failed: None });
+                self.submit_control(Op::SwapOffBegin, [disk as u64, 0, 0]);
+            }
+        }
+    }
+
+    /// The pager is gone in the middle of a change: a device that was being added is not, one that was being removed stays.
+    pub fn give_up_swap_change(&mut self) {
+        match self.swap_change.take() {
+            Some(SwapChange::On { reply, disk }) => {
+                self.remove_device(disk);
+                self.m.answer::<proto::SwapOn>(reply, Err(Error::Dead), &[]);
+            }
+            Some(SwapChange::Off { reply, disk, .. }) => {
+                if let Some(device) = self.pager.devices.iter_mut().find(|d| d.disk == disk) {
+                    device.active = true;
+                }
+                self.publish_swap();
+                self.m.answer::<proto::SwapOff>(reply, Err(Error::Dead), &[]);
+            }
+            None => {}
+        }
+    }
+
+    /// The pager has answered a step.
+    pub fn swap_change_done(&mut self, c: &Completion) {
+        match (self.swap_change.take(), c.op) {
+            (Some(SwapChange::On { reply, disk }), Op::Prepare) => self.prepared(reply, disk, c),
+            (Some(SwapChange::On { reply, disk }), Op::SwapOn) => self.swapped_on(reply, disk, c),
+            (Some(change @ SwapChange::Off { .. }), _) => self.swap_off_step(change, c),
+            (change, _) => {
+                self.swap_change = change;
+                self.m.log(format_args!("the pager answered what nobody asked: {c:?}"));
+            }
+        }
+    }
+
+    fn prepared(&mut self, reply: M::Reply, disk: u8, c: &Completion) {
+        let error = match c.outcome {
+            Outcome::Ok => None,
+            Outcome::Bad => Some(Error::Invalid),
+            Outcome::Again => Some(Error::Busy),
+            Outcome::Fail => Some(Error::NotFound),
+            _ => Some(Error::Io),
+        };
+        let [pages, heap] = c.results;
+        let made = match error {
+            Some(error) => Err(error),
+            None => self.add_device(disk, pages, heap),
+        };
+        match made {
+            Ok((durable, heap)) => {
+                self.swap_change = Some(SwapChange::On { reply, disk });
+                self.submit_control(Op::SwapOn, [disk as u64, durable, heap]);
+            }
+            Err(error) => self.m.answer::<proto::SwapOn>(reply, Err(error), &[]),
+        }
+    }
+
+    fn add_device(&mut self, disk: u8, pages: u64, heap: u64) -> Result<(u64, u64), Error> {
+        let place = (0..MAX_DEVICES as u8)
+            .find(|p| self.pager.devices.iter().all(|d| d.place != *p))
+            .ok_or(Error::NoSpace)?;
+        let segment = self.segment_new(pages)?;
+        let heap_segment = match self.segment_new(heap.max(1)) {
+            Ok(id) => id,
+            Err(error) => {
+                self.segment_drop(segment);
+                return Err(error);
+            }
+        };
+        self.pager.devices.push(Device { disk, place, segment, heap_segment, slots: 0, active: false });
+        let space = self.pager.space();
+        match self.map_device(space, self.pager.devices.len() - 1) {
+            Ok(places) => Ok(places),
+            Err(error) => {
+                self.remove_device(disk);
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes a device's memory back. The pager does not use it any more.
+    fn remove_device(&mut self, disk: u8) {
+        let Some(at) = self.pager.devices.iter().position(|d| d.disk == disk) else { return };
+        let device = self.pager.devices.remove(at);
+        if let Some(task) = self.spaces.get(self.pager.space()).map(|s| s.task) {
+            let durable = ebb_proto::pager::DEVICES + device.place as u64 * ebb_proto::pager::DEVICE_STRIDE;
+            let pages = self.segments.get(device.segment as usize).and_then(|s| s.as_ref());
+            let pages = pages.map_or(0, |s| s.frames.len() as u64);
+            if let Err(error) = self.m.unmap(task, durable, pages) {
+                self.m.log(format_args!("unmapping a swap device: {error:?}"));
+                return;
+            }
+        }
+        self.segment_drop(device.segment);
+        // Its heap has become part of the pager's: it goes when the pager goes.
+        self.pager_heaps.push(device.heap_segment);
+        self.publish_swap();
+    }
+
+    fn swapped_on(&mut self, reply: M::Reply, disk: u8, c: &Completion) {
+        if c.outcome != Outcome::Ok {
+            self.remove_device(disk);
+            let error = if c.outcome == Outcome::Bad { Error::Invalid } else { Error::Io };
+            return self.m.answer::<proto::SwapOn>(reply, Err(error), &[]);
+        }
+        if let Some(device) = self.pager.devices.iter_mut().find(|d| d.disk == disk) {
+            device.slots = c.results[0];
+            device.active = true;
+        }
+        self.publish_swap();
+        self.m.answer::<proto::SwapOn>(reply, Ok(c.results[0]), &[]);
+    }
+
+    /// Writes the swap space's size to the counters.
+    pub fn publish_swap(&mut self) {
+        let total = self.pager.devices.iter().filter(|d| d.active).map(|d| d.slots).sum();
+        self.frames.meter.set(Counter::swap_total, total);
+    }
+
+    fn swap_off_step(&mut self, change: SwapChange<M::Reply>, c: &Completion) {
+        let SwapChange::Off { reply, disk, moved, failed, .. } = change else { return };
+        let off = |reply, page, failed| SwapChange::Off { reply, disk, moved, page, failed };
+        match c.op {
+            Op::SwapOffBegin => {
+                if let Some(device) = self.pager.devices.iter_mut().find(|d| d.disk == disk) {
+                    device.active = false;
+                }
+                self.publish_swap();
+                let room = self.room_beside(disk);
+                let failed = if c.outcome != Outcome::Ok {
+                    Some(Error::NotFound)
+                } else if room < c.results[0] {
+                    Some(Error::NoMemory)
+                } else {
+                    None
+                };
+                self.swap_change = Some(off(reply, None, failed));
+                self.submit_control(
+                    if failed.is_some() { Op::SwapOffAbort } else { Op::SwapOffNext },
+                    [disk as u64, 0, 0],
+                );
+            }
+            Op::SwapOffNext => match c.outcome {
+                Outcome::Ok => {
+                    let page = (c.results[0] as u32, c.results[1] as u32);
+                    self.swap_change = Some(off(reply, Some(page), failed));
+                    self.swap_off_on();
+                }
+                _ => {
+                    self.swap_change = Some(off(reply, None, failed));
+                    self.submit_control(Op::SwapOffEnd, [disk as u64, 0, 0]);
+                }
+            },
+            Op::SwapOffEnd => match c.outcome {
+                Outcome::Ok => {
+                    self.remove_device(disk);
+                    self.m.answer::<proto::SwapOff>(reply, Ok(moved), &[]);
+                }
+                // A write was still under way there when `Next` found nothing.
+                _ => {
+                    self.swap_change = Some(off(reply, None, failed));
+                    self.submit_control(Op::SwapOffNext, [disk as u64, 0, 0]);
+                }
+            },
+            _ => {
+                if let Some(device) = self.pager.devices.iter_mut().find(|d| d.disk == disk) {
+                    device.active = true;
+                }
+                self.publish_swap();
+                self.m.answer::<proto::SwapOff>(reply, Err(failed.unwrap_or(Error::NoMemory)), &[]);
+            }
+        }
+    }
+
+    /// Pages of memory and slots on the other devices that are free.
+    fn room_beside(&self, disk: u8) -> u64 {
+        let others: u64 =
+            self.pager.devices.iter().filter(|d| d.active && d.disk != disk).map(|d| d.slots).sum();
+        let free = self.frames.gate.free_count().saturating_sub(self.frames.gate.thresholds().free_target);
+        others + free as u64
+    }
+
+    /// Goes on with moving the page that the pager named.
+    pub fn swap_off_on(&mut self) {
+        let Some(SwapChange::Off { disk, page: Some((object, index)), .. }) = self.swap_change else {
+            return;
+        };
+        let swapped = self.objects.get(object).is_some_and(|o| o.entry(index).swapped());
+        if swapped {
+            let region = Region {
+                start: 0,
+                pages: 1,
+                protection: Protection::READ,
+                backing: Backing::Anonymous { object, offset: index },
+                advice: Advice::Random,
+                wired: false,
+                read_ahead: (0, 0),
+            };
+            match self.find_page(0, &region, object, index, true, true) {
+                Found::Frame { frame, .. } => {
+                    // Memory is the only copy now.
+                    if let Some(page) = self.frames.page_mut(frame) {
+                        page.flags |= Flags::DIRTY;
+                    }
+                    self.set_entry(object, index, |e| e.with_swapped(false));
+                    self.copies_given_up(1);
+                    self.free_copies(object, index, 1);
+                    if let Some(SwapChange::Off { moved, .. }) = &mut self.swap_change {
+                        *moved += 1;
+                    }
+                }
+                Found::Wait(Reason::Memory) if self.room_beside(disk) == 0 => {
+                    return self.swap_off_give_up(disk, Error::NoMemory);
+                }
+                Found::Wait(reason) => return self.wait_for(reason, Work::SwapOff),
+                Found::Lost => return self.swap_off_give_up(disk, Error::Io),
+            }
+        } else {
+            // Given up meanwhile, or a write that ended after its page was dropped: the pager has been or will be told.
+            self.free_copies(object, index, 1);
+        }
+        self.submit_control(Op::SwapOffNext, [disk as u64, 0, 0]);
+    }
+
+    fn swap_off_give_up(&mut self, disk: u8, error: Error) {
+        if let Some(SwapChange::Off { failed, page, .. }) = &mut self.swap_change {
+            *failed = Some(error);
+            *page = None;
+        }
+        self.submit_control(Op::SwapOffAbort, [disk as u64, 0, 0]);
+    }
+}

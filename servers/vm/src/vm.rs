@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The server's state, and what happens between two messages.
+//!
+//! `vm` is single-threaded. A message is served at once if it can be; what must wait (for a page's I/O, for memory, for the pager) becomes a record in
+//! [`crate::waiting`] and is *tried again from the start* when what it waits for has happened. That is all the asynchrony there is: no stack and no heap allocation
+//! belongs to a fault that waits, and whatever changed meanwhile is seen, because nothing was remembered.
+//!
+//! | state | who decides | who is told |
+//! |---|---|---|
+//! | frame → place, object, index | [`crate::frames`], here | the kernel by mappings |
+//! | object page → frame, swap copy | [`crate::object`] | the pager by requests, the policy by events |
+//! | queue and order of pages | the policy | `vm` mirrors the queue |
+//! | slot of a page | the pager | `vm` knows only that there is one |
+
+use crate::frames::Frames;
+use crate::machine::Machine;
+use crate::object::Objects;
+use crate::page::NONE;
+use crate::pager::Pager;
+use crate::policy::Policy;
+use crate::segment::{Module, Segment};
+use crate::space::Spaces;
+use crate::swap::SwapChange;
+use crate::waiting::Waiting;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use ebb_abi::Handle;
+use ebb_policy::Tunables;
+use ebb_proto::vm::Happening;
+
+/// Happenings kept for `init`; older ones are dropped when nobody fetches them.
+const MAX_HAPPENINGS: usize = 64;
+
+/// The server.
+pub struct Vm<M: Machine> {
+    /// The kernel and the clients.
+    pub m: M,
+    /// The frames.
+    pub frames: Frames,
+    /// The anonymous objects.
+    pub objects: Objects,
+    /// The spaces.
+    pub spaces: Spaces,
+    /// What waits.
+    pub waiting: Waiting<M::Reply>,
+    /// The swap pager.
+    pub pager: Pager<M::Reply>,
+    /// The policy.
+    pub policy: Policy,
+    /// Segments by number.
+    pub segments: Vec<Option<Segment>>,
+    /// Boot modules.
+    pub modules: Vec<Module>,
+    /// The tunables.
+    pub tunables: Tunables,
+    /// `vm.policy_deadline`: milliseconds in which a policy must answer a shortage.
+    pub policy_deadline_ms: u64,
+    /// Cycles per millisecond.
+    pub cycles_per_ms: u64,
+    /// What `init` has to know.
+    pub happenings: VecDeque<Happening>,
+    /// `vm`'s own endpoint.
+    pub endpoint: Handle,
+    /// `init`'s endpoint for exceptions.
+    pub supervisor: Handle,
+    /// `init`'s notification.
+    pub init_notification: Handle,
+    /// `vm`'s own notification.
+    pub notification: Handle,
+    /// `vm`'s own task.
+    pub own_task: Handle,
+    /// The frame of the counters.
+    pub meter_frame: u32,
+    /// Places in `vm`'s own range that are free again.
+    pub own_slots: Vec<u32>,
+    /// Next place in `vm`'s own range never used.
+    pub own_next: u32,
+    /// An addition or removal of a swap device under way.
+    pub swap_change: Option<SwapChange<M::Reply>>,
+    /// Heap segments of removed devices, which the pager keeps until its end.
+    pub pager_heaps: Vec<u32>,
+    /// When the clumsy reclaim may look again.
+    pub clumsy_due: u64,
+    /// Where the clumsy reclaim looks next.
+    pub hand: u32,
+    /// Laps of the clumsy reclaim without a page freed or a write started.
+    pub idle_laps: u32,
+    /// Room for vectors of the reclaim path, so that it allocates nothing.
+    pub scratch: Vec<u64>,
+}
+
+impl<M: Machine> Vm<M> {
+    /// After each message: tries again what can go on, tells the policy, keeps deadlines. Returns when (in cycles of the time-stamp counter) it wants to be called
+    /// again at the latest; 0: whenever something happens.
+    pub fn settle(&mut self) -> u64 {
+        loop {
+            let wake = core::mem::take(&mut self.frames.wake);
+            if wake.daemon {
+                self.policy_shortage();
+            }
+            let woken = self.wake_for_memory(wake.clients);
+            if !woken && !self.retry() {
+                break;
+            }
+        }
+        self.keep_deadlines()
+    }
+
+    /// Tells `init`.
+    pub fn happened(&mut self, happening: Happening) {
+        if self.happenings.len() >= MAX_HAPPENINGS {
+            self.happenings.pop_front();
+        }
+        self.happenings.push_back(happening);
+        let notification = self.init_notification;
+        self.m.signal(notification, ebb_proto::vm::HAPPENING_BIT);
+    }
+
+    /// The region of a frame's page, as far as the page has one: object and index.
+    pub fn page_of(&self, frame: u32) -> Option<(u32, u32)> {
+        let page = self.frames.page(frame);
+        (page.place == crate::page::Place::Object && page.object != NONE).then_some((page.object, page.index))
+    }
+}
