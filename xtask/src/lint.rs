@@ -26,7 +26,7 @@ pub fn main() -> Result<u8> {
     for (name, mut arguments) in checks {
         eprintln!("lint: {name}");
         if arguments[0] == "clippy" {
-            arguments.extend(["--quiet", "--", "-D", "warnings"]);
+            arguments.extend(["--quiet", "--keep-going", "--", "-D", "warnings"]);
         }
         let status = crate::cargo().args(&arguments).status().context("cargo does not start")?;
         if !status.success() {
