@@ -2,9 +2,21 @@
 #![no_std]
 #![no_main]
 use core::fmt::Write;
-core::arch::global_asm!(".global _start", "_start:", "xor ebp, ebp", "and rsp, -16", "call kernel_test", "ud2");
+core::arch::global_asm!(
+    ".global _start",
+    "_start:",
+    "xor ebp, ebp",
+    "and rsp, -16",
+    "call kernel_test",
+    "ud2"
+);
 struct W;
-impl Write for W { fn write_str(&mut self, s: &str) -> core::fmt::Result { ebb_sys::log(s); Ok(()) } }
+impl Write for W {
+    fn write_str(&mut self, s: &str) -> core::fmt::Result {
+        ebb_sys::log(s);
+        Ok(())
+    }
+}
 #[unsafe(no_mangle)]
 extern "C" fn kernel_test(info: &'static ebb_abi::boot::BootInfo) -> ! {
     let _ = writeln!(W, "hello magic {:x} frames {} free {}", info.magic, info.total_frames, info.nr_free);
@@ -16,4 +28,6 @@ extern "C" fn kernel_test(info: &'static ebb_abi::boot::BootInfo) -> ! {
     loop {}
 }
 #[panic_handler]
-fn panic(_: &core::panic::PanicInfo) -> ! { loop {} }
+fn panic(_: &core::panic::PanicInfo) -> ! {
+    loop {}
+}
