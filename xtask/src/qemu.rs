@@ -294,9 +294,7 @@ impl Heard {
             match byte {
                 // ESC [ parameters final: the final byte is the first from '@' on after the bracket.
                 0x1b => {
-                    if rest.next() == Some(b'[') {
-                        rest.by_ref().find(|b| (0x40..0x7f).contains(b));
-                    }
+                    let _final = rest.by_ref().skip(1).find(|b| (0x40..0x7f).contains(b));
                 }
                 b'\n' | b' '..=b'~' => text.push(char::from(byte)),
                 _ => {}

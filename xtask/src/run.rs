@@ -20,6 +20,8 @@ use crate::{probe, terminal};
 
 /// Seconds that a script gets if nobody says otherwise.
 const EXEC_LIMIT_S: u64 = 600;
+/// Logs of interactive machines that are kept.
+const KEPT_LOGS: usize = 8;
 /// Bytes of a sector; disks are whole sectors.
 const SECTOR: u64 = 512;
 /// Bytes of a script; the loader would carry more, but then it is no command line any more.
@@ -181,7 +183,8 @@ impl Options {
 
 /// A machine whose images are made.
 pub struct Prepared {
-    config: Config,
+    /// The machine.
+    pub config: Config,
     folder: Folder,
     limit: Option<Duration>,
 }
@@ -256,7 +259,7 @@ fn scripted(options: &Options, prepared: &Prepared) -> Result<u8> {
 
 /// Without: the console is this terminal, the log a file.
 fn interactive(options: &Options, prepared: &Prepared) -> Result<u8> {
-    let log_file = crate::scratch_dir().join(format!("log-{}.txt", std::process::id()));
+    let log_file = log_file()?;
     let log = File::create(&log_file).with_context(|| format!("{} cannot be written", log_file.display()))?;
     announce(options, prepared);
     eprintln!("xtask: booting; Ctrl-A x ends the machine; log in {}", log_file.display());
@@ -272,6 +275,22 @@ fn interactive(options: &Options, prepared: &Prepared) -> Result<u8> {
     println!();
     report(end, &console, Some((&log_file, &log)));
     Ok(end.status())
+}
+
+/// A new log file; the oldest ones make room.
+fn log_file() -> Result<PathBuf> {
+    let mut old = Vec::new();
+    for entry in fs::read_dir(crate::scratch_dir())? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with("log-") {
+            old.push((entry.metadata()?.modified()?, entry.path()));
+        }
+    }
+    old.sort();
+    for (_, path) in old.iter().take(old.len().saturating_sub(KEPT_LOGS)) {
+        fs::remove_file(path).with_context(|| format!("{} cannot be removed", path.display()))?;
+    }
+    Ok(crate::scratch_dir().join(format!("log-{}.txt", std::process::id())))
 }
 
 fn announce(options: &Options, prepared: &Prepared) {

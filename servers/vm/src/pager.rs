@@ -193,6 +193,8 @@ impl<M: Machine> Vm<M> {
         }
         self.frames.meter.set(Counter::pager_generation, self.pager.generation as u64);
         self.resubmit();
+        // Says that completions are waited for from now on.
+        self.take_completions();
         Ok(PagerAttachment { doorbell, generation: self.pager.generation, devices })
     }
 
