@@ -106,6 +106,9 @@ impl<M: Machine> Vm<M> {
                 }
             }
         };
+        if !again {
+            self.entering = op.frame.0;
+        }
         Some((reply, op))
     }
 

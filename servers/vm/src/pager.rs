@@ -307,11 +307,12 @@ impl<M: Machine> Vm<M> {
         }
         let Some(o) = self.objects.get(object) else { return Verdict::Stale };
         let p = self.frames.gate.thresholds().cluster.min(MAX_RUN as u32) as u64;
-        let (frames, m) = (&self.frames, &mut self.m);
+        let (frames, m, entering) = (&self.frames, &mut self.m, self.entering);
         let run = cluster::build(index as u64, o.pages as u64, p, |i| {
             let Some(frame) = o.entry(i as u32).frame() else { return false };
             let page = frames.page(frame);
             if page.wired > 0
+                || frame == entering
                 || page.flags.intersects(Flags::BUSY)
                 || !(any_queue || page.flags.contains(Flags::INACTIVE))
             {

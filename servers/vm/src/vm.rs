@@ -87,6 +87,8 @@ pub struct Vm<M: Machine> {
     pub idle_laps: u32,
     /// Room for vectors of the reclaim path, so that it allocates nothing.
     pub scratch: Vec<u64>,
+    /// The frame that a fault found and that is entered only after [`Vm::settle`]: until then nothing shows that it is in use ([`NONE`]: there is none).
+    pub entering: u32,
 }
 
 impl<M: Machine> Vm<M> {
@@ -103,7 +105,9 @@ impl<M: Machine> Vm<M> {
                 break;
             }
         }
-        self.keep_deadlines()
+        let due = self.keep_deadlines();
+        self.entering = NONE;
+        due
     }
 
     /// Tells `init`.

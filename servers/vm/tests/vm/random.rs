@@ -241,8 +241,14 @@ impl Run {
         match call {
             Call::Swap => {
                 if let Err(error) = decode::<u64>(answer) {
-                    let known =
-                        [Error::Busy, Error::NotFound, Error::NoMemory, Error::NoSpace, Error::Io, Error::Dead];
+                    let known = [
+                        Error::Busy,
+                        Error::NotFound,
+                        Error::NoMemory,
+                        Error::NoSpace,
+                        Error::Io,
+                        Error::Dead,
+                    ];
                     assert!(known.contains(&error), "{error:?}");
                 }
             }
@@ -341,9 +347,7 @@ impl Run {
         ];
         let advice = all[b as usize % all.len()];
         let wired: Vec<bool> = self.pages_wired(space, address, pages);
-        self.w
-            .init::<()>(Request::Advise(proto::Advise { space, address, pages, advice }))
-            .expect("madvise");
+        self.w.init::<()>(Request::Advise(proto::Advise { space, address, pages, advice })).expect("madvise");
         if advice == Advice::Free {
             if let Some(program) = self.w.programs.get_mut(&space) {
                 for n in (0..pages).filter(|n| !wired[*n as usize]) {

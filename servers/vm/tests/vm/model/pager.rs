@@ -104,7 +104,8 @@ impl ScriptedPager {
                 self.runs.push((key.0, Vec::new()));
             }
             self.runs.last_mut().expect("a run begins at place 0").1.push(key.1);
-            let disk = store.disks.iter().find(|(n, d)| d.on && !d.closing && self.used(store, **n) < d.slots);
+            let disk =
+                store.disks.iter().find(|(n, d)| d.on && !d.closing && self.used(store, **n) < d.slots);
             let Some((disk, _)) = disk else {
                 return self.end(&s, Outcome::Fail);
             };

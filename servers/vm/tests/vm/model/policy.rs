@@ -134,7 +134,14 @@ impl World {
     pub fn run_policy(&mut self) {
         let Some(mut live) = self.policy.take() else { return };
         let Live { seat, policy } = &mut *live;
-        let mut view = View { world: self, seat, most: u32::MAX, tunables: Tunables::default(), gone: false, lost: false };
+        let mut view = View {
+            world: self,
+            seat,
+            most: u32::MAX,
+            tunables: Tunables::default(),
+            gone: false,
+            lost: false,
+        };
         while let Some(event) = view.next_event() {
             policy.event(event);
         }

@@ -10,6 +10,7 @@ use ebb_abi::map::{MapFlags, MapOp};
 use ebb_abi::meter::Counter;
 use ebb_abi::{Frame, Handle};
 use ebb_proto::Error;
+use ebb_proto::codec::Decode;
 use ebb_proto::pager::Outcome;
 use ebb_proto::vm::{self as proto, AuditReport, Happening, INIT, Protection, Request, Source, Space};
 use ebb_vm::fault::own_address;
@@ -24,7 +25,6 @@ use ebb_vm::segment::Module;
 use ebb_vm::space::Spaces;
 use ebb_vm::vm::Vm;
 use ebb_vm::waiting::Waiting;
-use ebb_proto::codec::Decode;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Frames that are no user memory; the last four of them are a boot module's.
@@ -94,6 +94,7 @@ impl World {
             hand: 0,
             idle_laps: 0,
             scratch: Vec::with_capacity(proto::MAX_DECISIONS),
+            entering: ebb_vm::page::NONE,
         };
         vm.adopt_init(init_task).expect("taking in init");
         let ring = vm.segment_new(RING_SEGMENT_PAGES).expect("the pager's rings");
@@ -202,7 +203,14 @@ impl World {
     }
 
     /// `Map`, asked by `init`.
-    pub fn map(&mut self, space: Space, address: u64, pages: u64, protection: u8, source: Source) -> Result<u64, Error> {
+    pub fn map(
+        &mut self,
+        space: Space,
+        address: u64,
+        pages: u64,
+        protection: u8,
+        source: Source,
+    ) -> Result<u64, Error> {
         self.init(Request::Map(proto::Map { space, address, pages, protection, source }))
     }
 
