@@ -214,13 +214,19 @@ impl<M: Machine> Vm<M> {
             return;
         }
         self.take_completions();
+        if !self.pager.attached {
+            return;
+        }
         self.pager.attached = false;
-        self.pager.space = 0;
         self.pager.submissions = None;
         self.pager.completions = None;
         self.pager.detached_at = self.m.now();
         self.pager.control.clear();
+        // While its space is known: what a device that was being added had must be unmapped there before it is used for anything else.
         self.give_up_swap_change();
+        self.pager.space = 0;
+        let notification = core::mem::replace(&mut self.pager.notification, Handle::NONE);
+        self.m.handle_close(notification);
         if let Some(audit) = self.pager.audit.take() {
             let mut report = audit.report;
             report.problems.push(alloc::string::String::from("the pager died during the audit"));

@@ -119,6 +119,8 @@ impl<M: Machine> Vm<M> {
             return;
         }
         let space = core::mem::take(&mut self.policy.space);
+        let notification = core::mem::replace(&mut self.policy.notification, Handle::NONE);
+        self.m.handle_close(notification);
         self.policy.ring = None;
         if self.policy.ready {
             self.policy.detached_at = self.m.now();

@@ -41,6 +41,17 @@ pub enum SwapChange<R> {
     },
 }
 
+/// The heap of a removed device: it has become part of the heap of the pager, and is used again for the next device in its place.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptHeap {
+    /// The pager's space.
+    pub space: proto::Space,
+    /// The device's place.
+    pub place: u8,
+    /// The segment, mapped there.
+    pub segment: u32,
+}
+
 impl<M: Machine> Vm<M> {
     /// `swapon`.
     pub fn swap_on(&mut self, disk: u8, reply: M::Reply) {
@@ -134,12 +145,9 @@ impl<M: Machine> Vm<M> {
     }
 
     fn add_device(&mut self, disk: u8, pages: u64, heap: u64) -> Result<(u64, u64), Error> {
-        let place = (0..MAX_DEVICES as u8)
-            .find(|p| self.pager.devices.iter().all(|d| d.place != *p))
-            .ok_or(Error::NoSpace)?;
         let segment = self.segment_new(pages)?;
-        let heap_segment = match self.segment_new(heap.max(1)) {
-            Ok(id) => id,
+        let (place, heap_segment) = match self.place_and_heap(heap.max(1)) {
+            Ok(found) => found,
             Err(error) => {
                 self.segment_drop(segment);
                 return Err(error);
@@ -154,6 +162,28 @@ impl<M: Machine> Vm<M> {
                 Err(error)
             }
         }
+    }
+
+    /// A place for a device, and so much heap for it: what an earlier device left there if it is enough, otherwise a place that none has used.
+    fn place_and_heap(&mut self, pages: u64) -> Result<(u8, u32), Error> {
+        let large_enough = |id: u32| {
+            self.segments
+                .get(id as usize)
+                .and_then(|s| s.as_ref())
+                .is_some_and(|s| s.frames.len() as u64 >= pages)
+        };
+        let space = self.pager.space();
+        if let Some(at) = self.pager_heaps.iter().position(|k| k.space == space && large_enough(k.segment)) {
+            let kept = self.pager_heaps.swap_remove(at);
+            return Ok((kept.place, kept.segment));
+        }
+        let place = (0..MAX_DEVICES as u8)
+            .find(|p| {
+                self.pager.devices.iter().all(|d| d.place != *p)
+                    && self.pager_heaps.iter().all(|k| k.place != *p)
+            })
+            .ok_or(Error::NoSpace)?;
+        Ok((place, self.segment_new(pages)?))
     }
 
     /// Takes a device's memory back. The pager does not use it any more.
@@ -171,7 +201,8 @@ impl<M: Machine> Vm<M> {
         }
         self.segment_drop(device.segment);
         // Its heap has become part of the pager's: it goes when the pager goes.
-        self.pager_heaps.push(device.heap_segment);
+        let space = self.pager.space();
+        self.pager_heaps.push(KeptHeap { space, place: device.place, segment: device.heap_segment });
         self.publish_swap();
     }
 

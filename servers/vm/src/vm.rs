@@ -20,7 +20,7 @@ use crate::pager::Pager;
 use crate::policy::Policy;
 use crate::segment::{Module, Segment};
 use crate::space::Spaces;
-use crate::swap::SwapChange;
+use crate::swap::{KeptHeap, SwapChange};
 use crate::waiting::Waiting;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -78,7 +78,7 @@ pub struct Vm<M: Machine> {
     /// An addition or removal of a swap device under way.
     pub swap_change: Option<SwapChange<M::Reply>>,
     /// Heap segments of removed devices, which the pager keeps until its end.
-    pub pager_heaps: Vec<u32>,
+    pub pager_heaps: Vec<KeptHeap>,
     /// When the clumsy reclaim may look again.
     pub clumsy_due: u64,
     /// Where the clumsy reclaim looks next.
