@@ -303,9 +303,7 @@ impl<M: Machine> Vm<M> {
     /// only inactive ones for a policy, any for `vm`'s own reclaim.
     pub fn launder(&mut self, frame: u32, any_queue: bool) -> Verdict {
         let Some((object, index)) = self.page_of(frame) else { return Verdict::Stale };
-        if self.frames.meter.get(Counter::swap_used) + self.pager.writing as u64
-            >= self.frames.meter.get(Counter::swap_total)
-        {
+        if self.free_slots() == 0 {
             return Verdict::NoSpace;
         }
         if !self.pager.room(MAX_RUN) || self.pager.writing >= self.tunables.max_laundering {

@@ -525,8 +525,21 @@ impl Run {
     }
 }
 
+/// Seeded, so that a run can be repeated; `VM_CASES` and `VM_SEED` ask for others.
+fn config() -> ProptestConfig {
+    let number =
+        |name: &str, default: u64| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default);
+    ProptestConfig {
+        cases: number("VM_CASES", 60) as u32,
+        failure_persistence: None,
+        rng_seed: prop::test_runner::RngSeed::Fixed(number("VM_SEED", 1)),
+        max_shrink_iters: 3000,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, max_shrink_iters: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
     #[test]
     fn whatever_happens_no_byte_is_wrong_and_nobody_waits_for_ever(
         steps in prop::collection::vec((kind(), any::<u16>(), any::<u16>(), any::<u16>()), 20..400)
