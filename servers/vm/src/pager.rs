@@ -80,6 +80,8 @@ pub struct Pager<R> {
     control: VecDeque<(Submission, bool)>,
     reading: u32,
     writing: u32,
+    /// After a new instance came: the frame from which on what was in flight has not been submitted again yet.
+    resubmit_from: Option<u32>,
     /// Devices.
     pub devices: Vec<Device>,
     /// An audit under way.
@@ -106,6 +108,7 @@ impl<R> Pager<R> {
             control: VecDeque::with_capacity(16),
             reading: 0,
             writing: 0,
+            resubmit_from: None,
             devices: Vec::new(),
             audit: None,
             detached_at: 0,
@@ -125,10 +128,13 @@ impl<R> Pager<R> {
     }
 
     /// Whether so many pages more can be asked for. All that are in flight must fit the ring at once, because after the death of the pager they
-    /// are submitted again; a few entries are kept for frees and control.
+    /// are submitted again; a few entries are kept for frees and control. A free that is not submitted yet goes first: after a write of the same page it would
+    /// hit the new copy.
     pub fn room(&self, entries: usize) -> bool {
         let in_flight = (self.reading + self.writing) as usize;
         self.attached
+            && self.resubmit_from.is_none()
+            && self.frees.back().is_none_or(|r| r.submitted)
             && in_flight + entries + KEPT <= self.capacity
             && self
                 .submissions
@@ -239,9 +245,21 @@ impl<M: Machine> Vm<M> {
         for request in &mut self.pager.frees {
             request.submitted = false;
         }
+        self.pager.resubmit_from = Some(0);
         self.flush_requests();
+        self.waiting.pager_ready();
+        self.ring_pager();
+    }
+
+    /// Submits pages again, as far as there is room in the ring. Frees that were in flight have gone before: each is older than the write of a page that it names.
+    fn resubmit_pages(&mut self) {
+        let Some(from) = self.pager.resubmit_from else { return };
+        if self.pager.frees.back().is_some_and(|r| !r.submitted) {
+            return;
+        }
         let mut again = 0;
-        for frame in 0..self.frames.nr_frames() {
+        self.pager.resubmit_from = None;
+        for frame in from..self.frames.nr_frames() {
             let page = *self.frames.page(frame);
             if page.place != Place::Object || !page.flags.intersects(Flags::BUSY) {
                 continue;
@@ -254,15 +272,13 @@ impl<M: Machine> Vm<M> {
                 cookie: page.generation,
                 words: [page.object as u64, page.index as u64, frame as u64],
             };
-            // There is room: no more is ever in flight than the ring holds ([`Pager::room`]).
             if !self.push(&submission) {
-                self.m.log(format_args!("no room to submit frame {frame} again"));
+                self.pager.resubmit_from = Some(frame);
+                break;
             }
             again += 1;
         }
         self.frames.meter.add(Counter::v_resubmitted, again);
-        self.waiting.pager_ready();
-        self.ring_pager();
     }
 
     /// Appends to the ring; `false`: no pager, no room, or a broken ring.
@@ -389,6 +405,12 @@ impl<M: Machine> Vm<M> {
 
     /// Submits what is queued, as far as there is room.
     fn flush_requests(&mut self) {
+        self.flush_frees();
+        self.resubmit_pages();
+        self.flush_control();
+    }
+
+    fn flush_frees(&mut self) {
         let Some(ring) = self.pager.submissions.as_mut() else { return };
         for request in self.pager.frees.iter_mut().filter(|r| !r.submitted) {
             let submission = Submission {
@@ -404,6 +426,10 @@ impl<M: Machine> Vm<M> {
             request.submitted = true;
             self.pager.rang = false;
         }
+    }
+
+    fn flush_control(&mut self) {
+        let Some(ring) = self.pager.submissions.as_mut() else { return };
         for (submission, submitted) in self.pager.control.iter_mut().filter(|(_, s)| !s) {
             if !matches!(ring.push(&submission.pack()), Ok(true)) {
                 break;
