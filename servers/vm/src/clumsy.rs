@@ -42,7 +42,7 @@ impl<M: Machine> Vm<M> {
         }
         if self.idle_laps > HOPELESS_LAPS {
             self.idle_laps = 0;
-            if self.waiting.for_memory() > 0 {
+            if self.is_exhausted() {
                 self.out_of_memory();
             }
         }

@@ -143,6 +143,11 @@ impl<R> Pager<R> {
                 .is_some_and(|room| room >= entries + KEPT)
     }
 
+    /// When the last one went, 0 if there was none.
+    pub fn gone_since(&self) -> u64 {
+        self.detached_at
+    }
+
     /// Pages being written.
     pub fn writing(&self) -> u32 {
         self.writing

@@ -26,6 +26,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use ebb_abi::Handle;
 use ebb_policy::Tunables;
+use ebb_policy::gate::Wake;
 use ebb_proto::vm::Happening;
 
 /// Happenings kept for `init`; older ones are dropped when nobody fetches them.
@@ -95,17 +96,22 @@ impl<M: Machine> Vm<M> {
     /// After each message: tries again what can go on, tells the policy, keeps deadlines. Returns when (in cycles of the time-stamp counter) it wants to be called
     /// again at the latest; 0: whenever something happens.
     pub fn settle(&mut self) -> u64 {
-        loop {
+        let due = loop {
             let wake = core::mem::take(&mut self.frames.wake);
             if wake.daemon {
                 self.policy_shortage();
             }
             let woken = self.wake_for_memory(wake.clients);
-            if !woken && !self.retry() {
-                break;
+            if woken || self.retry() {
+                continue;
             }
-        }
-        let due = self.keep_deadlines();
+            let due = self.keep_deadlines();
+            // What was reclaimed meanwhile is for those who wait.
+            if self.frames.wake == Wake::default() {
+                break due;
+            }
+        };
+        self.tell_overflow();
         self.entering = NONE;
         due
     }
