@@ -51,7 +51,7 @@ impl<M: Machine> Vm<M> {
         }
         let pages = op.pages as u32;
         let backing = match op.source {
-            Source::Anonymous => self.new_object(pages),
+            Source::Anonymous => self.new_object(pages)?,
             Source::Wired => self.new_wired(pages)?,
             Source::Segment { id: segment, first } => self.use_segment(segment, first, pages)?,
             Source::Module { index, offset, bytes, wired } => {
@@ -90,16 +90,18 @@ impl<M: Machine> Vm<M> {
         Ok(range.start)
     }
 
-    fn new_object(&mut self, pages: u32) -> Backing {
-        Backing::Anonymous { object: self.objects.insert(Object::new(pages)), offset: 0 }
+    fn new_object(&mut self, pages: u32) -> Result<Backing, Error> {
+        let object = Object::new(pages).ok_or(Error::NoMemory)?;
+        Ok(Backing::Anonymous { object: self.objects.insert(object), offset: 0 })
     }
 
     /// An object all of whose pages are there and wired.
     fn new_wired(&mut self, pages: u32) -> Result<Backing, Error> {
+        let object = Object::new(pages).ok_or(Error::NoMemory)?;
         if !self.frames.wire(pages) {
             return Err(Error::NoMemory);
         }
-        let object = self.objects.insert(Object::new(pages));
+        let object = self.objects.insert(object);
         for index in 0..pages {
             if let Err(error) = self.wired_page(object, index) {
                 // Those made so far are unwired with their page, the rest here.
@@ -165,7 +167,7 @@ impl<M: Machine> Vm<M> {
             };
         }
         // A private copy, made now: what the file has, then zeroes.
-        let backing = if wired { self.new_wired(pages)? } else { self.new_object(pages) };
+        let backing = if wired { self.new_wired(pages)? } else { self.new_object(pages)? };
         let Backing::Anonymous { object, .. } = backing else { return Err(Error::Invalid) };
         for page in 0..file_pages {
             let tail = (bytes - page as u64 * PAGE).min(PAGE);
