@@ -5,6 +5,7 @@
 //! never chosen. The memory is back when this returns, but for pages whose I/O is under way.
 
 use crate::machine::Machine;
+use crate::map::{Backing, Region};
 use crate::vm::Vm;
 use alloc::string::String;
 use ebb_abi::meter::Counter;
@@ -29,7 +30,9 @@ impl<M: Machine> Vm<M> {
         let mut most = 0;
         for space in self.spaces.iter().filter(|s| !s.protected) {
             let (mut resident, mut swapped) = (0, 0);
-            for region in space.map.iter() {
+            // Segments and modules would not come back.
+            let anonymous = |r: &&Region| matches!(r.backing, Backing::Anonymous { .. });
+            for region in space.map.iter().filter(anonymous) {
                 let held = self.held_by(region);
                 resident += held.resident;
                 swapped += held.swapped;

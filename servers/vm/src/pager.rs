@@ -457,8 +457,10 @@ impl<M: Machine> Vm<M> {
                     continue;
                 }
                 Some(Err(_)) => {
+                    // Nothing that it says can be understood any more: it is as good as dead, and the next one gets all that was in flight.
                     self.m.log(format_args!("the pager broke its ring"));
                     self.pager.completions = None;
+                    self.pager_detach();
                     break;
                 }
                 None => break,
@@ -591,6 +593,9 @@ impl<M: Machine> Vm<M> {
 
     /// Frees a page of an object, wherever it is on the way out.
     pub fn drop_page(&mut self, object: u32, index: u32, frame: u32) {
+        if self.frames.page(frame).flags.intersects(Flags::QUEUED) {
+            self.tell_policy(EventKind::Free, frame, 0);
+        }
         self.set_entry(object, index, |e| e.with_frame(None));
         self.frames.free(frame);
         self.reap(object);
