@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::compile;
 use crate::progress::Progress;
+use crate::qemu::Outcome;
 use crate::run::{self, Prepared};
 use crate::setup::{self, Need};
 use crate::size::Size;
@@ -137,7 +138,7 @@ pub fn main(options: &Options) -> Result<u8> {
     let prepared = Prepared::new(&run, &built)?;
     let mut progress = Progress::new("bench");
     progress.tell("the machine measures; under -icount the firmware alone takes half a minute");
-    let (end, console, log) = prepared.capture()?;
+    let Outcome { end, console, log, .. } = prepared.capture()?;
     drop(progress);
     let out = String::from_utf8_lossy(&console.machine);
     let (rows, rest) = rows(&out);

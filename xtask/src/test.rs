@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::cases::{CASES, Case, Check, Input, Medium};
 use crate::compile::{self, Built};
 use crate::progress::Progress;
-use crate::qemu::{Boot, Heard};
+use crate::qemu::{Boot, Heard, Outcome};
 use crate::run::{self, Folder, Prepared};
 use crate::setup::{self, Need};
 use crate::status::End;
@@ -192,12 +192,12 @@ fn judge(case: &Case, built: &Built) -> Result<()> {
         iso::make(&options, built)?;
         prepared.boot_from(&output, if case.boot == Medium::IsoAsCd { Boot::Cd } else { Boot::Sata });
     }
-    let (end, console, log) = prepared.capture()?;
+    let Outcome { end, console, log, complaints } = prepared.capture()?;
     let problems = problems(case, end, &console, &log);
     if problems.is_empty() {
         return Ok(());
     }
-    anyhow::bail!("{}\n{}", problems.join("\n"), evidence(&console, &log))
+    anyhow::bail!("{}\n{}{complaints}", problems.join("\n"), evidence(&console, &log))
 }
 
 /// What is wrong with how a case ended.
