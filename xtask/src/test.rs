@@ -178,6 +178,12 @@ fn judge(case: &Case, built: &Built) -> Result<()> {
         icount: case.icount,
         ..run::Options::default()
     };
+    let mut built = built.clone();
+    built.modules.retain(|(name, _)| !case.without.contains(&name.as_str()));
+    if let Some(init) = case.init {
+        built.modules = vec![("init".to_string(), built.kernel.with_file_name(init))];
+    }
+    let built = &built;
     let mut prepared = Prepared::new(&options, built)?;
     if case.boot != Medium::Run {
         let output = folder.path().join("ebb.iso");
@@ -211,16 +217,18 @@ fn problems(case: &Case, end: End, console: &Heard, log: &Heard) -> Vec<String> 
     if log.to_ascii_lowercase().contains("panic") {
         problems.push("  the log says 'panic'".to_string());
     }
-    problems
-        .extend(case.checks.iter().filter(|c| !holds(**c, &out)).map(|c| format!("  does not hold: {c:?}")));
+    problems.extend(
+        case.checks.iter().filter(|c| !holds(**c, &out, &log)).map(|c| format!("  does not hold: {c:?}")),
+    );
     problems
 }
 
-fn holds(check: Check, out: &str) -> bool {
+fn holds(check: Check, out: &str, log: &str) -> bool {
     let number = |path| field(out, path).and_then(|v| v.as_f64());
     match check {
         Check::Says(text) => out.contains(text),
         Check::NeverSays(text) => !out.contains(text),
+        Check::Logs(text) => log.contains(text),
         Check::AtLeast(path, bound) => number(path).is_some_and(|v| v >= bound),
         Check::AtMost(path, bound) => number(path).is_some_and(|v| v <= bound),
         Check::Is(path, value) => field(out, path).is_some_and(|v| value == format!("{v}")),
@@ -293,12 +301,13 @@ mod tests {
     #[test]
     fn checks_look_at_the_last_object_that_has_the_field() {
         let out = "ebb\n{\"v\":1,\"a\":{\"b\":7}}\n{\"v\":5}\n{\"vm.audit\":1}\nnot json {\n";
-        assert!(holds(Check::AtLeast("v", 5.0), out));
-        assert!(!holds(Check::AtLeast("v", 5.1), out));
-        assert!(holds(Check::AtMost("a.b", 7.0), out));
-        assert!(holds(Check::Is("vm.audit", "1"), out));
-        assert!(!holds(Check::AtLeast("missing", 0.0), out));
-        assert!(holds(Check::Says("ebb"), out) && !holds(Check::NeverSays("ebb"), out));
+        assert!(holds(Check::AtLeast("v", 5.0), out, "log"));
+        assert!(!holds(Check::AtLeast("v", 5.1), out, "log"));
+        assert!(holds(Check::AtMost("a.b", 7.0), out, "log"));
+        assert!(holds(Check::Is("vm.audit", "1"), out, "log"));
+        assert!(!holds(Check::AtLeast("missing", 0.0), out, "log"));
+        assert!(holds(Check::Logs("lo"), out, "log") && !holds(Check::Logs("ebb"), out, "log"));
+        assert!(holds(Check::Says("ebb"), out, "log") && !holds(Check::NeverSays("ebb"), out, "log"));
     }
 
     #[test]
