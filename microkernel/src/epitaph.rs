@@ -12,6 +12,9 @@ use ebb_kernel_pure::name::Name;
 /// Exit value of a kernel that failed.
 pub const FAILED: u8 = 8;
 
+/// Exit value when a vital task failed.
+pub const VITAL_FAILED: u8 = 9;
+
 static EXIT_QEMU: AtomicBool = AtomicBool::new(false);
 static DYING: AtomicBool = AtomicBool::new(false);
 

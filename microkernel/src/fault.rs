@@ -102,4 +102,8 @@ fn stop(t: Ref<Thread>, why: &str) {
         t.regs.rdi.get(),
         t.regs.rbp.get(),
     );
+    if t.task().vital.get() {
+        log!("the machine cannot do without it");
+        epitaph::end(epitaph::VITAL_FAILED);
+    }
 }

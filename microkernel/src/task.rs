@@ -43,6 +43,8 @@ pub struct Task {
     pub resident: Cell<u32>,
     /// It is being destroyed: nothing may be added.
     pub dying: Cell<bool>,
+    /// The machine cannot do without it.
+    pub vital: Cell<bool>,
     /// Where page faults go.
     pub fault: Cell<Target>,
     /// Where exceptions go.
@@ -68,6 +70,7 @@ impl Task {
             nr_page_tables: Cell::new(1),
             resident: Cell::new(0),
             dying: Cell::new(false),
+            vital: Cell::new(false),
             fault: Cell::default(),
             supervisor: Cell::default(),
             threads: Cell::new(None),

@@ -1,6 +1,268 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#[derive(clap::Args)]
-pub struct Options {}
-pub fn main(_: &Options) -> anyhow::Result<u8> {
-    Ok(0)
+//! `cargo xtask bench`: the program `bench` on a machine under `-icount`, its figures beside the targets.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::compile;
+use crate::progress::Progress;
+use crate::qemu::Outcome;
+use crate::run::{self, Prepared};
+use crate::setup::{self, Need};
+use crate::size::Size;
+use crate::status::End;
+use crate::terminal;
+
+/// A figure to reach, in instructions.
+struct Target {
+    /// The row's name.
+    name: &'static str,
+    /// What it is, for people.
+    what: &'static str,
+    /// The best peer's figure, and who that is.
+    peer: Option<(u64, &'static str)>,
+    /// What must be reached, and what is aimed at; none where nobody has set any.
+    bounds: Option<(u64, u64)>,
+}
+
+/// The figures of the rows that this machine has.
+const TARGETS: [Target; 11] = [
+    Target {
+        name: "null_syscall",
+        what: "null system call",
+        peer: Some((249, "seL4")),
+        bounds: Some((120, 80)),
+    },
+    Target {
+        name: "ipc_call_reply_0",
+        what: "IPC call + reply, 0 words",
+        peer: Some((457, "seL4")),
+        bounds: Some((450, 350)),
+    },
+    Target {
+        name: "ipc_call_reply_4",
+        what: "IPC call + reply, 4 words",
+        peer: Some((503, "seL4")),
+        bounds: Some((500, 400)),
+    },
+    // The target is one signal that wakes; a round trip is two of them.
+    Target {
+        name: "notification_round_trip",
+        what: "notification there and back",
+        peer: Some((1104, "2 x seL4")),
+        bounds: Some((1000, 700)),
+    },
+    Target {
+        name: "first_touch",
+        what: "first touch of an anonymous page",
+        peer: Some((3125, "Linux")),
+        bounds: Some((3000, 2000)),
+    },
+    Target {
+        name: "page_out_seq",
+        what: "page out, sequential dirtying",
+        peer: Some((11_980, "Linux")),
+        bounds: Some((9000, 5000)),
+    },
+    Target {
+        name: "page_in_seq",
+        what: "page in, sequential, clean",
+        peer: Some((14_287, "Linux")),
+        bounds: Some((8000, 6000)),
+    },
+    Target {
+        name: "fault_in_random",
+        what: "major fault, random, clean",
+        peer: Some((23_464, "Linux")),
+        bounds: Some((20_000, 12_000)),
+    },
+    Target {
+        name: "fault_rmw_random",
+        what: "major fault, read-modify-write",
+        peer: Some((30_102, "Linux")),
+        bounds: Some((25_000, 15_000)),
+    },
+    Target { name: "policy_scan", what: "policy, a page scanned", peer: None, bounds: Some((150, 150)) },
+    Target { name: "policy_replace", what: "replacement: reclaim held", peer: None, bounds: None },
+];
+
+/// Options of `bench`.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// Write the figures to this file as well
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Only these rows (names as in the table; see `bench --help` on the machine)
+    names: Vec<String>,
+    /// Memory of the machine
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = crate::size::memory)]
+    mem: Size,
+    /// Kill the machine after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    timeout: u64,
+}
+
+/// A measured row.
+#[derive(Clone, Debug, PartialEq)]
+struct Row {
+    name: String,
+    unit: String,
+    rounds: u64,
+    min: f64,
+    median: f64,
+    mean: Option<f64>,
+}
+
+/// Measures, prints, writes. The status is the machine's.
+///
+/// # Errors
+/// The host's side failed, or the machine printed no figure.
+pub fn main(options: &Options) -> Result<u8> {
+    setup::ensure(&Need::BOOT)?;
+    let built = compile::all()?;
+    terminal::catch_signals();
+    let exec =
+        ["bench --json"].into_iter().chain(options.names.iter().map(String::as_str)).collect::<Vec<_>>();
+    let swap = Size(options.mem.0 * 4);
+    let run = run::Options {
+        mem: options.mem,
+        swap: vec![swap],
+        exec: Some(exec.join(" ")),
+        timeout: Some(options.timeout),
+        icount: true,
+        ..run::Options::default()
+    };
+    let prepared = Prepared::new(&run, &built)?;
+    let mut progress = Progress::new("bench");
+    progress.tell("the machine measures; under -icount the firmware alone takes half a minute");
+    let Outcome { end, console, log, .. } = prepared.capture()?;
+    drop(progress);
+    let out = String::from_utf8_lossy(&console.machine);
+    let (rows, rest) = rows(&out);
+    rest.iter().for_each(|line| eprintln!("{line}"));
+    if end != End::Clean(0) {
+        eprint!("{}", String::from_utf8_lossy(&log.machine));
+        eprintln!("xtask: {end}");
+    }
+    if rows.is_empty() {
+        bail!("the machine printed no figure");
+    }
+    print!("{}", table(&rows));
+    if let Some(file) = &options.json {
+        let list: Vec<Value> = rows.iter().map(as_json).collect();
+        let text = serde_json::to_string_pretty(&list)? + "\n";
+        std::fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))?;
+    }
+    Ok(end.status())
+}
+
+/// The figures among the lines, and the lines that are none.
+fn rows(out: &str) -> (Vec<Row>, Vec<&str>) {
+    let mut rows = Vec::new();
+    let mut rest = Vec::new();
+    for line in out.lines().map(str::trim).filter(|l| !l.is_empty()) {
+        match serde_json::from_str(line).ok().and_then(|value| row(&value)) {
+            Some(row) => rows.push(row),
+            None => rest.push(line),
+        }
+    }
+    (rows, rest)
+}
+
+fn row(value: &Value) -> Option<Row> {
+    Some(Row {
+        name: value.get("name")?.as_str()?.to_string(),
+        unit: value.get("unit")?.as_str()?.to_string(),
+        rounds: value.get("rounds")?.as_u64()?,
+        min: value.get("min")?.as_f64()?,
+        median: value.get("median")?.as_f64()?,
+        mean: value.get("mean").and_then(Value::as_f64),
+    })
+}
+
+fn target(row: &Row) -> Option<&'static Target> {
+    TARGETS.iter().find(|t| t.name == row.name)
+}
+
+/// How a median stands to its target.
+fn verdict(row: &Row) -> &'static str {
+    match target(row).and_then(|t| t.bounds) {
+        None => "",
+        Some((_, aim)) if row.median <= aim as f64 => "aim reached",
+        Some((must, _)) if row.median <= must as f64 => "reached",
+        Some(_) => "missed",
+    }
+}
+
+fn table(rows: &[Row]) -> String {
+    let heading = ["what", "rounds", "min", "median", "mean", "peer", "must", "aim", ""].map(String::from);
+    let mut lines = vec![heading];
+    for r in rows {
+        let t = target(r);
+        let bound = |pick: fn((u64, u64)) -> u64| {
+            t.and_then(|t| t.bounds).map_or_else(|| "-".to_string(), |b| pick(b).to_string())
+        };
+        lines.push([
+            t.map_or_else(|| r.name.clone(), |t| t.what.to_string()),
+            r.rounds.to_string(),
+            format!("{:.0}", r.min),
+            format!("{:.0}", r.median),
+            r.mean.map_or_else(|| "-".to_string(), |m| format!("{m:.0}")),
+            t.and_then(|t| t.peer).map_or_else(|| "-".to_string(), |(n, who)| format!("{n} ({who})")),
+            bound(|b| b.0),
+            bound(|b| b.1),
+            verdict(r).to_string(),
+        ]);
+    }
+    let widths: Vec<usize> = (0..9).map(|c| lines.iter().map(|l| l[c].len()).max().unwrap_or(0)).collect();
+    let mut text = String::new();
+    for line in &lines {
+        let cells = line.iter().zip(&widths).enumerate().map(|(c, (cell, &width))| match c {
+            0 | 8 => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        text += cells.collect::<Vec<_>>().join("  ").trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+fn as_json(r: &Row) -> Value {
+    let bounds = target(r).and_then(|t| t.bounds);
+    json!({
+        "name": r.name, "unit": r.unit, "rounds": r.rounds, "min": r.min, "median": r.median, "mean": r.mean,
+        "peer": target(r).and_then(|t| t.peer).map(|p| p.0), "must": bounds.map(|b| b.0), "aim": bounds.map(|b| b.1),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OUT: &str = "{\"name\":\"null_syscall\",\"unit\":\"instructions\",\"rounds\":1000,\"min\":90,\"median\":100,\
+                       \"mean\":101}\nbench: paging: no swap\n{\"name\":\"other\",\"unit\":\"instructions\",\
+                       \"rounds\":5,\"min\":1,\"median\":2}\n";
+
+    #[test]
+    fn figures_are_told_from_other_lines() {
+        let (rows, rest) = rows(OUT);
+        assert_eq!(rest, ["bench: paging: no swap"]);
+        assert_eq!((rows.len(), rows[0].mean, rows[1].mean), (2, Some(101.0), None));
+    }
+
+    #[test]
+    fn medians_stand_beside_their_targets() {
+        let (mut rows, _) = rows(OUT);
+        assert_eq!((verdict(&rows[0]), verdict(&rows[1])), ("reached", ""));
+        rows[0].median = 80.0;
+        assert_eq!(verdict(&rows[0]), "aim reached");
+        rows[0].median = 121.0;
+        assert_eq!(verdict(&rows[0]), "missed");
+        let table = table(&rows);
+        assert!(table.lines().nth(1).unwrap().contains("249 (seL4)   120   80  missed"), "{table}");
+        assert_eq!(as_json(&rows[0])["must"], 120);
+    }
 }

@@ -1,1 +1,185 @@
 // SPDX-License-Identifier: BSD-2-Clause
+//! The machine suite as data: each case boots a machine of its own, runs a script in its shell, and is judged by
+//! status, output and log. Every script is followed by `audit`.
+
+/// A case.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Its name; a filter matches any part of it.
+    pub name: &'static str,
+    /// `--mem`.
+    pub mem: &'static str,
+    /// `--swap`, one for each disk.
+    pub swap: &'static [&'static str],
+    /// `--input`: what is in each file.
+    pub input: &'static [Input],
+    /// `--policy`.
+    pub policy: Option<&'static str>,
+    /// `--icount`.
+    pub icount: bool,
+    /// What the machine boots from.
+    pub boot: Medium,
+    /// The script.
+    pub exec: &'static str,
+    /// Seconds until the machine counts as hung. Generous: the host may be slow, a hang is for ever.
+    pub timeout_s: u64,
+    /// Our exit status that is right.
+    pub status: u8,
+    /// What must hold besides; the log never says "panic".
+    pub checks: &'static [Check],
+}
+
+/// What a case boots from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Medium {
+    /// The disk that `run` makes.
+    Run,
+    /// The image of `iso`, as a CD-ROM.
+    IsoAsCd,
+    /// The same bytes, as a SATA disk.
+    IsoAsDisk,
+}
+
+/// An input file that is made for the case.
+#[derive(Clone, Copy, Debug)]
+pub enum Input {
+    /// References to pages as little-endian words of 32 bits: `passes` rounds over `pages` pages, each round followed by
+    /// as many skewed ones.
+    References {
+        /// Different pages.
+        pages: u32,
+        /// Rounds.
+        passes: u32,
+    },
+}
+
+/// Something that must hold.
+#[derive(Clone, Copy, Debug)]
+pub enum Check {
+    /// Standard output has this text.
+    Says(&'static str),
+    /// Standard output does not have this text.
+    NeverSays(&'static str),
+    /// Among the JSON objects on standard output, the last one that has this field has a number of at least so much
+    /// there. A dot goes into an object: `checked.frames`.
+    AtLeast(&'static str, f64),
+    /// The same, at most.
+    AtMost(&'static str, f64),
+    /// The same field is exactly this, as JSON writes it.
+    Is(&'static str, &'static str),
+}
+
+use Check::{AtLeast, AtMost, Is, NeverSays, Says};
+
+/// What a shell's status above 63 comes out as: 127 for a command that is not there, 137 for a killed program.
+const ABOVE_63: u8 = 63;
+
+/// What most cases are: a machine that pages.
+const CASE: Case = Case {
+    name: "",
+    mem: "64M",
+    swap: &["256M"],
+    input: &[],
+    policy: None,
+    icount: false,
+    boot: Medium::Run,
+    exec: "",
+    timeout_s: 300,
+    status: 0,
+    checks: &[],
+};
+
+/// Paging in and out, and nothing wrong.
+const PAGES: &[Check] = &[AtLeast("v_swappgsout", 1.0), AtLeast("v_swappgsin", 1.0)];
+
+/// The suite.
+pub const CASES: &[Case] = &[
+    Case { name: "boot", swap: &[], exec: "help", checks: &[Says("vmstat")], ..CASE },
+    Case { name: "boot-iso-cd", swap: &[], boot: Medium::IsoAsCd, exec: "uptime", ..CASE },
+    Case { name: "boot-iso-disk", swap: &[], boot: Medium::IsoAsDisk, exec: "uptime", ..CASE },
+    Case { name: "boot-small", mem: "32M", exec: "thrash --mem 1.5x --rounds 1 --verify", ..CASE },
+    Case { name: "shell-wrong-command", swap: &[], exec: "no-such-thing", status: ABOVE_63, ..CASE },
+    Case {
+        name: "thrash-random",
+        exec: "thrash --mem 2x --pattern random --rounds 4 --verify; vmstat --json; swapinfo --json",
+        checks: &[AtLeast("v_swappgsout", 16_001.0), AtLeast("v_swappgsin", 16_001.0)],
+        ..CASE
+    },
+    Case {
+        name: "thrash-seq",
+        exec: "thrash --mem 2x --pattern seq --rounds 2 --verify; vmstat --json",
+        checks: PAGES,
+        ..CASE
+    },
+    Case {
+        name: "thrash-zipf",
+        exec: "thrash --mem 2x --pattern zipf --rounds 2 --verify; vmstat --json",
+        checks: PAGES,
+        ..CASE
+    },
+    Case {
+        name: "thrash-loop",
+        exec: "thrash --mem 2x --pattern loop --rounds 2 --verify; vmstat --json",
+        checks: PAGES,
+        ..CASE
+    },
+    Case {
+        name: "thrash-scan",
+        exec: "thrash --mem 2x --pattern scan --rounds 2 --verify; vmstat --json",
+        checks: PAGES,
+        ..CASE
+    },
+    Case {
+        name: "thrash-fifo",
+        policy: Some("fifo"),
+        exec: "thrash --mem 2x --pattern random --rounds 2 --verify; vmstat --json",
+        checks: PAGES,
+        ..CASE
+    },
+    Case {
+        name: "replace-policy",
+        exec: "thrash --mem 2x --pattern zipf --rounds 20 --verify & service replace pageout fifo; \
+               service replace pageout freebsd; wait",
+        ..CASE
+    },
+    Case {
+        name: "replay",
+        mem: "32M",
+        input: &[Input::References { pages: 12_000, passes: 3 }],
+        exec: "replay input0 --verify; vmstat --json",
+        checks: PAGES,
+        ..CASE
+    },
+    Case {
+        name: "replay-fifo",
+        mem: "32M",
+        policy: Some("fifo"),
+        input: &[Input::References { pages: 12_000, passes: 3 }],
+        exec: "replay input0 --verify; vmstat --json",
+        checks: PAGES,
+        ..CASE
+    },
+    Case {
+        name: "out-of-memory",
+        swap: &[],
+        exec: "thrash --mem 2x --pattern random --rounds 4 --verify; services --json; audit --json",
+        status: ABOVE_63,
+        checks: &[Is("clean", "true"), NeverSays("wrong byte")],
+        ..CASE
+    },
+    Case {
+        name: "two-swap-disks",
+        swap: &["96M", "96M"],
+        exec: "thrash --mem 2x --pattern seq --rounds 2 --verify; vmstat --json",
+        checks: PAGES,
+        ..CASE
+    },
+    Case {
+        name: "deterministic-boot",
+        icount: true,
+        swap: &[],
+        exec: "uptime --json",
+        checks: &[AtMost("up_us", 10_000_000.0)],
+        ..CASE
+    },
+];

@@ -2,21 +2,15 @@
 //! The EFI system partition: loader, configuration, kernel and modules on a FAT file system, made in memory.
 
 use std::fs;
-use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use fatfs::{FileSystem, FormatVolumeOptions, FsOptions};
 
 use crate::compile::Built;
+use crate::fat;
 
 /// Name of the module that carries the script of `--exec`.
 pub const EXEC: &str = "exec";
-/// Room for the file system's own structures and what grows by rounding, in bytes; generous, and sparse on disk.
-const SLACK: usize = 2 << 20;
-/// Smallest image in bytes: small FAT volumes are where firmwares differ.
-const MIN_IMAGE: usize = 8 << 20;
-
 /// What the machine boots with.
 #[derive(Clone, Debug, Default)]
 pub struct Contents {
@@ -72,33 +66,11 @@ impl Contents {
 /// Makes a FAT image with these files and the loader `efi` at the place where firmware looks for it.
 ///
 /// # Errors
-/// A file that cannot be read; the image is in memory, so writing it can hardly fail.
+/// A file that cannot be read, or more than the file system holds.
 pub fn system_partition(contents: &Contents, efi: &Path) -> Result<Vec<u8>> {
     let mut files = contents.files()?;
     files.push(("EFI/BOOT/BOOTX64.EFI".to_string(), read(efi)?));
-    fat(&files)
-}
-
-/// A FAT image with these files.
-fn fat(files: &[(String, Vec<u8>)]) -> Result<Vec<u8>> {
-    let size: usize =
-        files.iter().map(|(_, bytes)| bytes.len().next_multiple_of(32 << 10)).sum::<usize>() + SLACK;
-    let mut image = vec![0; size.next_multiple_of(1 << 20).max(MIN_IMAGE)];
-    let options = FormatVolumeOptions::new().volume_label(*b"EBB        ");
-    fatfs::format_volume(Cursor::new(&mut image[..]), options).context("formatting the boot image")?;
-    let volume = FileSystem::new(Cursor::new(&mut image[..]), FsOptions::new())?;
-    for (path, bytes) in files {
-        let mut at = 0;
-        while let Some(slash) = path[at..].find('/') {
-            at += slash;
-            volume.root_dir().create_dir(&path[..at])?;
-            at += 1;
-        }
-        let mut file = volume.root_dir().create_file(path)?;
-        file.write_all(bytes).with_context(|| format!("{path} does not fit into the boot image"))?;
-    }
-    volume.unmount()?;
-    Ok(image)
+    fat::image("EBB", &files)
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {
@@ -108,7 +80,6 @@ fn read(file: &Path) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Read;
 
     #[test]
     fn the_configuration_names_what_is_in_the_image() {
@@ -125,21 +96,5 @@ mod tests {
             modules,
             ["init", "swap-pager", "exec"].map(|m| format!("    module_path: boot():/boot/{m}"))
         );
-    }
-
-    #[test]
-    fn a_fat_image_gives_its_files_back() {
-        let files = vec![
-            ("boot/swap-pager".to_string(), (0..100_000u32).map(|i| i as u8).collect::<Vec<_>>()),
-            ("boot/empty".to_string(), vec![]),
-            ("EFI/BOOT/BOOTX64.EFI".to_string(), b"MZ".to_vec()),
-        ];
-        let mut image = fat(&files).unwrap();
-        let volume = FileSystem::new(Cursor::new(&mut image[..]), FsOptions::new()).unwrap();
-        for (path, bytes) in &files {
-            let mut read = Vec::new();
-            volume.root_dir().open_file(path).unwrap().read_to_end(&mut read).unwrap();
-            assert_eq!(&read, bytes, "{path}");
-        }
     }
 }

@@ -4,6 +4,7 @@
 mod bench;
 mod cases;
 mod compile;
+mod fat;
 mod image;
 mod iso;
 mod lint;

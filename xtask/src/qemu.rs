@@ -144,6 +144,19 @@ pub struct Heard {
     pub marked: bool,
 }
 
+/// How a machine ended, and what it said until then.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// How it ended.
+    pub end: End,
+    /// What came over the console.
+    pub console: Heard,
+    /// What came over the log port.
+    pub log: Heard,
+    /// What QEMU itself said.
+    pub complaints: String,
+}
+
 /// Where a serial port's bytes go. They are also remembered: [`TAIL`] of them, or all if they go nowhere else.
 pub enum Sink {
     /// Passed on.
@@ -210,12 +223,11 @@ impl Machine {
         })
     }
 
-    /// Waits for the end: of the machine, of the time, or of the user's patience. Gives what came over the console
-    /// and over the log port.
+    /// Waits for the end: of the machine, of the time, or of the user's patience.
     ///
     /// # Errors
     /// QEMU refused to start, with what it said.
-    pub fn wait(mut self, limit: Option<Duration>) -> Result<(End, Heard, Heard)> {
+    pub fn wait(mut self, limit: Option<Duration>) -> Result<Outcome> {
         let since = Instant::now();
         let end = loop {
             if let Some(status) = self.child.try_wait()? {
@@ -238,14 +250,11 @@ impl Machine {
         let heard =
             |thread: JoinHandle<Heard>| thread.join().map_err(|_| anyhow::anyhow!("a listener panicked"));
         let (console, log) = (heard(self.console)?, heard(self.log)?);
-        let complaints = self.complaints.join().unwrap_or_default();
-        if !complaints.trim().is_empty() {
-            if end == End::Qemu(Some(1)) && console.firmware.is_empty() {
-                bail!("QEMU refused to start:\n{}", complaints.trim_end());
-            }
-            eprintln!("{}", complaints.trim_end());
+        let complaints = self.complaints.join().unwrap_or_default().trim_end().to_string();
+        if end == End::Qemu(Some(1)) && console.firmware.is_empty() {
+            bail!("QEMU refused to start:\n{complaints}");
         }
-        Ok((end, console, log))
+        Ok(Outcome { end, console, log, complaints })
     }
 }
 
@@ -294,9 +303,7 @@ impl Heard {
             match byte {
                 // ESC [ parameters final: the final byte is the first from '@' on after the bracket.
                 0x1b => {
-                    if rest.next() == Some(b'[') {
-                        rest.by_ref().find(|b| (0x40..0x7f).contains(b));
-                    }
+                    let _final = rest.by_ref().skip(1).find(|b| (0x40..0x7f).contains(b));
                 }
                 b'\n' | b' '..=b'~' => text.push(char::from(byte)),
                 _ => {}

@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 
 use crate::compile::{self, Built};
 use crate::image::{self, Contents};
-use crate::qemu::{Boot, Config, Disk, Engine, FIRMWARE_MEMORY, Heard, Machine, Sink};
+use crate::qemu::{Boot, Config, Disk, Engine, FIRMWARE_MEMORY, Machine, Outcome, Sink};
 use crate::setup::{self, Need};
 use crate::size::{self, Size};
 use crate::status::End;
@@ -20,6 +20,8 @@ use crate::{probe, terminal};
 
 /// Seconds that a script gets if nobody says otherwise.
 const EXEC_LIMIT_S: u64 = 600;
+/// Logs of interactive machines that are kept.
+const KEPT_LOGS: usize = 8;
 /// Bytes of a sector; disks are whole sectors.
 const SECTOR: u64 = 512;
 /// Bytes of a script; the loader would carry more, but then it is no command line any more.
@@ -181,7 +183,8 @@ impl Options {
 
 /// A machine whose images are made.
 pub struct Prepared {
-    config: Config,
+    /// The machine.
+    pub config: Config,
     folder: Folder,
     limit: Option<Duration>,
 }
@@ -226,7 +229,7 @@ impl Prepared {
     ///
     /// # Errors
     /// QEMU does not start.
-    pub fn capture(&self) -> Result<(End, Heard, Heard)> {
+    pub fn capture(&self) -> Result<Outcome> {
         Machine::start(&self.config, Sink::Capture, Sink::Capture)?.wait(self.limit)
     }
 }
@@ -249,14 +252,14 @@ fn scripted(options: &Options, prepared: &Prepared) -> Result<u8> {
     announce(options, prepared);
     let out = Sink::To(Box::new(std::io::stdout()));
     let log = Sink::To(Box::new(std::io::stderr()));
-    let (end, console, _) = Machine::start(&prepared.config, out, log)?.wait(prepared.limit)?;
-    report(end, &console, None);
-    Ok(end.status())
+    let outcome = Machine::start(&prepared.config, out, log)?.wait(prepared.limit)?;
+    report(&outcome, None);
+    Ok(outcome.end.status())
 }
 
 /// Without: the console is this terminal, the log a file.
 fn interactive(options: &Options, prepared: &Prepared) -> Result<u8> {
-    let log_file = crate::scratch_dir().join(format!("log-{}.txt", std::process::id()));
+    let log_file = log_file()?;
     let log = File::create(&log_file).with_context(|| format!("{} cannot be written", log_file.display()))?;
     announce(options, prepared);
     eprintln!("xtask: booting; Ctrl-A x ends the machine; log in {}", log_file.display());
@@ -268,10 +271,26 @@ fn interactive(options: &Options, prepared: &Prepared) -> Result<u8> {
     std::thread::spawn(move || terminal::pass_keys(|keys| keyboard.write_all(keys)));
     let ended = machine.wait(prepared.limit);
     drop(raw);
-    let (end, console, log) = ended?;
+    let outcome = ended?;
     println!();
-    report(end, &console, Some((&log_file, &log)));
-    Ok(end.status())
+    report(&outcome, Some(&log_file));
+    Ok(outcome.end.status())
+}
+
+/// A new log file; the oldest ones make room.
+fn log_file() -> Result<PathBuf> {
+    let mut old = Vec::new();
+    for entry in fs::read_dir(crate::scratch_dir())? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with("log-") {
+            old.push((entry.metadata()?.modified()?, entry.path()));
+        }
+    }
+    old.sort();
+    for (_, path) in old.iter().take(old.len().saturating_sub(KEPT_LOGS)) {
+        fs::remove_file(path).with_context(|| format!("{} cannot be removed", path.display()))?;
+    }
+    Ok(crate::scratch_dir().join(format!("log-{}.txt", std::process::id())))
 }
 
 fn announce(options: &Options, prepared: &Prepared) {
@@ -285,17 +304,22 @@ fn announce(options: &Options, prepared: &Prepared) {
     }
 }
 
-/// Says how a machine ended, if it did not end well, with what helps to understand it.
-fn report(end: End, console: &Heard, log: Option<(&Path, &Heard)>) {
+/// Says how a machine ended, if it did not end well, with what helps to understand it. `log_file`: where the log is,
+/// if it was not shown already.
+fn report(outcome: &Outcome, log_file: Option<&Path>) {
+    let Outcome { end, console, log, complaints } = outcome;
     if !console.marked && end.is_failure() {
         let said = console.firmware_text();
         eprintln!("{}", if said.is_empty() { "(the firmware said nothing)" } else { &said });
+    }
+    if !complaints.is_empty() {
+        eprintln!("{complaints}");
     }
     match end {
         End::Clean(_) | End::Quit => return,
         _ => eprintln!("xtask: {end}"),
     }
-    if let Some((file, log)) = log.filter(|_| end.is_failure()) {
+    if let Some(file) = log_file.filter(|_| end.is_failure()) {
         let text = String::from_utf8_lossy(&log.machine);
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(40)..].iter().for_each(|l| eprintln!("{l}"));

@@ -1,6 +1,325 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#[derive(clap::Args)]
-pub struct Options {}
-pub fn main(_: &Options) -> anyhow::Result<u8> {
-    Ok(0)
+//! `cargo xtask test`: the host tests, then the machine suite of [`crate::cases`]; the last line is the sum of both.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use serde_json::Value;
+
+use crate::cases::{CASES, Case, Check, Input, Medium};
+use crate::compile::{self, Built};
+use crate::progress::Progress;
+use crate::qemu::{Boot, Heard, Outcome};
+use crate::run::{self, Folder, Prepared};
+use crate::setup::{self, Need};
+use crate::status::End;
+use crate::{iso, size, terminal};
+
+/// Options of `test`.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// Only tests and cases whose name has this in it
+    filter: Option<String>,
+    /// Only the host tests
+    #[arg(long, conflicts_with = "machine")]
+    host: bool,
+    /// Only the machine suite
+    #[arg(long)]
+    machine: bool,
+}
+
+/// Tests that went well and that did not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Tally {
+    passed: u64,
+    failed: u64,
+}
+
+impl Tally {
+    fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+
+    fn count(&mut self, good: bool) {
+        self.add(Self { passed: u64::from(good), failed: u64::from(!good) });
+    }
+}
+
+/// Runs the tests; 1 if one failed or none ran.
+///
+/// # Errors
+/// The host lacks something. Failing builds and boots count as failed tests instead.
+pub fn main(options: &Options) -> Result<u8> {
+    terminal::catch_signals();
+    let filter = options.filter.as_deref().unwrap_or_default();
+    let mut all = Tally::default();
+    if !options.machine {
+        // The loader's pure part is no default member, because its program is not for the host.
+        for packages in [&[][..], &["-p", "ebb-loader", "--lib"]] {
+            all.add(host(packages, filter)?);
+        }
+    }
+    if !options.host {
+        all.add(machine(filter)?);
+    }
+    println!("{} passed, {} failed", all.passed, all.failed);
+    Ok(u8::from(all.failed > 0 || all.passed == 0))
+}
+
+/// `cargo test` for these packages. Its output is shown; a run that fails without a failing test, because it did not
+/// build or was killed, counts as one.
+fn host(packages: &[&str], filter: &str) -> Result<Tally> {
+    let mut child = crate::cargo()
+        .args(["test", "--no-fail-fast"])
+        .args(packages)
+        .args((!filter.is_empty()).then_some(filter))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cargo does not start")?;
+    let stdout = child.stdout.take().context("cargo has no output")?;
+    let mut tally = Tally::default();
+    for line in BufReader::new(stdout).split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).into_owned();
+        if let Some(counted) = counted(&line) {
+            tally.add(counted);
+        }
+        // What passed is in the sum; the rest is worth reading.
+        if !line.ends_with("... ok") && !line.is_empty() && !line.starts_with("running ") {
+            println!("{line}");
+        }
+    }
+    if !child.wait()?.success() && tally.failed == 0 {
+        println!("cargo test {} FAILED", packages.join(" "));
+        tally.count(false);
+    }
+    Ok(tally)
+}
+
+/// Reads `test result: ok. 3 passed; 0 failed; …`.
+fn counted(line: &str) -> Option<Tally> {
+    let counts = line.strip_prefix("test result: ")?.split_once(". ")?.1;
+    let mut number = counts.split("; ").map(|part| part.split_once(' '));
+    let (passed, failed) = (number.next()??, number.next()??);
+    match (passed.1, failed.1) {
+        ("passed", "failed") => {
+            Some(Tally { passed: passed.0.parse().ok()?, failed: failed.0.parse().ok()? })
+        }
+        _ => None,
+    }
+}
+
+/// The machine suite.
+fn machine(filter: &str) -> Result<Tally> {
+    let cases: Vec<&Case> = CASES.iter().filter(|c| c.name.contains(filter)).collect();
+    let mut tally = Tally::default();
+    if cases.is_empty() {
+        return Ok(tally);
+    }
+    setup::ensure(&Need::BOOT)?;
+    if cases.iter().any(|c| c.boot != Medium::Run) {
+        setup::ensure(&[Need::Xorriso])?;
+    }
+    let built = match compile::all() {
+        Ok(built) => built,
+        Err(error) => {
+            println!("machine: {error:#}");
+            tally.failed += cases.len() as u64;
+            return Ok(tally);
+        }
+    };
+    for case in cases {
+        if terminal::interrupted() {
+            println!("machine: interrupted");
+            tally.count(false);
+            break;
+        }
+        let since = Instant::now();
+        let mut progress = Progress::new("machine");
+        progress.tell(case.name);
+        let verdict = judge(case, &built);
+        drop(progress);
+        let seconds = since.elapsed().as_secs_f64();
+        match &verdict {
+            Ok(()) => println!("machine {} ... ok ({seconds:.1} s)", case.name),
+            Err(error) => println!("machine {} ... FAILED ({seconds:.1} s)\n{error:#}", case.name),
+        }
+        tally.count(verdict.is_ok());
+    }
+    Ok(tally)
+}
+
+/// Boots a case and checks it.
+fn judge(case: &Case, built: &Built) -> Result<()> {
+    let folder = Folder::new(false)?;
+    let size_of = |text: &str, read: fn(&str) -> std::result::Result<size::Size, String>| {
+        read(text).map_err(anyhow::Error::msg)
+    };
+    let mut input = Vec::new();
+    for (i, made) in case.input.iter().enumerate() {
+        let file = folder.path().join(format!("made{i}"));
+        fs::write(&file, bytes(*made))?;
+        input.push(file);
+    }
+    let exec = format!("{}; audit", case.exec);
+    let options = run::Options {
+        mem: size_of(case.mem, size::memory)?,
+        swap: case.swap.iter().map(|s| size_of(s, size::disk)).collect::<Result<_>>()?,
+        input,
+        policy: case.policy.map(str::to_string),
+        exec: Some(exec.clone()),
+        timeout: Some(case.timeout_s),
+        icount: case.icount,
+        ..run::Options::default()
+    };
+    let mut prepared = Prepared::new(&options, built)?;
+    if case.boot != Medium::Run {
+        let output = folder.path().join("ebb.iso");
+        let options = iso::Options {
+            output: output.clone(),
+            limine: None,
+            mem: Some(options.mem),
+            cmdline: "log=com2 exit=qemu".to_string(),
+            exec: Some(exec),
+            kernel: None,
+        };
+        iso::make(&options, built)?;
+        prepared.boot_from(&output, if case.boot == Medium::IsoAsCd { Boot::Cd } else { Boot::Sata });
+    }
+    let Outcome { end, console, log, complaints } = prepared.capture()?;
+    let problems = problems(case, end, &console, &log);
+    if problems.is_empty() {
+        return Ok(());
+    }
+    anyhow::bail!("{}\n{}{complaints}", problems.join("\n"), evidence(&console, &log))
+}
+
+/// What is wrong with how a case ended.
+fn problems(case: &Case, end: End, console: &Heard, log: &Heard) -> Vec<String> {
+    let out = String::from_utf8_lossy(&console.machine);
+    let log = String::from_utf8_lossy(&log.machine);
+    let mut problems = Vec::new();
+    if end.status() != case.status {
+        problems.push(format!("  status {} instead of {}: {end}", end.status(), case.status));
+    }
+    if log.to_ascii_lowercase().contains("panic") {
+        problems.push("  the log says 'panic'".to_string());
+    }
+    problems
+        .extend(case.checks.iter().filter(|c| !holds(**c, &out)).map(|c| format!("  does not hold: {c:?}")));
+    problems
+}
+
+fn holds(check: Check, out: &str) -> bool {
+    let number = |path| field(out, path).and_then(|v| v.as_f64());
+    match check {
+        Check::Says(text) => out.contains(text),
+        Check::NeverSays(text) => !out.contains(text),
+        Check::AtLeast(path, bound) => number(path).is_some_and(|v| v >= bound),
+        Check::AtMost(path, bound) => number(path).is_some_and(|v| v <= bound),
+        Check::Is(path, value) => field(out, path).is_some_and(|v| value == format!("{v}")),
+    }
+}
+
+/// A field of the last JSON object, one a line, that has it.
+fn field(out: &str, path: &str) -> Option<Value> {
+    out.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line.trim()).ok()).find_map(|object| {
+        // A field's name may have dots of its own, as tunables have.
+        let whole = object.get(path);
+        whole.or_else(|| path.split('.').try_fold(&object, |value, key| value.get(key))).cloned()
+    })
+}
+
+/// The end of what the machine said.
+fn evidence(console: &Heard, log: &Heard) -> String {
+    let last = |name: &str, text: &str| {
+        let lines: Vec<&str> = text.lines().collect();
+        let from = lines.len().saturating_sub(30);
+        lines[from..].iter().map(|l| format!("  {name}| {l}\n")).collect::<String>()
+    };
+    let mut text = String::new();
+    if !console.marked {
+        text += &last("firmware", &console.firmware_text());
+    }
+    text += &last("console", &String::from_utf8_lossy(&console.machine));
+    text += &last("log", &String::from_utf8_lossy(&log.machine));
+    text
+}
+
+fn bytes(input: Input) -> Vec<u8> {
+    let Input::References { pages, passes } = input;
+    let mut seed = 1u64;
+    let mut references = Vec::new();
+    for _ in 0..passes {
+        for page in 0..pages {
+            // Knuth's multiplier; the product of two draws prefers small numbers.
+            let mut draw = || {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (seed >> 33) as u32 % pages
+            };
+            let skewed = (u64::from(draw()) * u64::from(draw()) / u64::from(pages)) as u32;
+            references.extend([page, skewed]);
+        }
+    }
+    references.iter().flat_map(|r| r.to_le_bytes()).collect()
+}
+
+impl Prepared {
+    /// Boots from another image.
+    fn boot_from(&mut self, image: &Path, boot: Boot) {
+        self.config.boot = (image.to_path_buf(), boot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_what_libtest_prints() {
+        let line = "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        assert_eq!(counted(line), Some(Tally { passed: 12, failed: 3 }));
+        for other in ["test a::b ... ok", "test result: odd", "running 3 tests", ""] {
+            assert_eq!(counted(other), None);
+        }
+    }
+
+    #[test]
+    fn checks_look_at_the_last_object_that_has_the_field() {
+        let out = "ebb\n{\"v\":1,\"a\":{\"b\":7}}\n{\"v\":5}\n{\"vm.audit\":1}\nnot json {\n";
+        assert!(holds(Check::AtLeast("v", 5.0), out));
+        assert!(!holds(Check::AtLeast("v", 5.1), out));
+        assert!(holds(Check::AtMost("a.b", 7.0), out));
+        assert!(holds(Check::Is("vm.audit", "1"), out));
+        assert!(!holds(Check::AtLeast("missing", 0.0), out));
+        assert!(holds(Check::Says("ebb"), out) && !holds(Check::NeverSays("ebb"), out));
+    }
+
+    #[test]
+    fn a_panic_in_the_log_fails_whatever_the_status() {
+        let case = CASES.iter().find(|c| c.name == "boot").unwrap();
+        let say = |text: &str| Heard { machine: text.into(), ..Heard::default() };
+        assert!(problems(case, End::Clean(0), &say("vmstat"), &say("fine")).is_empty());
+        assert_eq!(problems(case, End::Clean(0), &say("vmstat"), &say("kernel Panic: x")).len(), 1);
+        assert_eq!(problems(case, End::KernelPanic, &say(""), &say("")).len(), 2);
+    }
+
+    #[test]
+    fn the_cases_can_be_run() {
+        for (i, case) in CASES.iter().enumerate() {
+            assert!(!case.exec.is_empty() && CASES[..i].iter().all(|c| c.name != case.name), "{}", case.name);
+            assert!(
+                size::memory(case.mem).is_ok() && case.swap.iter().all(|s| size::disk(s).is_ok()),
+                "{}",
+                case.name
+            );
+        }
+        assert_eq!(bytes(Input::References { pages: 10, passes: 2 }).len(), 10 * 2 * 2 * 4);
+    }
 }

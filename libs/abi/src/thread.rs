@@ -38,13 +38,15 @@ pub enum TaskOp {
     /// Frees empty page tables (`pmap_collect`): frees go back to the pool; argument 1: at most so many frames are
     /// then moved from the pool into the message buffer's vector, their number is returned in `rdi`.
     Collect = 3,
+    /// The machine cannot do without it: an exception in one of its threads that nobody handles ends the machine.
+    Vital = 4,
 }
 
 impl TaskOp {
     /// The operation with this number.
     pub fn from_raw(raw: u64) -> Option<TaskOp> {
         use TaskOp::*;
-        [FaultEndpoint, SupervisorEndpoint, Info, Collect].get(raw as usize).copied()
+        [FaultEndpoint, SupervisorEndpoint, Info, Collect, Vital].get(raw as usize).copied()
     }
 }
 

@@ -193,7 +193,8 @@ impl Policy for Fifo {
         let mut scan = self.worker.begin(m);
         self.scan(m, &mut scan);
         self.worker.after_inactive(&scan, m);
-        self.worker.finish(m)
+        // It has no ages: what is not referenced goes at once.
+        self.worker.finish(m, 0)
     }
 
     fn stats(&self) -> Stats {

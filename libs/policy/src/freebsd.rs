@@ -43,6 +43,8 @@ pub struct Freebsd {
     options: Options,
     /// Time of the last scan that aged anything (`vmd_last_active_scan`).
     last_active_us: Option<u64>,
+    /// Pages that were not used when the active scan last looked.
+    aged: u32,
 }
 
 impl Freebsd {
@@ -56,6 +58,7 @@ impl Freebsd {
             falling: Batch::new(),
             options,
             last_active_us: None,
+            aged: 0,
         }
     }
 
@@ -216,7 +219,7 @@ impl Freebsd {
     }
 
     /// The active scan (PGO-116…127).
-    fn scan_active(&mut self, m: &mut dyn Machine, scan: &Scan) {
+    fn scan_active(&mut self, m: &mut dyn Machine, scan: &Scan) -> u32 {
         let meter = m.meter();
         let mut shortage = i64::from(meter.thresholds.inactive_target)
             - i64::from(self.pages.len(List::Inactive))
@@ -226,6 +229,7 @@ impl Freebsd {
         let maxscan = self.pages.len(List::Active);
         let due = self.due_by_age(m, maxscan, shortage);
         let (mut scanned, mut count) = (0, 16);
+        self.aged = 0;
         self.falling.clear();
         while self.pages.len(List::Active) > 0 {
             let by_shortage = if shortage > 0 { shortage.min(i64::from(maxscan - scanned)) } else { 0 };
@@ -241,6 +245,7 @@ impl Freebsd {
             drain(self, m);
         }
         fall(&mut self.pages, &mut self.falling, &mut self.worker.stats, m);
+        self.aged
     }
 
     /// Harvests `count` pages from the head of the active queue, or as many as there is room for; returns how many. Fewer
@@ -258,7 +263,7 @@ impl Freebsd {
     /// shortage. Those still active go to the tail in their order (PGO-126), the others to the inactive queue. Returns
     /// the number visited and the shortage left.
     fn age(&mut self, m: &mut dyn Machine, due: u32, most: u32, mut shortage: i64) -> (u32, i64) {
-        let Self { pages, batch, falling, worker, options, .. } = self;
+        let Self { pages, batch, falling, worker, options, aged, .. } = self;
         let (mut visited, mut last_active) = (0, None);
         for (frame, refs) in batch.harvested() {
             if visited >= due && (shortage <= 0 || visited >= most) {
@@ -266,6 +271,7 @@ impl Freebsd {
                 continue;
             }
             visited += 1;
+            *aged += u32::from(refs == 0);
             if pages.age(frame, refs, options.discount_first_reference) == 0 {
                 falling.push(pages.page(frame), Want::Deactivate);
                 pages.deactivate(frame);
@@ -383,8 +389,8 @@ impl Policy for Freebsd {
         let mut scan = self.worker.begin(m);
         self.scan_inactive(m, &mut scan);
         self.worker.after_inactive(&scan, m);
-        self.scan_active(m, &scan);
-        self.worker.finish(m)
+        let aged = self.scan_active(m, &scan);
+        self.worker.finish(m, aged)
     }
 
     fn stats(&self) -> Stats {

@@ -78,6 +78,7 @@ pub struct Gate {
     pages_needed: bool,
     clients: u32,
     daemons: u32,
+    aside: u32,
 }
 
 impl Gate {
@@ -94,7 +95,23 @@ impl Gate {
             pages_needed: false,
             clients: 0,
             daemons: 0,
+            aside: 0,
         }
+    }
+
+    /// Sets so many pages aside for servers that must be able to start when memory is short: all levels move up by as much. At most a quarter
+    /// of the machine.
+    pub fn set_aside(&mut self, pages: u32) -> Wake {
+        let pages = pages.min(self.page_count / 4);
+        self.thresholds.set_aside(self.aside, pages);
+        self.aside = pages;
+        self.settle()
+    }
+
+    /// Pages set aside for servers.
+    #[must_use]
+    pub const fn aside(&self) -> u32 {
+        self.aside
     }
 
     /// Asks for `pages` pages at once, all or none. `hint` is how many the caller will want in all

@@ -24,6 +24,8 @@ pub struct Outcome {
     pub laundered: u64,
     /// Pages being written now.
     pub laundering: u32,
+    /// It followed the one before at once, because pages were ageing: no time has passed in which anything could get better.
+    pub hurried: bool,
     /// How long the oldest waiter has waited, in microseconds.
     pub oldest_wait_us: u64,
     /// Time since boot in microseconds.
@@ -54,7 +56,7 @@ impl Oom {
         let freed = scan.start - scan.left - scan.started;
         if freed != 0 || scan.laundered > 0 {
             self.seq = 0;
-        } else if scan.started == 0 && scan.laundering == 0 {
+        } else if scan.started == 0 && scan.laundering == 0 && !scan.hurried {
             self.seq += 1;
         }
         let wait_us = u64::from(oom_wait_s) * 1_000_000;

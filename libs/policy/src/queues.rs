@@ -105,7 +105,9 @@ impl Pages {
         let nr_frames = nr_frames.min(MAX_FRAMES);
         let blank =
             Node { next: 0, prev: 0, generation: 0, act_count: 0, flags: 0, saved_refs: 0, list: OFF };
-        let mut nodes = alloc::vec![blank; nr_frames as usize];
+        // All at once: a server's heap has room for this table, and not for a second one while it grows.
+        let mut nodes = Vec::with_capacity(nr_frames as usize + LISTS);
+        nodes.resize(nr_frames as usize, blank);
         for list in ALL_LISTS {
             let end = nr_frames + list as u32;
             nodes.push(Node { next: end, prev: end, ..blank });

@@ -70,6 +70,16 @@ impl Thresholds {
         }
     }
 
+    /// Sets more pages aside beyond normal allocations' reach, or fewer: every level that is measured from `free_reserved` moves with it. Not in the seed,
+    /// whose kernel and daemons are never started anew.
+    pub const fn set_aside(&mut self, before: u32, after: u32) {
+        self.free_reserved = self.free_reserved - before + after;
+        self.free_severe = self.free_severe - before + after;
+        self.free_min = self.free_min - before + after;
+        self.free_target = self.free_target - before + after;
+        self.wakeup_thresh = self.wakeup_thresh.saturating_sub(before) + after;
+    }
+
     /// Sets `vm.pageout_wakeup_thresh` (PGO-025).
     ///
     /// # Errors

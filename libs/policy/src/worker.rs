@@ -89,6 +89,8 @@ pub struct Worker {
     laundered_before: u64,
     /// Second of the last idle swap-out request.
     idle_s: Option<u64>,
+    /// The last iteration ended in a hurry ([`Worker::finish`]).
+    hurried: bool,
 }
 
 impl Worker {
@@ -159,6 +161,7 @@ impl Worker {
             started: scan.started,
             laundered: self.stats.laundered_ok - self.laundered_before,
             laundering: meter.laundering,
+            hurried: self.hurried,
             oldest_wait_us: meter.oldest_wait_us,
             now_us: m.now_us(),
         };
@@ -171,7 +174,11 @@ impl Worker {
     }
 
     /// Ends an iteration: idle swap-out once per second (PGO-128), then how long to sleep (PGO-067…069).
-    pub fn finish(&mut self, m: &mut dyn Machine) -> Sleep {
+    ///
+    /// `aged` pages lost some of their activity count in its active scan. While somebody waits for a page, no write is under way and pages do
+    /// age, there is nothing to sleep for: only more ageing brings candidates, so the next scan follows at once. The seed sleeps
+    /// half a second before each of the up to 64 laps; with all memory active at the first shortage, programs stand still for seconds.
+    pub fn finish(&mut self, m: &mut dyn Machine, aged: u32) -> Sleep {
         if m.tunables().swap_idle_enabled {
             let now_s = m.now_us() / 1_000_000;
             if self.idle_s != Some(now_s) {
@@ -180,10 +187,12 @@ impl Worker {
             }
         }
         let meter = m.meter();
+        self.hurried = false;
         if !meter.pages_needed {
             return Sleep { max_us: IDLE_SLEEP_US, laundered: 0 };
         }
-        if self.stats.pass <= 1 {
+        self.hurried = aged > 0 && meter.laundering == 0 && meter.oldest_wait_us > 0;
+        if self.stats.pass <= 1 || self.hurried {
             return Sleep { max_us: 0, laundered: 0 };
         }
         // Half at a time: each scan passes over the rest, and sends its messages whatever it finds.

@@ -74,7 +74,7 @@ pub const SERVERS: &[Server] = &[
         program: "pageout",
         level: 5,
         priority: 4,
-        heap: 512 << 10,
+        heap: 96 << 10,
         calls: &["vm"],
         restart: true,
     },

@@ -382,6 +382,8 @@ protocol! {
     29 SegmentFrames { id: u32, first: u32 } -> Vec<u32>;
     /// Gives a space's task frames for page tables, for mappings that it makes itself (device registers).
     30 DonateTables { space: Space } -> ();
+    /// Sets so many pages aside for starting servers while memory is short.
+    31 SetAside { pages: u32 } -> ();
     /// What happened since the last call.
     28 TakeEvents {} -> Vec<Happening>;
 

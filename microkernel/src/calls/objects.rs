@@ -164,6 +164,7 @@ pub fn task_control(k: &Kernel, current: Ref<Thread>) -> Result<(), Error> {
     match op {
         TaskOp::FaultEndpoint => task.fault.set(target(current)?),
         TaskOp::SupervisorEndpoint => task.supervisor.set(target(current)?),
+        TaskOp::Vital => task.vital.set(true),
         TaskOp::Info => {
             regs.rdi.set(task.resident.get() as u64);
             regs.rsi.set(task.nr_page_tables.get() as u64);

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use ebb_abi::boot::{BootInfo, handles};
 use ebb_abi::layout::{HEAP, MESSAGE_BUFFER, SEGMENTS, STACK_TOP, START_INFO};
 use ebb_abi::map::{MapFlags, MapOp};
-use ebb_abi::thread::ThreadOp;
+use ebb_abi::thread::{TaskOp, ThreadOp};
 use ebb_abi::{Frame, Handle, Kind, PAGE_SIZE, Rights};
 use ebb_proto::Error;
 use ebb_proto::levels;
@@ -32,8 +32,10 @@ const VM_STACK: u64 = 64 << 10;
 
 /// What the rest of `init` needs.
 pub struct Booted {
-    /// `vm`'s endpoint (all rights).
+    /// `vm`'s endpoint as `init` calls it: with its badge.
     pub vm: Handle,
+    /// `vm`'s endpoint without a badge, to give to others.
+    pub vm_endpoint: Handle,
     /// `init`'s endpoint.
     pub endpoint: Handle,
     /// `init`'s notification.
@@ -148,11 +150,20 @@ pub fn start_vm(
     };
     crate::spawn::write_start_info(&start_info, SEGMENTS)?;
 
+    for vital in [task, handles::TASK] {
+        object::task_control(vital, TaskOp::Vital, 0, 0).map_err(from_sys)?;
+    }
     object::thread_control(thread, ThreadOp::Priority, priority()).map_err(from_sys)?;
     object::thread_control(thread, ThreadOp::Bind, vm_notification.0 as u64).map_err(from_sys)?;
     object::thread_control(handles::THREAD, ThreadOp::Bind, notification.0 as u64).map_err(from_sys)?;
     object::thread_control(thread, ThreadOp::Start, 0).map_err(from_sys)?;
-    Ok(Booted { vm: vm_endpoint, endpoint, notification })
+    let vm = badged(vm_endpoint)?;
+    Ok(Booted { vm, vm_endpoint, endpoint, notification })
+}
+
+/// A copy of an endpoint with `init`'s badge.
+pub fn badged(endpoint: Handle) -> Result<Handle, Error> {
+    object::handle_copy(Handle::NONE, endpoint, Rights::SEND, ebb_proto::vm::INIT).map_err(from_sys)
 }
 
 fn priority() -> u64 {

@@ -81,7 +81,7 @@ impl Init {
 
     fn equip_program(&self, spawn: &mut Spawn<'_>, linked: bool) -> Result<(Handle, Handle), Error> {
         let space = spawn.space;
-        self.give(spawn, "vm", self.vm, Rights::SEND, space)?;
+        self.give(spawn, "vm", self.vm_endpoint, Rights::SEND, space)?;
         self.give(spawn, "init", self.endpoint, Rights::SEND, space)?;
         for service in &self.services {
             self.give(spawn, service.server.role, service.endpoint, Rights::SEND, space)?;
@@ -106,7 +106,8 @@ impl Init {
         }
     }
 
-    fn free_object(&self, handle: Handle) {
+    /// Destroys an endpoint or a notification. None is no error.
+    pub fn free_object(&self, handle: Handle) {
         if handle == Handle::NONE {
             return;
         }

@@ -37,8 +37,10 @@ const SCRIPT_PIECE: usize = 3000;
 
 /// The server.
 pub struct Init {
-    /// `vm`'s endpoint.
+    /// `vm`, as `init` calls it.
     pub vm: Handle,
+    /// `vm`'s endpoint, to give to others.
+    pub vm_endpoint: Handle,
     /// The own endpoint.
     pub endpoint: Handle,
     notification: Handle,
@@ -100,6 +102,7 @@ fn bring_up(boot: u64) -> Result<Init, Error> {
     let booted = bootstrap::start_vm(info, &mut frames, vm, &cmdline)?;
     let mut init = Init {
         vm: booted.vm,
+        vm_endpoint: booted.vm_endpoint,
         endpoint: booted.endpoint,
         notification: booted.notification,
         modules,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The servers: started in the order of the manifest, watched, started again when they die, replaced under load.
 //!
-//! A role keeps its endpoint and its notification for as long as the machine runs: clients keep their handles, and calls that arrive while nobody plays the role wait for the
-//! next who does.
+//! A role keeps its endpoint for as long as the machine runs: clients keep their handles, and calls that arrive while nobody plays the role wait for the
+//! next who does. The notification is each instance's own: during a replacement there are two.
 
 use crate::boot::Module;
 use crate::serve::Init;
@@ -36,6 +36,8 @@ const READY_US: u64 = 10_000_000;
 /// Deaths in a row, each within [`QUICK_US`] of its start, after which a service is not started again.
 const HOPELESS: u32 = 8;
 const QUICK_US: u64 = 1_000_000;
+/// Pages that starting a server takes beyond what it has in the end: its start information, its rings.
+const START_SLACK: u32 = 32;
 /// Bytes of heap that a policy has for each frame.
 const POLICY_PER_FRAME: u64 = 20;
 
@@ -50,18 +52,26 @@ pub enum State {
     Failed,
 }
 
+/// A program that plays a role.
+pub struct Running {
+    /// What `vm` has of it.
+    pub spawned: Spawned,
+    /// Its notification (all rights).
+    pub notification: Handle,
+}
+
 /// A service.
 pub struct Service {
     /// What it is.
     pub server: &'static Server,
-    /// Its endpoint (all rights).
+    /// Its endpoint (all rights), to give to others.
     pub endpoint: Handle,
-    /// Its notification (all rights).
-    pub notification: Handle,
+    /// Its endpoint, as `init` calls it.
+    pub own: Handle,
     /// The image that plays it.
     pub image: String,
     /// The program, if it runs.
-    pub running: Option<Spawned>,
+    pub running: Option<Running>,
     state: State,
     starts: u32,
     deaths: u32,
@@ -74,7 +84,7 @@ pub struct Service {
 /// A replacement under way.
 pub struct Replacement {
     service: usize,
-    old: Option<Spawned>,
+    old: Option<Running>,
     generation: u64,
     until_us: u64,
     reply: Call,
@@ -86,7 +96,6 @@ impl Init {
     pub fn start_services(&mut self) -> Result<(), Error> {
         for server in SERVERS.iter().filter(|s| s.role != "vm" && s.role != "init") {
             let ((), endpoint) = call_with(self.vm, &vm::EndpointNew {}, &[])?;
-            let ((), notification) = call_with(self.vm, &vm::NotificationNew {}, &[])?;
             let default = server.images.first().copied().unwrap_or(server.role);
             let image = match server.role {
                 "pageout" => crate::boot::option(&self.cmdline, "policy").unwrap_or(default),
@@ -95,7 +104,7 @@ impl Init {
             self.services.push(Service {
                 server,
                 endpoint,
-                notification,
+                own: crate::bootstrap::badged(endpoint)?,
                 image: String::from(image),
                 running: None,
                 state: State::Stopped,
@@ -112,7 +121,22 @@ impl Init {
                 return Err(error);
             }
         }
-        Ok(())
+        self.set_aside()
+    }
+
+    /// Lets `vm` keep what the largest server that can be replaced needs, so that a second instance can start while memory is short.
+    fn set_aside(&self) -> Result<(), Error> {
+        let spaces = call(self.vm, &vm::Spaces { from: 0 })?;
+        let largest = self
+            .services
+            .iter()
+            .filter(|s| s.server.restart)
+            .filter_map(|s| s.running.as_ref())
+            .filter_map(|r| spaces.iter().find(|s| s.space == r.spawned.space))
+            .map(|s| s.resident + s.kernel_frames)
+            .max()
+            .unwrap_or(0);
+        call(self.vm, &vm::SetAside { pages: largest as u32 + START_SLACK })
     }
 
     /// The service with this role.
@@ -135,21 +159,26 @@ impl Init {
 
     fn start_service(&mut self, at: usize, image: &str) -> Result<(), Error> {
         let service = self.services.get(at).ok_or(Error::NotFound)?;
-        let (server, notification) = (service.server, service.notification);
+        let server = service.server;
         let (module, args) = self.module_for(server, image)?;
         let mut heap = server.heap;
         if server.role == "pageout" {
             heap += self.nr_frames as u64 * POLICY_PER_FRAME;
         }
         let heap = heap.next_multiple_of(PAGE_SIZE as u64);
-        let mut spawn = self.spawn(&module, image, args, Some(heap))?;
-        if let Err(error) = self.equip(at, &mut spawn) {
-            self.abandon(spawn);
-            return Err(error);
-        }
-        let spawned = self.launch(spawn, notification, server.priority)?;
+        let ((), notification) = call_with(self.vm, &vm::NotificationNew {}, &[])?;
+        let launched = self.spawn(&module, image, args, Some(heap)).and_then(|mut spawn| {
+            match self.equip(at, &mut spawn, notification) {
+                Ok(()) => self.launch(spawn, notification, server.priority),
+                Err(error) => {
+                    self.abandon(spawn);
+                    Err(error)
+                }
+            }
+        });
+        let spawned = launched.inspect_err(|_| self.free_object(notification))?;
         if let Some(service) = self.services.get_mut(at) {
-            service.running = Some(spawned);
+            service.running = Some(Running { spawned, notification });
             service.image = String::from(image);
             service.state = State::Running;
             service.starts += 1;
@@ -159,15 +188,15 @@ impl Init {
     }
 
     /// What a server gets: its own endpoint and notification, those that it may call, and what its role needs.
-    fn equip(&mut self, at: usize, spawn: &mut Spawn<'_>) -> Result<(), Error> {
+    fn equip(&mut self, at: usize, spawn: &mut Spawn<'_>, notification: Handle) -> Result<(), Error> {
         let service = self.services.get(at).ok_or(Error::NotFound)?;
-        let (server, endpoint, notification) = (service.server, service.endpoint, service.notification);
+        let (server, endpoint) = (service.server, service.endpoint);
         let both = Rights::SEND | Rights::RECEIVE | Rights::GRANT;
         self.give(spawn, "endpoint", endpoint, Rights::RECEIVE, 0)?;
         self.give(spawn, "notification", notification, both, 0)?;
         for role in server.calls {
             let callee = if *role == "vm" {
-                self.vm
+                self.vm_endpoint
             } else {
                 self.service(role).and_then(|n| self.services.get(n)).ok_or(Error::NotFound)?.endpoint
             };
@@ -176,7 +205,7 @@ impl Init {
         match server.role {
             "console" => self.equip_driver(spawn),
             "block" => self.equip_block(spawn),
-            "swap-pager" => self.equip_pager(at, spawn),
+            "swap-pager" => self.equip_pager(at, spawn, notification),
             "pageout" => {
                 self.give(spawn, "phys", handles::PHYS_MEM, Rights::HARVEST, 0)?;
                 self.tell(spawn, "nr_frames", self.nr_frames as u64);
@@ -187,8 +216,8 @@ impl Init {
     }
 
     fn equip_driver(&self, spawn: &mut Spawn<'_>) -> Result<(), Error> {
-        self.give(spawn, "io", handles::IO_PORT, Rights::SEND, 0)?;
-        self.give(spawn, "irq", handles::IRQ, Rights::SEND, 0)
+        self.give(spawn, "io", handles::IO_PORT, Rights::empty(), 0)?;
+        self.give(spawn, "irq", handles::IRQ, Rights::empty(), 0)
     }
 
     fn equip_block(&self, spawn: &mut Spawn<'_>) -> Result<(), Error> {
@@ -211,13 +240,12 @@ impl Init {
         Ok(())
     }
 
-    fn equip_pager(&mut self, at: usize, spawn: &mut Spawn<'_>) -> Result<(), Error> {
+    fn equip_pager(&mut self, at: usize, spawn: &mut Spawn<'_>, notification: Handle) -> Result<(), Error> {
         let block = self.service("block").and_then(|n| self.services.get(n)).ok_or(Error::NotFound)?;
-        let (block_endpoint, block_notification) = (block.endpoint, block.notification);
-        let block_space = block.running.as_ref().ok_or(Error::Dead)?.space;
+        let running = block.running.as_ref().ok_or(Error::Dead)?;
+        let (block_endpoint, block_notification) = (block.own, running.notification);
+        let block_space = running.spawned.space;
         self.give(spawn, "block_notify", block_notification, Rights::SEND, 0)?;
-        let notification = self.services.get(at).ok_or(Error::NotFound)?.notification;
-
         // A ring with `block` of its own for each instance, so that nothing of the last one is in it.
         let pages = block::SEGMENT_PAGES;
         let id = call(self.vm, &vm::SegmentNew { pages })?;
@@ -250,12 +278,17 @@ impl Init {
     fn end_service(&mut self, at: usize) {
         let Some(service) = self.services.get_mut(at) else { return };
         let (role, running, ring) = (service.server.role, service.running.take(), service.block_ring.take());
-        if let Some(spawned) = running {
-            self.forget(&spawned);
+        if let Some(running) = running {
+            self.end_running(&running);
         }
         if role == "swap-pager" {
             self.retire_pager(ring);
         }
+    }
+
+    fn end_running(&self, running: &Running) {
+        self.forget(&running.spawned);
+        self.free_object(running.notification);
     }
 
     fn retire_pager(&mut self, ring: Option<(u32, u64)>) {
@@ -268,10 +301,10 @@ impl Init {
         let Some((id, address)) = ring else { return };
         let Some(block) = self.service("block").and_then(|n| self.services.get(n)) else { return };
         // Answered when no transfer of the old instance is under way: after that no frame of its requests is touched any more.
-        let detached = call(block.endpoint, &block::Detach { client: SWAP_CLIENT });
+        let detached = call(block.own, &block::Detach { client: SWAP_CLIENT });
         said("detaching from block", detached);
         if let Some(running) = &block.running {
-            let unmap = vm::Unmap { space: running.space, address, pages: block::SEGMENT_PAGES };
+            let unmap = vm::Unmap { space: running.spawned.space, address, pages: block::SEGMENT_PAGES };
             said("unmapping the ring", call(self.vm, &unmap));
         }
         said("freeing the ring", call(self.vm, &vm::SegmentFree { id }));
@@ -311,7 +344,7 @@ impl Init {
 
     /// The role whose program has this space.
     pub fn service_in(&self, space: Space) -> Option<usize> {
-        self.services.iter().position(|s| s.running.as_ref().is_some_and(|r| r.space == space))
+        self.services.iter().position(|s| s.running.as_ref().is_some_and(|r| r.spawned.space == space))
     }
 
     /// The policy missed its deadline: another instance of it is started.
@@ -419,7 +452,7 @@ impl Init {
         }
         let Some(r) = self.replacement.take() else { return false };
         if let Some(old) = &r.old {
-            self.forget(old);
+            self.end_running(old);
         }
         let result = if ready {
             call(self.vm, &vm::PolicyHeld {}).map(|(held, pages)| proto::Replaced {
@@ -443,7 +476,7 @@ impl Init {
                 Some(s) => proto::Service {
                     role: server.role.to_string(),
                     image: s.image.clone(),
-                    space: s.running.as_ref().map_or(0, |r| r.space),
+                    space: s.running.as_ref().map_or(0, |r| r.spawned.space),
                     state: String::from(match s.state {
                         State::Running => "running",
                         State::Stopped => "stopped",

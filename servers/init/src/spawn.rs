@@ -16,7 +16,7 @@ use ebb_rt::client::{call, call_with};
 
 const PAGE: u64 = PAGE_SIZE as u64;
 /// Stack of a server, wired.
-const SERVER_STACK: u64 = 64 << 10;
+const SERVER_STACK: u64 = 32 << 10;
 /// Stack of a program.
 const PROGRAM_STACK: u64 = 256 << 10;
 /// Heap of a program: pageable, so only what it touches costs anything.

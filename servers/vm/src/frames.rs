@@ -16,6 +16,8 @@ pub struct Frames {
     free_head: u32,
     /// The accounting of free pages.
     pub gate: Gate,
+    /// Pages set aside for starting servers.
+    aside: u32,
     /// What is to be woken because of allocations and frees since it was last looked at.
     pub wake: Wake,
     /// The counters.
@@ -40,7 +42,7 @@ impl Frames {
             }
         }
         let gate = Gate::new(total, count, 0);
-        let mut frames = Frames { pages, free_head, gate, wake: Wake::default(), meter };
+        let mut frames = Frames { pages, free_head, gate, aside: 0, wake: Wake::default(), meter };
         frames.publish_thresholds();
         frames
     }
@@ -179,6 +181,28 @@ impl Frames {
                 (true, false) => self.meter.sub(counter, 1),
                 _ => {}
             }
+        }
+    }
+
+    /// Sets pages aside for starting servers.
+    pub fn set_aside(&mut self, pages: u32) {
+        self.aside = pages;
+        let wake = self.gate.set_aside(pages);
+        self.note(wake);
+        self.publish_thresholds();
+    }
+
+    /// A server has ended and given back so many pages: they are kept for the next, on top of what is set aside.
+    pub fn keep_for_restart(&mut self, pages: u32) {
+        let wake = self.gate.set_aside(self.aside + pages);
+        self.note(wake);
+        self.publish_thresholds();
+    }
+
+    /// A server was started: nothing more is kept than what is set aside.
+    pub fn restarted(&mut self) {
+        if self.gate.aside() != self.aside {
+            self.set_aside(self.aside);
         }
     }
 

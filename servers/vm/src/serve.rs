@@ -166,6 +166,10 @@ impl<M: Machine> Vm<M> {
                 let result = init.and_then(|()| self.donate_tables(op.space));
                 self.m.answer::<proto::DonateTables>(reply, result, &[]);
             }
+            Request::SetAside(op) => {
+                let result = init.map(|()| self.frames.set_aside(op.pages));
+                self.m.answer::<proto::SetAside>(reply, result, &[]);
+            }
             Request::TakeEvents(_) => {
                 let result = init.map(|()| self.take_happenings());
                 self.m.answer::<proto::TakeEvents>(reply, result, &[]);

@@ -115,7 +115,10 @@ impl<M: Machine> Vm<M> {
             kernel_frames: 0,
             faults: (0, 0),
         });
-        self.watch(id, task)?;
+        // Its exceptions have nobody to go to but the kernel.
+        self.m
+            .task_control(task, TaskOp::FaultEndpoint, self.endpoint.0 as u64, id as u64)
+            .map_err(from_sys)?;
         self.map_meter(id)
     }
 
@@ -186,6 +189,7 @@ impl<M: Machine> Vm<M> {
             return Err(Error::NotPermitted);
         }
         let space = self.spaces.remove(id).ok_or(Error::NotFound)?;
+        let free_before = self.frames.gate.free_count();
         self.forget_waiting(id);
         if self.policy.space() == id {
             self.policy_detach();
@@ -212,10 +216,13 @@ impl<M: Machine> Vm<M> {
         for region in space.map.iter() {
             self.drop_backing(region);
         }
-        if !self.pager.attached() {
-            for segment in core::mem::take(&mut self.pager_heaps) {
-                self.segment_drop(segment);
-            }
+        if space.protected {
+            // Before anybody who waits for memory is woken: the next instance must find what this one had.
+            self.frames.keep_for_restart(self.frames.gate.free_count().saturating_sub(free_before));
+        }
+        while let Some(at) = self.pager_heaps.iter().position(|k| k.space == id) {
+            let kept = self.pager_heaps.swap_remove(at);
+            self.segment_drop(kept.segment);
         }
         Ok(())
     }
@@ -260,6 +267,18 @@ impl<M: Machine> Vm<M> {
             space.kernel_frames += taken as u64;
         }
         if taken == 0 { Err(Error::NoMemory) } else { Ok(()) }
+    }
+
+    /// Makes `vm`'s own handle table larger.
+    pub fn more_handles(&mut self) -> Result<(), Error> {
+        let frame = self.kernel_frame(0)?;
+        match self.m.donate(self.own_task, Donation::Handles, &[Frame(frame)]) {
+            Ok(1) => Ok(()),
+            _ => {
+                self.frames.free(frame);
+                Err(Error::NoMemory)
+            }
+        }
     }
 
     /// Copies a handle of `vm`'s into a space; its table grows if it is full.
@@ -326,7 +345,11 @@ impl<M: Machine> Vm<M> {
         if notification != Handle::NONE {
             self.m.thread_control(thread, ThreadOp::Bind, notification.0 as u64).map_err(from_sys)?;
         }
-        self.m.thread_control(thread, ThreadOp::Start, 0).map_err(from_sys)
+        self.m.thread_control(thread, ThreadOp::Start, 0).map_err(from_sys)?;
+        if self.spaces.get(op.space).is_some_and(|s| s.protected) {
+            self.frames.restarted();
+        }
+        Ok(())
     }
 
     /// Makes an endpoint or a notification.

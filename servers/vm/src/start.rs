@@ -20,7 +20,7 @@ use ebb_sys::ipc::{self, Message, Received};
 use ebb_vm::frames::Frames;
 use ebb_vm::meter::Meter;
 use ebb_vm::object::Objects;
-use ebb_vm::page::Place;
+use ebb_vm::page::{NONE, Place};
 use ebb_vm::pager::{COMPLETION_BITS, Pager, RING_SEGMENT_PAGES};
 use ebb_vm::policy::Policy;
 use ebb_vm::segment::Module;
@@ -110,6 +110,7 @@ fn start(info: &'static StartInfo) -> Result<Vm<Kernel>, Error> {
         hand: 0,
         idle_laps: 0,
         scratch: Vec::with_capacity(MAX_DECISIONS),
+        entering: NONE,
     };
     vm.adopt_init(info.handle("init_task")?)?;
     let ring = vm.segment_new(RING_SEGMENT_PAGES)?;
@@ -142,7 +143,7 @@ fn serve(vm: &mut Vm<Kernel>) -> Result<core::convert::Infallible, Error> {
             ipc::timer(vm.notification, TIMER_BIT, due).map_err(ebb_rt::client::from_sys)?;
         }
         let received = match resolved.take() {
-            None => server::receive(vm.endpoint)?,
+            None => receive(vm)?,
             Some(r) => answer_and_receive(vm, r)?,
         };
         match received {
@@ -161,11 +162,21 @@ fn serve(vm: &mut Vm<Kernel>) -> Result<core::convert::Infallible, Error> {
     }
 }
 
+/// Receives; when the own handle table is full of callers that wait, it grows.
+fn receive(vm: &mut Vm<Kernel>) -> Result<Received, Error> {
+    loop {
+        match ipc::receive(vm.endpoint) {
+            Err(ebb_abi::Error::NoSlot) => vm.more_handles()?,
+            other => return other.map_err(ebb_rt::client::from_sys),
+        }
+    }
+}
+
 /// The usual end of a fault: mapping, answer and next receive in one trap.
 fn answer_and_receive(vm: &mut Vm<Kernel>, r: Resolved) -> Result<Received, Error> {
     let Some(task) = vm.spaces.get(r.space).map(|s| s.task) else {
         // It ended meanwhile, and its threads with it.
-        return server::receive(vm.endpoint);
+        return receive(vm);
     };
     let reply = r.reply.into_handle();
     match ipc::map_reply_receive(reply, vm.m.phys, task, r.op, vm.endpoint) {
@@ -174,7 +185,7 @@ fn answer_and_receive(vm: &mut Vm<Kernel>, r: Resolved) -> Result<Received, Erro
         Err(_) => {
             vm.finish_fault(r.space, Call::new(reply), r.op);
             vm.ring_pager();
-            server::receive(vm.endpoint)
+            receive(vm)
         }
     }
 }

@@ -1,2 +1,94 @@
 // SPDX-License-Identifier: BSD-2-Clause
-fn main() {}
+//! The shell: where a person, or a script, talks to the machine.
+//!
+//! It is one thread that waits for several things at once (keys, ends of programs, time) through the bits of its notification: [`wait`].
+//! What it understands is in the crate `ebb-script`; what it can do is in [`commands`]; every other name is a program.
+//!
+//! Three ways in: a person at the console; the text given with `--exec`, after which the machine is shut down with the status of the first command that
+//! failed; and `shell -c TEXT`, which runs a part of a script in the background.
+#![no_std]
+#![no_main]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+
+mod boot;
+mod commands;
+mod jobs;
+mod person;
+mod run;
+mod shell;
+mod wait;
+
+use alloc::string::String;
+use ebb_args::Failure;
+use ebb_rt::client::call;
+use ebb_rt::proto::Error;
+use ebb_rt::proto::init::{Script, Shutdown};
+use ebb_rt::{StartInfo, log, println};
+use shell::Shell;
+
+ebb_rt::program!(main);
+
+/// Largest status that the machine can end with; larger ones (a program that was killed: 137) become this one.
+const MAX_SHUTDOWN: u8 = 63;
+
+fn main(info: &'static StartInfo) -> u8 {
+    let mut shell = match Shell::new(info) {
+        Ok(shell) => shell,
+        Err(error) => {
+            println!("shell: cannot start: {error}");
+            return 1;
+        }
+    };
+    match info.args.as_slice() {
+        [flag, text] if flag == "-c" => shell.script(text),
+        [] => match prepared_script(&shell) {
+            Ok(Some(text)) => {
+                let status = shell.script(&text);
+                shutdown(&shell, status)
+            }
+            Ok(None) => shell.serve_person(),
+            Err(error) => {
+                println!("shell: cannot read the script: {error}");
+                shutdown(&shell, 1)
+            }
+        },
+        _ => {
+            println!("shell: usage: shell [-c TEXT]");
+            ebb_args::USAGE
+        }
+    }
+}
+
+/// Makes the machine ready and looks for the text given with `--exec`.
+fn prepared_script(shell: &Shell) -> Result<Option<String>, Error> {
+    boot::swap_disks(shell);
+    script(shell)
+}
+
+/// The text given with `--exec`, if there is one.
+fn script(shell: &Shell) -> Result<Option<String>, Error> {
+    let mut text = String::new();
+    loop {
+        match call(shell.init, &Script { from: text.len() as u64 }) {
+            Ok(piece) if piece.is_empty() => return Ok(Some(text)),
+            Ok(piece) => text.push_str(&piece),
+            Err(Error::NotFound) if text.is_empty() => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Ends the machine. Comes back only if that failed.
+fn shutdown(shell: &Shell, status: u8) -> u8 {
+    ebb_rt::console::flush();
+    if status > MAX_SHUTDOWN {
+        log!("status {status} becomes {MAX_SHUTDOWN}: the machine can report no larger one");
+    }
+    if let Err(error) = call(shell.init, &Shutdown { status: status.min(MAX_SHUTDOWN) }) {
+        println!("shell: {}", Failure::of("shutdown", error));
+        return 1;
+    }
+    status
+}

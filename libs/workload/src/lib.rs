@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Memory workloads that check what they read.
+//!
+//! A [`Workload`] owns pages of memory. Each touch reads or writes one of them; what a write leaves behind ([`stamp`]) says which page it is, how
+//! often it was written and by which seed, so a page that comes back from swap wrong, old, torn or swapped with another is noticed.
+//! Where the touches go is a [`pattern`] or a recorded reference string ([`trace`]). How long the ones that faulted took is
+//! kept in a [`histogram`].
+//!
+//! The library knows neither the system nor a clock: a program gives it memory and a [`Probe`]. So it runs, and is tested, on the host.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod histogram;
+pub mod pattern;
+pub mod random;
+pub mod stamp;
+pub mod trace;
+mod work;
+
+pub use histogram::Histogram;
+pub use pattern::{Pattern, Sequence};
+pub use random::Random;
+pub use stamp::Wrong;
+pub use work::{CHUNK_PAGES, CHUNK_TOTAL, Probe, Stats, WORDS, Workload};

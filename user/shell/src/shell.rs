@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The shell's state: whom it talks to, and what it waits for.
+
+use crate::jobs::Jobs;
+use alloc::collections::VecDeque;
+use ebb_rt::StartInfo;
+use ebb_rt::abi::Handle;
+use ebb_rt::client::call_with;
+use ebb_rt::proto::Error;
+use ebb_rt::proto::init::Watch;
+use ebb_rt::start::Given;
+
+/// The shell.
+pub struct Shell {
+    pub vm: Handle,
+    pub init: Handle,
+    pub console: Handle,
+    pub block: Handle,
+    pub swap_pager: Handle,
+    pub pageout: Handle,
+    pub notification: Handle,
+    /// Cycles of the time-stamp counter a second.
+    pub hz: u64,
+    /// Whether a person is at the console: then keys are read while commands run.
+    pub person: bool,
+    /// Keys that came while a command ran, for the next line.
+    pub typed: VecDeque<u8>,
+    /// Control-C was typed and nobody has acted on it yet.
+    pub interrupted: bool,
+    pub jobs: Jobs,
+}
+
+/// Status of a command that Control-C ended (128 + `SIGINT`).
+pub const INTERRUPTED: u8 = 130;
+
+impl Shell {
+    pub fn new(info: &StartInfo) -> Result<Shell, Error> {
+        let notification = info.handle("notification")?;
+        let init = info.handle("init")?;
+        call_with(init, &Watch {}, &[notification])?;
+        Ok(Shell {
+            vm: info.handle("vm")?,
+            init,
+            console: info.handle("console")?,
+            block: info.handle("block")?,
+            swap_pager: info.handle("swap-pager")?,
+            pageout: info.handle("pageout")?,
+            notification,
+            hz: info.tsc_hz.max(1),
+            person: false,
+            typed: VecDeque::new(),
+            interrupted: false,
+            jobs: Jobs::default(),
+        })
+    }
+
+    /// Runs a script to its end, background commands included. The status of the first command that failed, else 0.
+    pub fn script(&mut self, text: &str) -> u8 {
+        let status = self.run_text(text);
+        let later = self.wait_for_jobs();
+        if status != 0 { status } else { later }
+    }
+}
