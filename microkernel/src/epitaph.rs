@@ -89,7 +89,7 @@ pub fn fail_on_purpose(how: Fail) -> ! {
         Fail::Assertion => assert!(core::hint::black_box(false), "failed on purpose"),
         // SAFETY: the first page is mapped in no address space: the read faults.
         Fail::Fault => unsafe {
-            core::hint::black_box((8 as *const u64).read_volatile());
+            core::hint::black_box((0x48 as *const u64).read_volatile());
         },
         // SAFETY: text is not writable: the write faults.
         Fail::Text => unsafe { (fail_on_purpose as *mut u64).write_volatile(0) },
