@@ -137,7 +137,7 @@ pub fn main(options: &Options) -> Result<u8> {
     };
     let prepared = Prepared::new(&run, &built)?;
     let mut progress = Progress::new("bench");
-    progress.tell("the machine measures; under -icount the firmware alone takes half a minute");
+    progress.tell("the machine measures");
     let Outcome { end, console, log, .. } = prepared.capture()?;
     drop(progress);
     let out = String::from_utf8_lossy(&console.machine);
