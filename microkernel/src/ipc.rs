@@ -240,7 +240,6 @@ fn receive_from(
         match deliver(sender, current) {
             Ok(()) => {
                 endpoint.senders.pop(sender);
-                sender.endpoint.set(None);
                 RECEIVED_MESSAGE
             }
             Err(error) => error as u64,
@@ -270,13 +269,13 @@ fn wait(t: Ref<Thread>, endpoint: Option<Ref<Endpoint>>) {
     }
 }
 
-/// A thread that sends or receives leaves the queue that it is in, if any.
+/// A thread that sends or receives leaves the queue that it is in, if any. In other states it is in none, whatever
+/// `endpoint` still says.
 pub fn leave_queue(t: Ref<Thread>) {
-    if let Some(endpoint) = t.endpoint.take() {
-        match t.state.get() {
-            State::Sending => endpoint.senders.remove(t),
-            _ => endpoint.receivers.remove(t),
-        }
+    match (t.state.get(), t.endpoint.get()) {
+        (State::Sending, Some(endpoint)) => endpoint.senders.remove(t),
+        (State::Receiving, Some(endpoint)) => endpoint.receivers.remove(t),
+        _ => {}
     }
 }
 

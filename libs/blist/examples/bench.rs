@@ -2,7 +2,7 @@
 //! Fixed workloads for contiguous-block allocators, timed on the host:
 //!
 //! ```text
-//! bench first-fit|next-fit seq LOG2N COUNT | steady LOG2N PCT | cluster LOG2N PCT | frag LOG2N PARITY | mem LOG2N | range LOG2N
+//! bench first-fit|next-fit|best-fit seq LOG2N COUNT | steady LOG2N PCT | cluster LOG2N PCT | frag LOG2N PARITY | mem LOG2N | range LOG2N
 //! ```
 //!
 //! One line a phase: `allocator,workload,log2n,arg,phase,ops,mean_ns,trimmed_mean_ns,p50,p99,p999,max,fails,digest`.
@@ -139,8 +139,8 @@ struct Bench {
     rng: u64,
     digest: u64,
     list: Blist,
-    /// Allocations that stand: (first block, blocks).
-    live: Vec<(u64, u32)>,
+    /// Allocations that stand: first block << 8 | blocks.
+    live: Vec<u64>,
     used: u64,
     alloc: Hist,
     free: Hist,
@@ -228,7 +228,8 @@ impl Bench {
 
     fn free_random(&mut self, timed: bool) {
         let i = (self.next() % self.live.len() as u64) as usize;
-        let (block, count) = self.live.swap_remove(i);
+        let live = self.live.swap_remove(i);
+        let (block, count) = (live >> 8, live as u32 & 0xff);
         self.used -= u64::from(count);
         let start = if timed { tick() } else { 0 };
         self.give_back(block, count);
@@ -252,7 +253,7 @@ impl Bench {
         self.hash(got);
         match got {
             Some(block) => {
-                self.live.push((block, size));
+                self.live.push(block << 8 | u64::from(size));
                 self.used += u64::from(size);
             }
             None => self.free_random(timed),
@@ -276,7 +277,7 @@ impl Bench {
             match got {
                 Some(block) => {
                     failures = 0;
-                    self.live.push((block, size));
+                    self.live.push(block << 8 | u64::from(size));
                     self.used += u64::from(size);
                 }
                 None => failures += 1,
@@ -315,7 +316,7 @@ impl Bench {
             self.hash(got.map(|(block, _)| block));
             match got {
                 Some((block, count)) => {
-                    self.live.push((block, count));
+                    self.live.push(block << 8 | u64::from(count));
                     self.used += u64::from(count);
                     blocks += u64::from(count);
                 }
@@ -447,6 +448,7 @@ fn run() -> Option<()> {
     let (name, placement) = match args.first()?.as_str() {
         "first-fit" => ("ebb-first-fit", Placement::FirstFit),
         "next-fit" => ("ebb-next-fit", Placement::NextFit),
+        "best-fit" => ("ebb-best-fit", Placement::BestFit),
         _ => return None,
     };
     let log2n = args.get(2)?.parse().ok().filter(|n| (6..=34).contains(n))?;
@@ -488,7 +490,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     eprintln!(
-        "usage: bench first-fit|next-fit seq LOG2N COUNT | steady LOG2N PCT | cluster LOG2N PCT | frag LOG2N 0|1 | mem LOG2N | range LOG2N"
+        "usage: bench first-fit|next-fit|best-fit seq LOG2N COUNT | steady LOG2N PCT | cluster LOG2N PCT | frag LOG2N 0|1 | mem LOG2N | range LOG2N"
     );
     ExitCode::from(2)
 }

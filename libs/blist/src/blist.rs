@@ -4,21 +4,27 @@
 use alloc::vec::Vec;
 
 use crate::lanes::{self, UNIFORM};
-use crate::shape::{LEAF_BLOCKS, RADIX, Shape};
+use crate::shape::{LEAF_BLOCKS, NODE_WORDS, RADIX, Shape};
 use crate::{Error, word};
 
 /// Largest number of blocks that one allocation takes (SWP-243; the original: 32).
 pub const MAX_ALLOC: u32 = 64;
 
-/// Where an allocation begins to look (SWP-W47).
+/// Which of the runs that are long enough an allocation takes (SWP-W47).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Placement {
-    /// Always the lowest run that is long enough: least fragmentation (SWP-250).
+    /// Always the lowest (SWP-250).
     FirstFit,
-    /// The next run at or above the cursor, which stands behind the last allocation, and after the end the
-    /// lowest run: streams of page-outs lie together on the device.
-    #[default]
+    /// The first at or above the cursor, which stands behind the last allocation, and past the end the lowest:
+    /// streams of page-outs lie together on the device.
     NextFit,
+    /// Downwards from the root always the lowest child whose longest run is exactly long enough, else the lowest
+    /// whose longest run is longer; in the leaf so found a run of exactly that length, else one at a multiple
+    /// of the length (rounded up to a power of two), else the lowest. And
+    /// [`alloc_range`](Blist::alloc_range) takes as much as there is together anywhere, up to the maximum: one
+    /// long transfer costs less than two. So long runs last longest; `BENCH.md` has the figures.
+    #[default]
+    BestFit,
 }
 
 /// Allocator of contiguous runs among `len` numbered blocks; see the [crate's page](crate).
@@ -39,6 +45,9 @@ pub struct Blist<S = Vec<u64>> {
     /// Block behind the last allocation; below `len`.
     pub(crate) cursor: u64,
     pub(crate) placement: Placement,
+    /// The node of level 0 that was settled last, if nothing above it has become uniform since; or
+    /// `usize::MAX`. What is near is used together.
+    pub(crate) settled: usize,
     /// Records looked at, for the tests of SWP-274 to SWP-277.
     #[cfg(test)]
     pub(crate) visits: core::cell::Cell<u64>,
@@ -82,19 +91,16 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
             free: 0,
             cursor: 0,
             placement: Placement::default(),
+            settled: usize::MAX,
             #[cfg(test)]
             visits: Default::default(),
         }
     }
 
-    /// Blocks of the list, free or not.
+    /// Blocks of the list, free or not; at least one.
+    #[expect(clippy::len_without_is_empty, reason = "no list is empty")]
     pub fn len(&self) -> u64 {
         self.shape.blocks
-    }
-
-    /// Whether no block is free. (There is no list without blocks.)
-    pub fn is_empty(&self) -> bool {
-        self.free == 0
     }
 
     /// Blocks that are free now.
@@ -169,7 +175,7 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
     }
 
     /// Entry `x` of `level`, flag and all: of leaf `x` at level 0, above that of node `x` of the level below.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn entry(&self, level: usize, x: usize) -> u8 {
         if level == self.shape.levels {
             return self.top;
@@ -178,7 +184,7 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
         (self.words()[at] >> (x % 8 * 8)) as u8
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn set_entry(&mut self, level: usize, x: usize, value: u8) {
         if level == self.shape.levels {
             self.top = value;
@@ -218,7 +224,11 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
     fn peek_next(&self, leaf: usize) -> u64 {
         let next = leaf + 1;
         // A sibling shares the settled path.
-        if next % RADIX == 0 || next >= self.shape.leaves { self.peek(next) } else { self.words()[next] }
+        if next.is_multiple_of(RADIX) || next >= self.shape.leaves {
+            self.peek(next)
+        } else {
+            self.words()[next]
+        }
     }
 
     /// Hint of a settled leaf that holds `bits`: its longest run, and a run that goes on in the next leaf counts
@@ -236,9 +246,10 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
 
     /// Length of the run of settled leaf `leaf` around its set bits `start .. start + count`: (bits before
     /// `start`, bits from there on, those in the next leaf included).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn run_around(&self, leaf: usize, bits: u64, start: u32) -> (u32, u32) {
-        let before = if start == 0 { 0 } else { word::tail(bits << (64 - start)) };
+        // In two steps, since 64 is no shift.
+        let before = word::tail(bits << 1 << (63 - start));
         let mut from = word::head(bits >> start);
         if start + from == 64 {
             from += word::head(self.peek_next(leaf));
@@ -247,6 +258,7 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
     }
 
     /// Writes out what a uniform entry stood for, one level down.
+    #[cold]
     pub(crate) fn expand(&mut self, level: usize, x: usize) {
         let entry = self.entry(level, x);
         if level == 0 || entry & UNIFORM == 0 {
@@ -266,20 +278,83 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
     }
 
     /// Makes sure that nothing stored on the way from the root to `leaf` is stale.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn settle(&mut self, leaf: usize) {
+        if leaf / RADIX == self.settled {
+            return;
+        }
+        let words = self.store.as_ref();
+        let mut entries = self.top;
+        let mut x = leaf;
+        // All levels are looked at without a branch: mostly none is uniform.
+        for &base in &self.shape.levels()[1..] {
+            x /= RADIX;
+            entries |= (words[base + x / RADIX * NODE_WORDS + 1 + x / 8 % 2] >> (x % 8 * 8)) as u8;
+        }
+        if entries & UNIFORM != 0 {
+            self.settle_uniform(leaf);
+        }
+        self.settled = leaf / RADIX;
+    }
+
+    #[cold]
+    fn settle_uniform(&mut self, leaf: usize) {
         for level in (1..=self.shape.levels).rev() {
             self.expand(level, leaf >> (4 * level));
         }
     }
 
-    /// Sets the hint of a settled leaf and corrects those above it, as far up as they change.
-    #[inline]
-    pub(crate) fn set_hint(&mut self, leaf: usize, hint: u8) {
-        let (mut x, mut hint) = (leaf, hint);
+    /// Adds `delta` (two's complement) to the number of free blocks of every node above `leaf` and of the list.
+    #[inline(always)]
+    pub(crate) fn count(&mut self, leaf: usize, delta: u64) {
+        self.free = self.free.wrapping_add(delta);
+        let words = self.store.as_mut();
+        let mut node = leaf;
+        for &base in self.shape.levels() {
+            #[cfg(test)]
+            self.visits.set(self.visits.get() + 1);
+            node /= RADIX;
+            let free = &mut words[base + node * NODE_WORDS];
+            *free = free.wrapping_add(delta);
+        }
+    }
+
+    /// Raises the hint of a settled leaf, and those above it, to at least `hint`.
+    #[inline(always)]
+    pub(crate) fn raise_hint(&mut self, leaf: usize, hint: u8) {
+        let mut x = leaf;
         for level in 0..=self.shape.levels {
+            if hint <= self.entry(level, x) {
+                return;
+            }
+            self.set_entry(level, x, hint);
+            x /= RADIX;
+        }
+    }
+
+    /// Gives a settled leaf its new hint, and corrects those above it as far up as they change.
+    #[inline(always)]
+    pub(crate) fn set_hint(&mut self, leaf: usize, hint: u8) {
+        let old = self.entry(0, leaf);
+        self.set_entry(0, leaf, hint);
+        let above = self.entry(1, leaf / RADIX);
+        // Mostly a sibling is at least as large and nothing above changes, the less if old == hint.
+        if hint != above && (hint > above || old == above) {
+            self.rise(leaf / RADIX, hint);
+        }
+    }
+
+    /// Entry `x` of level 1 must change: a child of its node grew beyond it to `hint`, or its largest child
+    /// shrank to that.
+    #[inline(never)]
+    fn rise(&mut self, x: usize, hint: u8) {
+        let (mut x, mut hint) = (x, hint);
+        for level in 1..=self.shape.levels {
             let old = self.entry(level, x);
-            if old == hint {
+            if hint < old {
+                hint = lanes::max(self.lanes(level - 1, x));
+            }
+            if hint == old {
                 return;
             }
             self.set_entry(level, x, hint);
@@ -288,37 +363,23 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
             }
             x /= RADIX;
             let above = self.entry(level + 1, x);
-            hint = if hint >= above {
-                hint
-            } else if old < above {
+            if hint < above && old < above {
                 return;
-            } else {
-                // The largest child shrank: only now must its siblings be asked.
-                lanes::max(self.lanes(level, x))
-            };
-        }
-    }
-
-    /// Corrects the hint of `leaf` after the head of the next leaf has changed.
-    pub(crate) fn refresh(&mut self, leaf: usize) {
-        // In a uniform subtree the hints are 0 or 64 whatever follows it.
-        if self.uniform_above(leaf).is_none() {
-            let bits = self.words()[leaf];
-            if bits >> 63 == 1 {
-                self.set_hint(leaf, self.leaf_hint(leaf, bits));
             }
         }
     }
 
-    /// Adds `delta` (two's complement) to the number of free blocks of each node above `leaf` and of the list.
-    #[inline]
-    pub(crate) fn count(&mut self, leaf: usize, delta: u64) {
-        self.free = self.free.wrapping_add(delta);
-        for level in 0..self.shape.levels {
-            self.visit();
-            let at = self.shape.node(level, leaf >> (4 * (level + 1)));
-            let free = &mut self.words_mut()[at];
-            *free = free.wrapping_add(delta);
+    /// Corrects the hint of the leaf before settled leaf `leaf`, whose head has just changed.
+    #[inline(always)]
+    pub(crate) fn refresh_before(&mut self, leaf: usize) {
+        let Some(before) = leaf.checked_sub(1) else { return };
+        // A sibling shares the settled path. In a uniform subtree hints are 0 or 64 whatever follows it.
+        if leaf.is_multiple_of(RADIX) && self.uniform_above(before).is_some() {
+            return;
+        }
+        let bits = self.words()[before];
+        if bits >> 63 == 1 && bits != u64::MAX {
+            self.set_hint(before, self.leaf_hint(before, bits));
         }
     }
 }

@@ -24,29 +24,35 @@ const fn at_least(word: u64, min: u32) -> u64 {
     ((word & !HIGH) + splat(0x80 - min as u8)) & HIGH
 }
 
+/// The lowest lane that [`at_least`] marked in one of the two words.
+#[inline]
+fn lowest(low: u64, high: u64) -> Option<usize> {
+    // Selected, not branched: which half it is in is any guess.
+    let (word, base) = if low != 0 { (low, 0) } else { (high, 8) };
+    (word != 0).then(|| base + word.trailing_zeros() as usize / 8)
+}
+
 /// Lowest lane whose hint is at least `min` (1 to 64).
 #[inline]
 pub(crate) fn first(lanes: [u64; 2], min: u32) -> Option<usize> {
-    let low = at_least(lanes[0], min);
-    if low != 0 {
-        return Some(low.trailing_zeros() as usize / 8);
-    }
-    let high = at_least(lanes[1], min);
-    (high != 0).then(|| 8 + high.trailing_zeros() as usize / 8)
+    lowest(at_least(lanes[0], min), at_least(lanes[1], min))
 }
 
 /// Lowest lane above lane `after` whose hint is at least `min` (1 to 64).
 #[inline]
 pub(crate) fn first_after(lanes: [u64; 2], min: u32, after: usize) -> Option<usize> {
     debug_assert!(after < RADIX);
-    let above = |n: usize| u64::MAX.checked_shl(8 * (n as u32 + 1)).unwrap_or(0);
-    let (low, high) = if after < 8 { (above(after), u64::MAX) } else { (0, above(after - 8)) };
-    let low = at_least(lanes[0], min) & low;
-    if low != 0 {
-        return Some(low.trailing_zeros() as usize / 8);
-    }
-    let high = at_least(lanes[1], min) & high;
-    (high != 0).then(|| 8 + high.trailing_zeros() as usize / 8)
+    let above = |n: usize| u64::MAX << 8 << (n % 8 * 8);
+    let (low, high) = if after < 8 { (above(after), u64::MAX) } else { (0, above(after)) };
+    lowest(at_least(lanes[0], min) & low, at_least(lanes[1], min) & high)
+}
+
+/// Lowest lane whose hint is exactly `hint` (1 to 64).
+#[inline]
+pub(crate) fn first_equal(lanes: [u64; 2], hint: u32) -> Option<usize> {
+    // Adding 127 to a lane sets its high bit unless the lane is zero.
+    let equal = |word: u64| !(((word & !HIGH) ^ splat(hint as u8)) + splat(0x7f)) & HIGH;
+    lowest(equal(lanes[0]), equal(lanes[1]))
 }
 
 /// Lane by lane the larger of two words whose flags are clear.
@@ -76,6 +82,8 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config::with_cases(if cfg!(miri) { 9 } else { 2000 }))]
+
         /// SWP-241, SWP-260: the sixteen children of a node, searched and folded at once.
         #[test]
         fn lanes_agree_with_a_loop(hints in proptest::array::uniform16(0u8..=64), flags: u16, min in 1u32..=64, after in 0usize..16) {
@@ -88,6 +96,7 @@ mod tests {
             let packed = pack(lanes);
             let fits = |i: &usize| u32::from(hints[*i]) >= min;
             assert_eq!(first(packed, min), (0..16).find(fits));
+            assert_eq!(first_equal(packed, min), hints.iter().position(|&h| u32::from(h) == min));
             assert_eq!(first_after(packed, min, after), (after + 1..16).find(fits));
             assert_eq!(max(packed), *hints.iter().max().unwrap());
         }

@@ -27,22 +27,17 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
     #[inline]
     pub fn free(&mut self, start: u64, count: u64) -> Result<(), Error> {
         let end = start.checked_add(count).filter(|&end| end <= self.len()).ok_or(Error::OutOfRange)?;
-        let bit = start % LEAF_BLOCKS;
         if count == 0 {
             return Ok(());
         }
-        if bit + count > LEAF_BLOCKS {
-            return self.free_long(start..end);
-        }
         let leaf = (start / LEAF_BLOCKS) as usize;
-        let mask = word::mask(bit as u32, count as u32);
-        self.settle(leaf);
-        let twice = self.words()[leaf] & mask;
-        if twice != 0 {
-            let block = leaf as u64 * LEAF_BLOCKS + u64::from(twice.trailing_zeros());
-            return Err(Error::DoubleFree { block });
+        let bit = (start % LEAF_BLOCKS) as u32;
+        if u64::from(bit) + count > LEAF_BLOCKS {
+            return self.free_across(start..end);
         }
-        self.release(leaf, mask);
+        self.settle(leaf);
+        self.refuse_free(leaf, bit, count as u32)?;
+        self.release(leaf, bit, count as u32);
         Ok(())
     }
 
@@ -53,7 +48,7 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
     /// Source: `blist_fill` (SWP-267).
     pub fn fill(&mut self, start: u64, count: u64) -> Result<u64, Error> {
         let end = start.checked_add(count).ok_or(Error::OutOfRange)?.min(self.len());
-        if start >= end || self.is_empty() {
+        if start >= end || self.free == 0 {
             return Ok(0);
         }
         Ok(self.paint(start..end, Paint::Allocated))
@@ -65,30 +60,51 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
         if start < end { self.count_free(self.shape.levels, 0, &(start..end)) } else { 0 }
     }
 
-    /// Marks allocated blocks of a settled leaf free; `mask` is one run of bits.
-    #[inline]
-    fn release(&mut self, leaf: usize, mask: u64) {
-        let bits = self.words()[leaf] | mask;
+    /// Marks `count` allocated blocks from `bit` of a settled leaf on free.
+    #[inline(always)]
+    fn release(&mut self, leaf: usize, bit: u32, count: u32) {
+        let bits = self.words()[leaf] | word::mask(bit, count);
         self.words_mut()[leaf] = bits;
-        self.count(leaf, u64::from(mask.count_ones()));
-        let start = mask.trailing_zeros();
-        let (before, from) = self.run_around(leaf, bits, start);
+        let (before, from) = self.run_around(leaf, bits, bit);
         // Freeing makes one run longer and leaves the others alone: nothing has to be searched.
-        let run = (before + from).min(MAX_ALLOC) as u8;
-        if run > self.entry(0, leaf) {
-            self.set_hint(leaf, run);
-        }
-        if before == start && leaf > 0 {
-            self.refresh(leaf - 1);
+        self.raise_hint(leaf, (before + from).min(MAX_ALLOC) as u8);
+        self.count(leaf, u64::from(count));
+        if before == bit {
+            self.refresh_before(leaf);
         }
     }
 
-    fn free_long(&mut self, range: Range<u64>) -> Result<(), Error> {
-        if let Some(block) = self.first_free(self.shape.levels, 0, &range) {
+    /// Frees a range of more than one leaf.
+    #[inline(never)]
+    fn free_across(&mut self, range: Range<u64>) -> Result<(), Error> {
+        let leaf = (range.start / LEAF_BLOCKS) as usize;
+        let bit = (range.start % LEAF_BLOCKS) as u32;
+        let next = self.under(0, leaf + 1);
+        if range.end <= next.end {
+            // Whatever one allocation gave fits two leaves.
+            let (here, there) = (LEAF_BLOCKS as u32 - bit, (range.end - next.start) as u32);
+            self.settle(leaf);
+            self.settle(leaf + 1);
+            self.refuse_free(leaf, bit, here)?;
+            self.refuse_free(leaf + 1, 0, there)?;
+            self.release(leaf, bit, here);
+            self.release(leaf + 1, 0, there);
+        } else if let Some(block) = self.first_free(self.shape.levels, 0, &range) {
             return Err(Error::DoubleFree { block });
+        } else {
+            self.paint(range, Paint::Free);
         }
-        self.paint(range, Paint::Free);
         Ok(())
+    }
+
+    /// An error if one of `count` blocks from `bit` of a settled leaf on is free.
+    #[inline(always)]
+    fn refuse_free(&self, leaf: usize, bit: u32, count: u32) -> Result<(), Error> {
+        let twice = self.words()[leaf] & word::mask(bit, count);
+        if twice == 0 {
+            return Ok(());
+        }
+        Err(Error::DoubleFree { block: leaf as u64 * LEAF_BLOCKS + u64::from(twice.trailing_zeros()) })
     }
 
     /// Gives all of a range within the list one state; returns how many blocks changed theirs.
@@ -97,13 +113,12 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
         // Past the end all is allocated for ever, so the last node may be covered whole too.
         let past = if paint == Paint::Allocated && range.end == self.len() { u64::MAX } else { range.end };
         let changed = self.paint_entry(self.shape.levels, 0, &(range.start..past), paint);
+        self.settled = usize::MAX;
         self.free = match paint {
             Paint::Free => self.free + changed,
             Paint::Allocated => self.free - changed,
         };
-        if first > 0 {
-            self.refresh(first - 1);
-        }
+        self.refresh_before(first);
         changed
     }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Allocation: finding a run and taking it.
 //!
-//! Because every hint is exact, a search never goes down a wrong way: one node a level, and a request that
+//! Because every hint is exact, a search never goes down a wrong way: one node a level; and a request that
 //! cannot be met is known at the root.
 
 use crate::blist::{Blist, MAX_ALLOC, Placement};
-use crate::lanes;
+use crate::lanes::{self, UNIFORM};
 use crate::shape::{LEAF_BLOCKS, RADIX};
 use crate::{Error, word};
 
@@ -25,9 +25,10 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
         self.try_alloc_range(count, count).map(|(start, _)| start)
     }
 
-    /// Allocates between `min` and `max` contiguous blocks: the run that [`alloc`](Blist::alloc) would find
-    /// for `min`, as much of it as `max` permits. `min` is 1 to [`MAX_ALLOC`], `max` at least `min`; what
-    /// exceeds [`MAX_ALLOC`] is not used. Returns the first block and how many.
+    /// Allocates between `min` and `max` contiguous blocks; `min` is 1 to [`MAX_ALLOC`], `max` at least `min`,
+    /// and what exceeds [`MAX_ALLOC`] is not used. It takes the run that [`alloc`](Blist::alloc) would take for
+    /// `min`, as much of it as `max` permits; under [`Placement::BestFit`] the one for as many blocks as there
+    /// are together anywhere, up to `max`. Returns the first block and how many.
     #[inline]
     pub fn alloc_range(&mut self, min: u32, max: u32) -> Option<(u64, u32)> {
         self.try_alloc_range(min, max).ok()
@@ -45,16 +46,18 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
         if min > self.largest_hint() {
             return Err(Error::NoSpace);
         }
-        let found = match self.placement {
-            Placement::FirstFit => None,
-            Placement::NextFit => self.find_after(self.cursor, min),
+        let max = max.min(MAX_ALLOC);
+        let (found, count) = match self.placement {
+            Placement::FirstFit => (self.find_first(min), min),
+            Placement::NextFit => (self.find_after(self.cursor, min), min),
+            Placement::BestFit => {
+                let count = max.min(self.largest_hint());
+                (self.find_first(count), count)
+            }
         };
-        let (leaf, bit) = found.or_else(|| self.find_first(min)).ok_or(Error::NoSpace)?;
-        let count = if min == max {
-            min
-        } else {
-            self.run_around(leaf, self.words()[leaf], bit).1.min(max).min(MAX_ALLOC)
-        };
+        let (leaf, bit) = found.ok_or(Error::NoSpace)?;
+        let count =
+            if count == max { max } else { self.run_around(leaf, self.words()[leaf], bit).1.min(max) };
         self.take(leaf, bit, count);
         let start = leaf as u64 * LEAF_BLOCKS + u64::from(bit);
         let end = start + u64::from(count);
@@ -62,13 +65,13 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
         Ok((start, count))
     }
 
-    /// The lowest run of `count` blocks, as (leaf, bit), the path to its leaf settled.
+    /// The run of `count` blocks to take if it may be anywhere, as (leaf, bit), the path to its leaf settled.
     fn find_first(&mut self, count: u32) -> Option<(usize, u32)> {
         let leaf = self.descend(self.shape.levels, 0, count)?;
         self.find_in_leaf(leaf, u64::MAX, count)
     }
 
-    /// The lowest run of `count` blocks that begins at or above block `from`.
+    /// The lowest run of `count` blocks that begins at or above block `from`, else the lowest of all.
     fn find_after(&mut self, from: u64, count: u32) -> Option<(usize, u32)> {
         let leaf = (from / LEAF_BLOCKS) as usize;
         self.settle(leaf);
@@ -88,28 +91,39 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
             }
             x = node;
         }
-        None
+        self.find_first(count)
     }
 
-    /// The lowest leaf below entry `x` of `level` in which a run of `count` begins, its path settled. The
-    /// entry promises one.
+    /// The leaf to take below entry `x` of `level`, its path settled; the entry promises a run of `count`.
     #[inline]
     fn descend(&mut self, level: usize, x: usize, count: u32) -> Option<usize> {
         let mut x = x;
         for level in (1..=level).rev() {
             self.visit();
-            self.expand(level, x);
-            x = x * RADIX + lanes::first(self.lanes(level - 1, x), count)?;
+            if self.entry(level, x) & UNIFORM != 0 {
+                self.expand(level, x);
+            }
+            let lanes = self.lanes(level - 1, x);
+            let exact = match self.placement {
+                Placement::BestFit => lanes::first_equal(lanes, count),
+                Placement::FirstFit | Placement::NextFit => None,
+            };
+            x = x * RADIX + exact.or_else(|| lanes::first(lanes, count))?;
         }
         Some(x)
     }
 
-    /// The lowest run of `count` that begins in the leaf at a bit of `within` (all bits from one on).
-    #[inline]
+    /// The run of `count` to take in a settled leaf, of those that begin at a bit of `within` (all bits from
+    /// one on).
+    #[inline(always)]
     fn find_in_leaf(&self, leaf: usize, within: u64, count: u32) -> Option<(usize, u32)> {
         self.visit();
         let bits = self.words()[leaf] & within;
-        if let Some(bit) = word::find_run(bits, count) {
+        let bit = match self.placement {
+            Placement::BestFit => word::find_best_run(bits, count),
+            Placement::FirstFit | Placement::NextFit => word::find_run(bits, count),
+        };
+        if let Some(bit) = bit {
             return Some((leaf, bit));
         }
         // Only the run that goes on in the next leaf is left, and that lies above all others.
@@ -123,23 +137,23 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
     fn take(&mut self, leaf: usize, bit: u32, count: u32) {
         let here = count.min(64 - bit);
         // This leaf first: then the next one's head no longer concerns it.
-        self.clear(leaf, word::mask(bit, here));
+        self.clear(leaf, bit, here);
         if here < count {
             self.settle(leaf + 1);
-            self.clear(leaf + 1, word::mask(0, count - here));
+            self.clear(leaf + 1, 0, count - here);
         }
     }
 
-    /// Marks free blocks of a settled leaf allocated; `mask` is not empty.
-    #[inline]
-    pub(crate) fn clear(&mut self, leaf: usize, mask: u64) {
+    /// Marks `count` free blocks from `bit` of a settled leaf on allocated.
+    #[inline(always)]
+    fn clear(&mut self, leaf: usize, bit: u32, count: u32) {
         let old = self.words()[leaf];
-        let new = old & !mask;
+        let new = old & !word::mask(bit, count);
         self.words_mut()[leaf] = new;
-        self.count(leaf, (mask.count_ones() as u64).wrapping_neg());
+        self.count(leaf, u64::from(count).wrapping_neg());
         self.set_hint(leaf, self.leaf_hint(leaf, new));
-        if word::head(old) > word::head(new) && leaf > 0 {
-            self.refresh(leaf - 1);
+        if word::head(old) > bit {
+            self.refresh_before(leaf);
         }
     }
 }

@@ -4,7 +4,7 @@
 //! First one word a leaf, then the nodes of level 0 (each above sixteen leaves), of level 1 (above sixteen
 //! nodes of level 0), and so on to the single root node. Only what covers existing blocks is stored.
 
-use crate::Error;
+use crate::{Blist, Error};
 
 /// Children of a node (SWP-241).
 pub const RADIX: usize = 16;
@@ -61,15 +61,16 @@ impl Shape {
         self.offset[level] + node * NODE_WORDS
     }
 
+    /// First words of the levels' nodes, from the leaves up.
+    #[inline]
+    pub(crate) fn levels(&self) -> &[usize] {
+        &self.offset[..self.levels]
+    }
+
     /// Blocks that an entry of `level` stands for: a leaf at level 0, sixteen times as many each level up.
     #[inline]
     pub(crate) const fn span(&self, level: usize) -> u64 {
         LEAF_BLOCKS << (4 * level)
-    }
-
-    /// Entries of `level` that stand for at least one existing block.
-    pub(crate) const fn entries(&self, level: usize) -> usize {
-        self.blocks.div_ceil(self.span(level)) as usize
     }
 }
 
@@ -80,6 +81,17 @@ impl Shape {
 pub const fn words_needed(blocks: u64) -> Result<usize, Error> {
     match Shape::new(blocks) {
         Ok(shape) => Ok(shape.words),
+        Err(e) => Err(e),
+    }
+}
+
+/// Bytes of memory that a list of `blocks` blocks takes, all included: to be asked for before
+/// [`Blist::new`](crate::Blist::new) is called.
+///
+/// Errors: [`Error::NoBlocks`], [`Error::TooManyBlocks`].
+pub const fn bytes_needed(blocks: u64) -> Result<usize, Error> {
+    match words_needed(blocks) {
+        Ok(words) => Ok(words * size_of::<u64>() + size_of::<Blist>()),
         Err(e) => Err(e),
     }
 }

@@ -27,39 +27,50 @@ pub(crate) fn find_run(word: u64, count: u32) -> Option<u32> {
     (x != 0).then(|| x.trailing_zeros())
 }
 
+/// Position where `count` (1 to 64) set bits do least harm to the runs of the word: a run that is no longer in
+/// this word; else where a block of the next power of two is aligned; else the lowest. The lowest of each kind.
+#[inline]
+pub(crate) fn find_best_run(word: u64, count: u32) -> Option<u32> {
+    let fits = starts(word, count);
+    // No set bit before it, none after: in two steps, since 64 is no shift.
+    let exact = fits & !(word << 1) & !(word >> 1 >> (count - 1));
+    let aligned = fits & ALIGNED[count.next_power_of_two().trailing_zeros() as usize];
+    let best = if exact != 0 {
+        exact
+    } else if aligned != 0 {
+        aligned
+    } else {
+        fits
+    };
+    (best != 0).then(|| best.trailing_zeros())
+}
+
+/// The multiples of 1, 2, 4, ... 64 as bits.
+const ALIGNED: [u64; 7] =
+    [u64::MAX, u64::MAX / 3, u64::MAX / 15, u64::MAX / 255, u64::MAX / 0xffff, u64::MAX / 0xffff_ffff, 1];
+
 /// Length of the longest run of set bits, 0 to 64.
 #[inline]
 pub(crate) fn longest_run(word: u64) -> u32 {
-    let x1 = word;
-    if x1 == 0 {
-        return 0;
+    // None, or a single run, as in a leaf that is used in order: adding at its foot carries it away.
+    if word & word.wrapping_add(word & word.wrapping_neg()) == 0 {
+        return if word == 0 { 0 } else { 64 - word.leading_zeros() - word.trailing_zeros() };
     }
-    // Runs of two, four, ... then the rest by halves: log2(64) steps each way whatever the word holds.
-    let x2 = x1 & x1 >> 1;
-    if x2 == 0 {
-        return 1;
+    // Where runs of two, four, ... begin; then the longest is put together from the largest parts that fit.
+    // The same steps whatever the word holds: a branch would be guessed wrong too often.
+    let two = word & word >> 1;
+    let four = two & two >> 2;
+    let eight = four & four >> 4;
+    let sixteen = eight & eight >> 8;
+    let thirty_two = sixteen & sixteen >> 16;
+    let (mut at, mut length) = (u64::MAX, 0);
+    for (part, blocks) in [(thirty_two, 32), (sixteen, 16), (eight, 8), (four, 4), (two, 2), (word, 1)] {
+        let joined = at & part >> length;
+        let fits = joined != 0;
+        at = if fits { joined } else { at };
+        length += if fits { blocks } else { 0 };
     }
-    let x4 = x2 & x2 >> 2;
-    let x8 = x4 & x4 >> 4;
-    let x16 = x8 & x8 >> 8;
-    let x32 = x16 & x16 >> 16;
-    let (mut x, mut n) = (x1, 1);
-    if x32 & x32 >> 32 != 0 {
-        return 64;
-    }
-    let mut longer = |part: u64, len: u32| {
-        let joined = if n == 1 { part } else { x & part >> n };
-        if joined != 0 {
-            x = joined;
-            n = if n == 1 { len } else { n + len };
-        }
-    };
-    longer(x32, 32);
-    longer(x16, 16);
-    longer(x8, 8);
-    longer(x4, 4);
-    longer(x2, 2);
-    if x & x1 >> n != 0 { n + 1 } else { n }
+    length
 }
 
 /// Set bits from bit 0 on: the part of the leaf that continues a run of the leaf before.
@@ -78,16 +89,20 @@ pub(crate) const fn tail(word: u64) -> u32 {
 mod tests {
     use super::*;
 
-    fn naive_run_at(word: u64, bit: u32) -> u32 {
-        (bit..64).take_while(|b| word >> b & 1 == 1).count() as u32
-    }
-
     fn check(word: u64) {
-        let longest = (0..64).map(|b| naive_run_at(word, b)).max().unwrap();
-        assert_eq!(longest_run(word), longest, "{word:#x}");
+        // Length of the run from each bit on.
+        let mut runs = [0u32; 65];
+        for bit in (0..64).rev() {
+            runs[bit] = if word >> bit & 1 == 1 { runs[bit + 1] + 1 } else { 0 };
+        }
+        assert_eq!(longest_run(word), *runs.iter().max().unwrap(), "{word:#x}");
         for count in 1..=64 {
-            let want = (0..64).find(|&b| naive_run_at(word, b) >= count);
-            assert_eq!(find_run(word, count), want, "{word:#x} {count}");
+            let lowest = (0..64).find(|&b| runs[b as usize] >= count);
+            assert_eq!(find_run(word, count), lowest, "{word:#x} {count}");
+            let exact = |&b: &u32| runs[b as usize] == count && (b == 0 || word >> (b - 1) & 1 == 0);
+            let aligned = |&b: &u32| runs[b as usize] >= count && b.is_multiple_of(count.next_power_of_two());
+            let want = (0..64).find(exact).or((0..64).find(aligned)).or(lowest);
+            assert_eq!(find_best_run(word, count), want, "{word:#x} {count}");
         }
     }
 
@@ -113,6 +128,8 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config::with_cases(if cfg!(miri) { 2 } else { 500 }))]
+
         #[test]
         fn words_agree_with_a_loop(a: u64, b: u64, c: u64) {
             check(a);

@@ -102,7 +102,7 @@ impl<'a> Device<'a> {
             committed: 0,
             pending: 0,
             bad: 0,
-            closing: table.closing(),
+            closing: false,
             cursor: 0,
             mistakes: 0,
         })
@@ -138,11 +138,10 @@ impl<'a> Device<'a> {
         self.closing
     }
 
-    /// Begins or ends emptying it, durably.
+    /// Begins or ends emptying it. That is not durable: who removes a device begins again if the pager ends meanwhile.
     pub fn set_closing(&mut self, closing: bool) {
         self.closing = closing;
         self.cursor = 0;
-        self.table.set_closing(closing);
     }
 
     /// First sector of a slot.

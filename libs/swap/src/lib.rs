@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #![doc = include_str!("../README.md")]
+#![doc = include_str!("rows.md")]
 #![no_std]
 #![forbid(unsafe_code)]
 

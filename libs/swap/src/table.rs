@@ -14,10 +14,6 @@ const COPIES: [usize; 2] = [0, PAGE_WORDS / 2];
 const MAGIC: u64 = 0x4562_6253_7761_7001;
 /// Words of one copy of the header: magic, disk, name, slots, check.
 const HEADER: usize = 5;
-/// Place of the word that says whether the device is being emptied, in each copy.
-const SERVICE: usize = 8;
-const OPEN: u64 = 0x6f70_656e;
-const CLOSING: u64 = 0x636c_6f73;
 
 /// Whose table it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,7 +59,6 @@ impl<'a> Table<'a> {
         for slot in 0..id.slots {
             table.set(slot, Record::Free);
         }
-        table.set_closing(false);
         // The first copy, and of each its magic word, last.
         for copy in COPIES.into_iter().rev() {
             let words = words_of(id);
@@ -111,18 +106,6 @@ impl<'a> Table<'a> {
         self.store(PAGE_WORDS + slot as usize, record.pack(slot));
     }
 
-    /// Whether the device is being emptied.
-    pub fn closing(&self) -> bool {
-        COPIES.iter().any(|copy| self.cells[copy + SERVICE].load(Ordering::Relaxed) == CLOSING)
-    }
-
-    /// Says whether the device is being emptied.
-    pub fn set_closing(&self, closing: bool) {
-        for copy in COPIES {
-            self.store(copy + SERVICE, if closing { CLOSING } else { OPEN });
-        }
-    }
-
     fn store(&self, at: usize, word: u64) {
         #[cfg(test)]
         if !crate::fuse::effect() {
@@ -160,14 +143,12 @@ mod tests {
         Table::format(&cells, &ID).unwrap().set(5, Record::Bad);
         let (table, id) = Table::open(&cells).unwrap();
         assert_eq!((id, table.get(5), table.get(6)), (ID, Some(Record::Bad), Some(Record::Free)));
-        assert_eq!((table.get(1000), table.closing()), (None, false));
-        table.set_closing(true);
-        assert!(Table::open(&cells).unwrap().0.closing());
+        assert_eq!(table.get(1000), None);
     }
 
     #[test]
     fn an_interrupted_format_leaves_it_blank_or_whole() {
-        for effects in 0..40 + 2 * HEADER as u64 + 2 {
+        for effects in 0..=40 + 2 * HEADER as u64 {
             let id = Identity { slots: 40, ..ID };
             let cells = segment(40);
             crate::fuse::set(Some(effects));

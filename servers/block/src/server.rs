@@ -11,6 +11,7 @@ use ebb_proto::block::{Attach, Detach, Disks, Request};
 use ebb_rt::server::{self, Call};
 use ebb_rt::start::Given;
 use ebb_rt::{StartInfo, clock, log, shared};
+use ebb_sys::abi::Error::Dead;
 use ebb_sys::abi::Handle;
 use ebb_sys::ipc::{self, Message, Received};
 use ebb_sys::{object, time};
@@ -82,8 +83,10 @@ impl Server {
         loop {
             let waiting = self.service.pump(&mut |line| log!("{line}"));
             for (number, doorbell) in self.doorbells.iter().enumerate() {
+                // A client that died is detached soon.
                 if waiting & 1 << number != 0
                     && let Err(error) = ipc::signal(*doorbell, COMPLETION_BIT)
+                    && error != Dead
                 {
                     log!("client {number} cannot be signalled: {error:?}");
                 }

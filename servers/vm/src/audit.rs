@@ -15,6 +15,7 @@ use ebb_abi::Frame;
 use ebb_abi::frame::{FAILED, FrameOp, Use};
 use ebb_abi::message::MAX_VECTOR;
 use ebb_abi::meter::Counter;
+use ebb_proto::Error;
 use ebb_proto::pager::{ALL, Completion, Op, Outcome};
 use ebb_proto::vm::{self as proto, AuditReport};
 
@@ -46,6 +47,9 @@ impl<M: Machine> Findings<'_, M> {
 impl<M: Machine> Vm<M> {
     /// Checks everything; answers when the pager has checked itself too.
     pub fn audit(&mut self, reply: M::Reply) {
+        if self.pager.audit.is_some() {
+            return self.m.answer::<proto::Audit>(reply, Err(Error::Busy), &[]);
+        }
         let mut f = Findings { m: &mut self.m, report: AuditReport::default() };
         let nr = self.frames.nr_frames();
 
@@ -68,6 +72,10 @@ impl<M: Machine> Vm<M> {
             reading += page.flags.contains(Flags::READING) as u64;
             if page.flags.contains(Flags::QUEUED) {
                 f.wrong(format!("frame {frame} is on both queues"));
+            }
+            let held = page.wired > 0 || page.flags.contains(Flags::READING);
+            if !held && !page.flags.intersects(Flags::QUEUED) {
+                f.wrong(format!("frame {frame} is on no queue"));
             }
             let holder = self.objects.get(page.object).map(|o| o.entry(page.index).frame());
             if holder != Some(Some(frame)) {
@@ -227,7 +235,7 @@ impl<M: Machine> Vm<M> {
             count("regions", regions),
             count("spaces", donated.len() as u64),
         ];
-        if !self.pager.attached() || self.pager.audit.is_some() {
+        if !self.pager.attached() {
             if swapped_all > 0 {
                 report.problems.push(String::from("the pager cannot be asked"));
             }

@@ -42,7 +42,7 @@ impl<M: Machine> Vm<M> {
         }
         if self.idle_laps > HOPELESS_LAPS {
             self.idle_laps = 0;
-            if self.waiting.for_memory() > 0 {
+            if self.is_exhausted() {
                 self.out_of_memory();
             }
         }
@@ -52,7 +52,8 @@ impl<M: Machine> Vm<M> {
 
     fn try_frame(&mut self, frame: u32) -> bool {
         let page = *self.frames.page(frame);
-        if page.place != Place::Object || page.wired > 0 || page.flags.intersects(Flags::BUSY) {
+        let held = page.wired > 0 || frame == self.entering;
+        if page.place != Place::Object || held || page.flags.intersects(Flags::BUSY) {
             return false;
         }
         let mut bits = [frame as u64];

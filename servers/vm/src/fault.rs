@@ -11,6 +11,7 @@ use crate::page::{Flags, Place};
 use crate::vm::Vm;
 use crate::waiting::{Reason, Work};
 use ebb_abi::fault::Access;
+use ebb_abi::frame::FrameOp;
 use ebb_abi::layout::SEGMENTS;
 use ebb_abi::map::{MapFlags, MapOp};
 use ebb_abi::meter::Counter;
@@ -106,6 +107,9 @@ impl<M: Machine> Vm<M> {
                 }
             }
         };
+        if !again {
+            self.entering = op.frame.0;
+        }
         Some((reply, op))
     }
 
@@ -123,6 +127,9 @@ impl<M: Machine> Vm<M> {
                 self.wait_for(Reason::Memory, work);
             }
             Err(error) => {
+                if op.flags.contains(MapFlags::ZERO) {
+                    self.zero_later(op.frame.0);
+                }
                 self.m.log(format_args!("space {id}: mapping {:#x}: {error}", op.address));
                 self.m.refuse(reply);
             }
@@ -163,7 +170,7 @@ impl<M: Machine> Vm<M> {
             return Found::Wait(Reason::Memory);
         }
         if entry.swapped() {
-            let result = self.page_in(region, object, index);
+            let result = self.page_in(region, object, index, demand);
             if demand && matches!(result, Found::Wait(Reason::Page(_))) {
                 self.frames.meter.add(Counter::v_io_faults, 1);
                 if let Some(space) = self.spaces.get_mut(space) {
@@ -186,7 +193,7 @@ impl<M: Machine> Vm<M> {
     }
 
     /// Asks the pager for a page, with what a sequential reader would want next.
-    fn page_in(&mut self, region: &Region, object: u32, index: u32) -> Found {
+    fn page_in(&mut self, region: &Region, object: u32, index: u32, demand: bool) -> Found {
         if !self.pager.room(1) {
             return Found::Wait(Reason::Pager);
         }
@@ -213,8 +220,14 @@ impl<M: Machine> Vm<M> {
             len -= 1;
             self.frames.free(run[len].1);
         }
+        // What the hardware noted of the frames' earlier lives says nothing of these pages, which will be as clean as their copies.
+        let mut bits = [0; MAX_READ_AHEAD as usize];
+        bits.iter_mut().zip(&run[..len]).for_each(|(bits, (_, frame))| *bits = *frame as u64);
+        if let Err(error) = self.m.frame_op(FrameOp::RemoveAll, &mut bits[..len]) {
+            self.m.log(format_args!("clearing bits of {len} frames: {error:?}"));
+        }
         for (nth, (index, frame)) in run[..len].iter().enumerate() {
-            self.reading(object, *index, *frame, nth == 0);
+            self.reading(object, *index, *frame, nth == 0 && demand);
         }
         self.submit_get(object, &run[..len], 0);
         Found::Wait(Reason::Page(frame))

@@ -51,7 +51,7 @@ impl<M: Machine> Vm<M> {
         }
         let pages = op.pages as u32;
         let backing = match op.source {
-            Source::Anonymous => self.new_object(pages),
+            Source::Anonymous => self.new_object(pages)?,
             Source::Wired => self.new_wired(pages)?,
             Source::Segment { id: segment, first } => self.use_segment(segment, first, pages)?,
             Source::Module { index, offset, bytes, wired } => {
@@ -90,16 +90,18 @@ impl<M: Machine> Vm<M> {
         Ok(range.start)
     }
 
-    fn new_object(&mut self, pages: u32) -> Backing {
-        Backing::Anonymous { object: self.objects.insert(Object::new(pages)), offset: 0 }
+    fn new_object(&mut self, pages: u32) -> Result<Backing, Error> {
+        let object = Object::new(pages).ok_or(Error::NoMemory)?;
+        Ok(Backing::Anonymous { object: self.objects.insert(object), offset: 0 })
     }
 
     /// An object all of whose pages are there and wired.
     fn new_wired(&mut self, pages: u32) -> Result<Backing, Error> {
+        let object = Object::new(pages).ok_or(Error::NoMemory)?;
         if !self.frames.wire(pages) {
             return Err(Error::NoMemory);
         }
-        let object = self.objects.insert(Object::new(pages));
+        let object = self.objects.insert(object);
         for index in 0..pages {
             if let Err(error) = self.wired_page(object, index) {
                 // Those made so far are unwired with their page, the rest here.
@@ -165,7 +167,7 @@ impl<M: Machine> Vm<M> {
             };
         }
         // A private copy, made now: what the file has, then zeroes.
-        let backing = if wired { self.new_wired(pages)? } else { self.new_object(pages) };
+        let backing = if wired { self.new_wired(pages)? } else { self.new_object(pages)? };
         let Backing::Anonymous { object, .. } = backing else { return Err(Error::Invalid) };
         for page in 0..file_pages {
             let tail = (bytes - page as u64 * PAGE).min(PAGE);
@@ -355,6 +357,8 @@ impl<M: Machine> Vm<M> {
         for region in regions.iter().filter(|r| !r.wired) {
             let Backing::Anonymous { object, offset } = region.backing else { continue };
             match advice {
+                // What is wired without the program's doing must stay as it is.
+                Advice::Free if self.held_by(region).wired > 0 => {}
                 Advice::Free => {
                     self.m.unmap(task, region.start, region.pages).map_err(from_sys)?;
                     self.drop_pages(object, offset, region.pages as u32, false);
@@ -425,11 +429,14 @@ impl<M: Machine> Vm<M> {
         while next < range.end {
             let region = self.spaces.get(id).and_then(|s| s.map.find(next)).copied();
             let Some(region) = region.filter(|r| r.wired) else {
-                // Unmapped meanwhile: what was wired went with its region; the rest is no longer counted.
+                // Unmapped meanwhile: what was wired there went with its region, what is left is unwired; the rest is no longer counted.
+                self.unwire_until(id, range, next);
                 self.frames.unwire(((range.end - next) / PAGE) as u32);
                 return self.wire_answer(reply, Err(Error::Fault));
             };
             let Backing::Anonymous { object, offset } = region.backing.advanced(region.page_at(next)) else {
+                self.unwire_until(id, range, next);
+                self.frames.unwire(((range.end - next) / PAGE) as u32);
                 return self.wire_answer(reply, Err(Error::Unsupported));
             };
             match self.find_page(id, &region, object, offset, true, true) {
@@ -455,12 +462,16 @@ impl<M: Machine> Vm<M> {
         self.wire_answer(reply, Ok(()));
     }
 
+    /// Wires a page that was counted before.
     fn wire_page(&mut self, object: u32, frame: u32) {
+        let Some(page) = self.frames.page_mut(frame) else { return };
+        page.wired += 1;
+        if page.wired > 1 {
+            // It was wired, and is counted, already.
+            return self.frames.unwire(1);
+        }
         self.tell_policy(EventKind::Wire, frame, 0);
         self.frames.set_queue(frame, Flags::empty());
-        if let Some(page) = self.frames.page_mut(frame) {
-            page.wired += 1;
-        }
         if let Some(o) = self.objects.get_mut(object) {
             o.wired += 1;
         }
@@ -480,7 +491,7 @@ impl<M: Machine> Vm<M> {
     fn unwire_until(&mut self, id: Space, range: Range, end: u64) {
         let mut pages = Vec::new();
         if let Some(space) = self.spaces.get_mut(id) {
-            for region in space.map.range_mut(range) {
+            for region in space.map.range_mut(range).iter_mut().filter(|r| r.wired) {
                 region.wired = false;
                 let Backing::Anonymous { object, offset } = region.backing else { continue };
                 for n in 0..region.pages {
@@ -494,6 +505,9 @@ impl<M: Machine> Vm<M> {
             let Some(frame) = self.objects.get(object).and_then(|o| o.entry(index).frame()) else { continue };
             let Some(page) = self.frames.page_mut(frame).filter(|p| p.wired > 0) else { continue };
             page.wired -= 1;
+            if page.wired > 0 {
+                continue;
+            }
             if let Some(o) = self.objects.get_mut(object) {
                 o.wired = o.wired.saturating_sub(1);
             }

@@ -82,11 +82,13 @@ pub struct Object {
 }
 
 impl Object {
-    /// An object of so many pages, all zero.
-    pub fn new(pages: u32) -> Object {
+    /// An object of so many pages, all zero. `None`: the heap has no room for the list of its tables.
+    pub fn new(pages: u32) -> Option<Object> {
+        let tables = pages.div_ceil(LEAF_ENTRIES) as usize;
         let mut leaves = Vec::new();
-        leaves.resize(pages.div_ceil(LEAF_ENTRIES) as usize, None);
-        Object {
+        leaves.try_reserve_exact(tables).ok()?;
+        leaves.resize(tables, None);
+        Some(Object {
             pages,
             leaves,
             resident: 0,
@@ -96,7 +98,7 @@ impl Object {
             mapped: pages,
             dead: false,
             freeing: 0,
-        }
+        })
     }
 
     /// The entry of a page; zero pages and pages beyond the end have an empty one.

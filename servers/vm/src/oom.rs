@@ -5,19 +5,34 @@
 //! never chosen. The memory is back when this returns, but for pages whose I/O is under way.
 
 use crate::machine::Machine;
+use crate::map::{Backing, Region};
 use crate::vm::Vm;
 use alloc::string::String;
 use ebb_abi::meter::Counter;
 use ebb_proto::vm::Happening;
 
+/// How long a pager that is gone is waited for before memory counts as exhausted without it. Guessed: a restart takes a hundredth of it.
+const PAGER_AWAY_MS: u64 = 10_000;
+
 impl<M: Machine> Vm<M> {
+    /// Whether ending a program can be the answer: somebody waits for a page, and it is not that the pager is being started again.
+    pub fn is_exhausted(&self) -> bool {
+        let away = self.m.now().saturating_sub(self.pager.gone_since());
+        let pager_comes = !self.pager.attached()
+            && !self.pager.devices.is_empty()
+            && away < PAGER_AWAY_MS * self.cycles_per_ms;
+        self.waiting.for_memory() > 0 && !pager_comes
+    }
+
     /// Ends the program that holds most. With none to end nothing happens but a line in the log.
     pub fn out_of_memory(&mut self) {
         let mut victim = None;
         let mut most = 0;
         for space in self.spaces.iter().filter(|s| !s.protected) {
             let (mut resident, mut swapped) = (0, 0);
-            for region in space.map.iter() {
+            // Segments and modules would not come back.
+            let anonymous = |r: &&Region| matches!(r.backing, Backing::Anonymous { .. });
+            for region in space.map.iter().filter(anonymous) {
                 let held = self.held_by(region);
                 resident += held.resident;
                 swapped += held.swapped;

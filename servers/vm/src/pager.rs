@@ -80,6 +80,8 @@ pub struct Pager<R> {
     control: VecDeque<(Submission, bool)>,
     reading: u32,
     writing: u32,
+    /// After a new instance came: the frame from which on what was in flight has not been submitted again yet.
+    resubmit_from: Option<u32>,
     /// Devices.
     pub devices: Vec<Device>,
     /// An audit under way.
@@ -106,6 +108,7 @@ impl<R> Pager<R> {
             control: VecDeque::with_capacity(16),
             reading: 0,
             writing: 0,
+            resubmit_from: None,
             devices: Vec::new(),
             audit: None,
             detached_at: 0,
@@ -125,16 +128,24 @@ impl<R> Pager<R> {
     }
 
     /// Whether so many pages more can be asked for. All that are in flight must fit the ring at once, because after the death of the pager they
-    /// are submitted again; a few entries are kept for frees and control.
+    /// are submitted again; a few entries are kept for frees and control. A free that is not submitted yet goes first: after a write of the same page it would
+    /// hit the new copy.
     pub fn room(&self, entries: usize) -> bool {
         let in_flight = (self.reading + self.writing) as usize;
         self.attached
+            && self.resubmit_from.is_none()
+            && self.frees.back().is_none_or(|r| r.submitted)
             && in_flight + entries + KEPT <= self.capacity
             && self
                 .submissions
                 .as_ref()
                 .and_then(|s| s.room().ok())
                 .is_some_and(|room| room >= entries + KEPT)
+    }
+
+    /// When the last one went, 0 if there was none.
+    pub fn gone_since(&self) -> u64 {
+        self.detached_at
     }
 
     /// Pages being written.
@@ -214,13 +225,19 @@ impl<M: Machine> Vm<M> {
             return;
         }
         self.take_completions();
+        if !self.pager.attached {
+            return;
+        }
         self.pager.attached = false;
-        self.pager.space = 0;
         self.pager.submissions = None;
         self.pager.completions = None;
         self.pager.detached_at = self.m.now();
         self.pager.control.clear();
+        // While its space is known: what a device that was being added had must be unmapped there before it is used for anything else.
         self.give_up_swap_change();
+        self.pager.space = 0;
+        let notification = core::mem::replace(&mut self.pager.notification, Handle::NONE);
+        self.m.handle_close(notification);
         if let Some(audit) = self.pager.audit.take() {
             let mut report = audit.report;
             report.problems.push(alloc::string::String::from("the pager died during the audit"));
@@ -233,9 +250,21 @@ impl<M: Machine> Vm<M> {
         for request in &mut self.pager.frees {
             request.submitted = false;
         }
+        self.pager.resubmit_from = Some(0);
         self.flush_requests();
+        self.waiting.pager_ready();
+        self.ring_pager();
+    }
+
+    /// Submits pages again, as far as there is room in the ring. Frees that were in flight have gone before: each is older than the write of a page that it names.
+    fn resubmit_pages(&mut self) {
+        let Some(from) = self.pager.resubmit_from else { return };
+        if self.pager.frees.back().is_some_and(|r| !r.submitted) {
+            return;
+        }
         let mut again = 0;
-        for frame in 0..self.frames.nr_frames() {
+        self.pager.resubmit_from = None;
+        for frame in from..self.frames.nr_frames() {
             let page = *self.frames.page(frame);
             if page.place != Place::Object || !page.flags.intersects(Flags::BUSY) {
                 continue;
@@ -248,15 +277,13 @@ impl<M: Machine> Vm<M> {
                 cookie: page.generation,
                 words: [page.object as u64, page.index as u64, frame as u64],
             };
-            // There is room: no more is ever in flight than the ring holds ([`Pager::room`]).
             if !self.push(&submission) {
-                self.m.log(format_args!("no room to submit frame {frame} again"));
+                self.pager.resubmit_from = Some(frame);
+                break;
             }
             again += 1;
         }
         self.frames.meter.add(Counter::v_resubmitted, again);
-        self.waiting.pager_ready();
-        self.ring_pager();
     }
 
     /// Appends to the ring; `false`: no pager, no room, or a broken ring.
@@ -297,9 +324,7 @@ impl<M: Machine> Vm<M> {
     /// only inactive ones for a policy, any for `vm`'s own reclaim.
     pub fn launder(&mut self, frame: u32, any_queue: bool) -> Verdict {
         let Some((object, index)) = self.page_of(frame) else { return Verdict::Stale };
-        if self.frames.meter.get(Counter::swap_used) + self.pager.writing as u64
-            >= self.frames.meter.get(Counter::swap_total)
-        {
+        if self.free_slots() == 0 {
             return Verdict::NoSpace;
         }
         if !self.pager.room(MAX_RUN) || self.pager.writing >= self.tunables.max_laundering {
@@ -307,11 +332,12 @@ impl<M: Machine> Vm<M> {
         }
         let Some(o) = self.objects.get(object) else { return Verdict::Stale };
         let p = self.frames.gate.thresholds().cluster.min(MAX_RUN as u32) as u64;
-        let (frames, m) = (&self.frames, &mut self.m);
+        let (frames, m, entering) = (&self.frames, &mut self.m, self.entering);
         let run = cluster::build(index as u64, o.pages as u64, p, |i| {
             let Some(frame) = o.entry(i as u32).frame() else { return false };
             let page = frames.page(frame);
             if page.wired > 0
+                || frame == entering
                 || page.flags.intersects(Flags::BUSY)
                 || !(any_queue || page.flags.contains(Flags::INACTIVE))
             {
@@ -384,6 +410,12 @@ impl<M: Machine> Vm<M> {
 
     /// Submits what is queued, as far as there is room.
     fn flush_requests(&mut self) {
+        self.flush_frees();
+        self.resubmit_pages();
+        self.flush_control();
+    }
+
+    fn flush_frees(&mut self) {
         let Some(ring) = self.pager.submissions.as_mut() else { return };
         for request in self.pager.frees.iter_mut().filter(|r| !r.submitted) {
             let submission = Submission {
@@ -399,6 +431,10 @@ impl<M: Machine> Vm<M> {
             request.submitted = true;
             self.pager.rang = false;
         }
+    }
+
+    fn flush_control(&mut self) {
+        let Some(ring) = self.pager.submissions.as_mut() else { return };
         for (submission, submitted) in self.pager.control.iter_mut().filter(|(_, s)| !s) {
             if !matches!(ring.push(&submission.pack()), Ok(true)) {
                 break;
@@ -421,8 +457,10 @@ impl<M: Machine> Vm<M> {
                     continue;
                 }
                 Some(Err(_)) => {
+                    // Nothing that it says can be understood any more: it is as good as dead, and the next one gets all that was in flight.
                     self.m.log(format_args!("the pager broke its ring"));
                     self.pager.completions = None;
+                    self.pager_detach();
                     break;
                 }
                 None => break,
@@ -555,6 +593,9 @@ impl<M: Machine> Vm<M> {
 
     /// Frees a page of an object, wherever it is on the way out.
     pub fn drop_page(&mut self, object: u32, index: u32, frame: u32) {
+        if self.frames.page(frame).flags.intersects(Flags::QUEUED) {
+            self.tell_policy(EventKind::Free, frame, 0);
+        }
         self.set_entry(object, index, |e| e.with_frame(None));
         self.frames.free(frame);
         self.reap(object);

@@ -24,6 +24,9 @@ use ebb_ring::Producer;
 const RING_PAGES: u64 = 9;
 /// Where it is mapped in the policy's space.
 const RING_ADDRESS: u64 = ebb_abi::layout::SEGMENTS;
+/// Deadlines for which a policy may decide without freeing a page or starting a write, while somebody waits. Guessed: an active queue that was hot takes the
+/// seed's policy some seconds to age.
+const PATIENCE: u64 = 8;
 /// Records in one piece of a snapshot.
 const SNAPSHOT_PIECE: usize = 256;
 
@@ -42,6 +45,8 @@ pub struct Policy {
     overflow: bool,
     /// When it must have decided something, 0 if nothing is owed.
     deadline: u64,
+    /// Since when it has decided nothing that helps.
+    fruitless_since: u64,
     detached_at: u64,
     snapshot_pages: u64,
     /// Cycles that reclaim was held at the last replacement, and pages handed over.
@@ -62,6 +67,7 @@ impl Policy {
             ring_capacity: 0,
             overflow: false,
             deadline: 0,
+            fruitless_since: 0,
             detached_at: 0,
             snapshot_pages: 0,
             held: (0, 0),
@@ -119,6 +125,8 @@ impl<M: Machine> Vm<M> {
             return;
         }
         let space = core::mem::take(&mut self.policy.space);
+        let notification = core::mem::replace(&mut self.policy.notification, Handle::NONE);
+        self.m.handle_close(notification);
         self.policy.ring = None;
         if self.policy.ready {
             self.policy.detached_at = self.m.now();
@@ -217,10 +225,16 @@ impl<M: Machine> Vm<M> {
     /// What a policy asks for beyond pages.
     pub fn policy_ask(&mut self, space: Space, generation: u32, ask: PolicyRequest) -> Result<(), Error> {
         self.check_policy(space, generation)?;
-        self.owe_nothing();
+        // A policy that cries wolf ends no program.
+        let believed = matches!(ask, PolicyRequest::OutOfMemory(_)) && self.is_exhausted();
+        self.owe_nothing(believed);
         match ask {
-            PolicyRequest::OutOfMemory(_) => {
+            PolicyRequest::OutOfMemory(_) if believed => {
                 self.out_of_memory();
+                Ok(())
+            }
+            PolicyRequest::OutOfMemory(_) => {
+                self.frames.meter.add(Counter::v_refused, 1);
                 Ok(())
             }
             // Whole-process swapping, caches and a syncer come with the servers that have them; nothing is lost by not doing them.
@@ -248,13 +262,6 @@ impl<M: Machine> Vm<M> {
         let generation = self.frames.page(frame).generation;
         let Some(ring) = self.policy.ring.as_mut() else { return };
         if self.policy.overflow {
-            // It will take a snapshot: say so as soon as there is room, and nothing else before.
-            if ring.room().is_ok_and(|room| room > self.policy.ring_capacity / 2)
-                && ring.push(&[EventKind::Overflow as u64, 0, 0, 0]).is_ok_and(|pushed| pushed)
-            {
-                self.policy.overflow = false;
-                self.wake_policy();
-            }
             return;
         }
         let entry = [kind as u64, frame as u64 | (generation as u64) << 32, argument, 0];
@@ -279,6 +286,20 @@ impl<M: Machine> Vm<M> {
         }
     }
 
+    /// Events were lost: the policy will take a snapshot. It is told as soon as there is room, and nothing else before, whether or not anything happens meanwhile.
+    pub fn tell_overflow(&mut self) {
+        if !self.policy.overflow {
+            return;
+        }
+        let Some(ring) = self.policy.ring.as_mut() else { return };
+        if ring.room().is_ok_and(|room| room > self.policy.ring_capacity / 2)
+            && ring.push(&[EventKind::Overflow as u64, 0, 0, 0]).is_ok_and(|pushed| pushed)
+        {
+            self.policy.overflow = false;
+            self.wake_policy();
+        }
+    }
+
     fn wake_policy(&mut self) {
         let notification = self.policy.notification;
         self.m.signal(notification, POLICY_BIT);
@@ -297,6 +318,7 @@ impl<M: Machine> Vm<M> {
             return;
         }
         if self.policy.deadline == 0 {
+            self.policy.fruitless_since = self.m.now();
             self.policy.deadline = self.m.now() + self.policy_deadline_ms * self.cycles_per_ms;
         }
         if let Some(ring) = self.policy.ring.as_mut() {
@@ -306,13 +328,23 @@ impl<M: Machine> Vm<M> {
         self.wake_policy();
     }
 
-    /// The policy has done something: its deadline starts anew while there is need.
-    fn owe_nothing(&mut self) {
-        self.policy.deadline = if self.frames.gate.pages_needed() {
-            self.m.now() + self.policy_deadline_ms * self.cycles_per_ms
-        } else {
-            0
-        };
+    /// The policy has done something: its deadline starts anew while there is need. `fruitful`: something of it helps.
+    fn owe_nothing(&mut self, fruitful: bool) {
+        let now = self.m.now();
+        let needed = self.frames.gate.pages_needed();
+        self.policy.deadline = if needed { now + self.policy_deadline_ms * self.cycles_per_ms } else { 0 };
+        if fruitful || !needed {
+            self.policy.fruitless_since = now;
+        }
+    }
+
+    /// Until when a policy that decides may go on deciding nothing that helps, while somebody waits and no write is under way that would.
+    fn fruitless_until(&self) -> u64 {
+        let patience = PATIENCE * self.policy_deadline_ms * self.cycles_per_ms;
+        match self.waiting.oldest_memory_wait() {
+            Some(since) if self.pager.writing() == 0 => self.policy.fruitless_since.max(since) + patience,
+            _ => u64::MAX,
+        }
     }
 
     /// Whether the policy has let its deadline pass; when it has to be looked at again.
@@ -324,8 +356,11 @@ impl<M: Machine> Vm<M> {
             } else if now >= self.policy.deadline {
                 self.m.log(format_args!("the policy missed its deadline"));
                 self.eject();
+            } else if now >= self.fruitless_until() {
+                self.m.log(format_args!("the policy decides nothing that helps"));
+                self.eject();
             } else {
-                return self.policy.deadline;
+                return self.policy.deadline.min(self.fruitless_until());
             }
         }
         if !self.policy.ready && self.frames.gate.pages_needed() {
@@ -370,19 +405,25 @@ impl<M: Machine> Vm<M> {
             *slot = if *slot & MODIFIED != 0 { FAILED } else { parse(*decision).0 as u64 };
         }
         self.modified(FrameOp::RemoveAll, &mut state);
-        let (mut refused, mut started) = (0, 0);
+        let (mut refused, mut started, mut fruitful) = (0, 0, false);
         for (decision, bits) in batch.iter_mut().zip(&state) {
+            let writing = self.pager.writing();
             let verdict = self.judge(*decision).unwrap_or_else(|| {
                 let may_write = started < most;
                 self.carry_out(*decision, *bits, may_write)
             });
             started += (verdict == Verdict::Started) as u32;
             refused += matches!(verdict, Verdict::Stale | Verdict::Refused) as u64;
-            *decision = verdict as u64 | (verdict == Verdict::Started) as u64 * 256;
+            let frees = matches!(parse(*decision).1, Want::Reclaim | Want::Launder);
+            fruitful |= frees
+                && matches!(verdict, Verdict::Done | Verdict::Started | Verdict::Again | Verdict::NoSpace);
+            // Pages in the write that was started, at most a cluster.
+            let pages = (self.pager.writing() - writing) as u64;
+            *decision = verdict as u64 | pages << 8;
         }
         self.scratch = state;
         self.frames.meter.add(Counter::v_refused, refused);
-        self.owe_nothing();
+        self.owe_nothing(fruitful);
         Ok(())
     }
 
@@ -426,15 +467,18 @@ impl<M: Machine> Vm<M> {
                 self.frames.set_queue(frame, Flags::INACTIVE);
                 Verdict::Done
             }
-            Want::Reclaim | Want::Launder if bits & MODIFIED == 0 => {
+            // The flag too: a page named twice in a batch says what its mappings knew only once.
+            Want::Reclaim | Want::Launder
+                if bits & MODIFIED == 0 && !self.frames.page(frame).flags.contains(Flags::DIRTY) =>
+            {
                 self.reclaim(frame);
                 Verdict::Done
             }
             Want::Launder if may_write => {
                 self.note_dirty(frame, bits);
                 let verdict = self.launder(frame, false);
-                if verdict == Verdict::NoSpace {
-                    // So that it does not block the inactive queue (PGO-013).
+                if matches!(verdict, Verdict::NoSpace | Verdict::Failed) {
+                    // So that it does not block the inactive queue (PGO-013, PGO-015).
                     self.frames.set_queue(frame, Flags::ACTIVE);
                 }
                 verdict

@@ -9,6 +9,7 @@ use core::sync::atomic::AtomicU64;
 use ebb_abi::Frame;
 use ebb_policy::gate::Class;
 use ebb_proto::Error;
+use ebb_rt::client::from_sys;
 
 /// A segment.
 pub struct Segment {
@@ -85,11 +86,16 @@ impl<M: Machine> Vm<M> {
         let frames = segment.frames.clone();
         // Consecutive places, never used before: they must be one range of addresses.
         let first = self.own_next;
-        for frame in &frames {
-            let spare = core::mem::take(&mut self.own_slots);
-            let result = self.map_own(*frame);
-            self.own_slots = spare;
-            result?;
+        let spare = core::mem::take(&mut self.own_slots);
+        let failed = frames.iter().find_map(|frame| self.map_own(*frame).err());
+        self.own_slots.extend(spare);
+        if let Some(error) = failed {
+            // The caller may free the segment now: nothing of it may stay mapped.
+            let (task, places) = (self.own_task, self.own_next - first);
+            self.m.unmap(task, crate::fault::own_address(first), places as u64).map_err(from_sys)?;
+            self.own_slots.retain(|slot| *slot < first);
+            self.own_slots.extend(first..self.own_next);
+            return Err(error);
         }
         let words = self.m.own_words(crate::fault::own_address(first), frames.len() as u64);
         let words = words.ok_or(Error::Invalid)?;

@@ -220,10 +220,9 @@ impl<M: Machine> Vm<M> {
             // Before anybody who waits for memory is woken: the next instance must find what this one had.
             self.frames.keep_for_restart(self.frames.gate.free_count().saturating_sub(free_before));
         }
-        if !self.pager.attached() {
-            for segment in core::mem::take(&mut self.pager_heaps) {
-                self.segment_drop(segment);
-            }
+        while let Some(at) = self.pager_heaps.iter().position(|k| k.space == id) {
+            let kept = self.pager_heaps.swap_remove(at);
+            self.segment_drop(kept.segment);
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ use ebb_sys::ipc::{self, Message, Received};
 use ebb_vm::frames::Frames;
 use ebb_vm::meter::Meter;
 use ebb_vm::object::Objects;
-use ebb_vm::page::Place;
+use ebb_vm::page::{NONE, Place};
 use ebb_vm::pager::{COMPLETION_BITS, Pager, RING_SEGMENT_PAGES};
 use ebb_vm::policy::Policy;
 use ebb_vm::segment::Module;
@@ -110,6 +110,7 @@ fn start(info: &'static StartInfo) -> Result<Vm<Kernel>, Error> {
         hand: 0,
         idle_laps: 0,
         scratch: Vec::with_capacity(MAX_DECISIONS),
+        entering: NONE,
     };
     vm.adopt_init(info.handle("init_task")?)?;
     let ring = vm.segment_new(RING_SEGMENT_PAGES)?;

@@ -34,11 +34,24 @@ pub enum SwapChange<R> {
         disk: u8,
         /// Pages made resident so far.
         moved: u64,
+        /// Copies that are still there, at most: programs may have given some up.
+        left: u64,
         /// The page being moved: object and index.
         page: Option<(u32, u32)>,
         /// Why it is being given up.
         failed: Option<Error>,
     },
+}
+
+/// The heap of a removed device: it has become part of the heap of the pager, and is used again for the next device in its place.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptHeap {
+    /// The pager's space.
+    pub space: proto::Space,
+    /// The device's place.
+    pub place: u8,
+    /// The segment, mapped there.
+    pub segment: u32,
 }
 
 impl<M: Machine> Vm<M> {
@@ -74,7 +87,8 @@ impl<M: Machine> Vm<M> {
         match error {
             Some(error) => self.m.answer::<proto::SwapOff>(reply, Err(error), &[]),
             None => {
-                self.swap_change = Some(SwapChange::Off { reply, disk, moved: 0, page: None, failed: None });
+                self.swap_change =
+                    Some(SwapChange::Off { reply, disk, moved: 0, left: 0, page: None, failed: None });
                 self.submit_control(Op::SwapOffBegin, [disk as u64, 0, 0]);
             }
         }
@@ -82,6 +96,7 @@ impl<M: Machine> Vm<M> {
 
     /// The pager is gone in the middle of a change: a device that was being added is not, one that was being removed stays.
     pub fn give_up_swap_change(&mut self) {
+        self.forget_swap_off();
         match self.swap_change.take() {
             Some(SwapChange::On { reply, disk }) => {
                 self.remove_device(disk);
@@ -134,12 +149,9 @@ impl<M: Machine> Vm<M> {
     }
 
     fn add_device(&mut self, disk: u8, pages: u64, heap: u64) -> Result<(u64, u64), Error> {
-        let place = (0..MAX_DEVICES as u8)
-            .find(|p| self.pager.devices.iter().all(|d| d.place != *p))
-            .ok_or(Error::NoSpace)?;
         let segment = self.segment_new(pages)?;
-        let heap_segment = match self.segment_new(heap.max(1)) {
-            Ok(id) => id,
+        let (place, heap_segment) = match self.place_and_heap(heap.max(1)) {
+            Ok(found) => found,
             Err(error) => {
                 self.segment_drop(segment);
                 return Err(error);
@@ -154,6 +166,28 @@ impl<M: Machine> Vm<M> {
                 Err(error)
             }
         }
+    }
+
+    /// A place for a device, and so much heap for it: what an earlier device left there if it is enough, otherwise a place that none has used.
+    fn place_and_heap(&mut self, pages: u64) -> Result<(u8, u32), Error> {
+        let large_enough = |id: u32| {
+            self.segments
+                .get(id as usize)
+                .and_then(|s| s.as_ref())
+                .is_some_and(|s| s.frames.len() as u64 >= pages)
+        };
+        let space = self.pager.space();
+        if let Some(at) = self.pager_heaps.iter().position(|k| k.space == space && large_enough(k.segment)) {
+            let kept = self.pager_heaps.swap_remove(at);
+            return Ok((kept.place, kept.segment));
+        }
+        let place = (0..MAX_DEVICES as u8)
+            .find(|p| {
+                self.pager.devices.iter().all(|d| d.place != *p)
+                    && self.pager_heaps.iter().all(|k| k.place != *p)
+            })
+            .ok_or(Error::NoSpace)?;
+        Ok((place, self.segment_new(pages)?))
     }
 
     /// Takes a device's memory back. The pager does not use it any more.
@@ -171,7 +205,8 @@ impl<M: Machine> Vm<M> {
         }
         self.segment_drop(device.segment);
         // Its heap has become part of the pager's: it goes when the pager goes.
-        self.pager_heaps.push(device.heap_segment);
+        let space = self.pager.space();
+        self.pager_heaps.push(KeptHeap { space, place: device.place, segment: device.heap_segment });
         self.publish_swap();
     }
 
@@ -196,23 +231,28 @@ impl<M: Machine> Vm<M> {
     }
 
     fn swap_off_step(&mut self, change: SwapChange<M::Reply>, c: &Completion) {
-        let SwapChange::Off { reply, disk, moved, failed, .. } = change else { return };
-        let off = |reply, page, failed| SwapChange::Off { reply, disk, moved, page, failed };
+        let SwapChange::Off { reply, disk, moved, left, failed, .. } = change else { return };
+        let off = |reply, page, failed| SwapChange::Off { reply, disk, moved, left, page, failed };
         match c.op {
             Op::SwapOffBegin => {
                 if let Some(device) = self.pager.devices.iter_mut().find(|d| d.disk == disk) {
                     device.active = false;
                 }
                 self.publish_swap();
-                let room = self.room_beside(disk);
-                let failed = if c.outcome != Outcome::Ok {
+                let left = c.results[0];
+                self.swap_change =
+                    Some(SwapChange::Off { reply, disk, moved, left, page: None, failed: None });
+                let error = if c.outcome != Outcome::Ok {
                     Some(Error::NotFound)
-                } else if room < c.results[0] {
+                } else if self.room_beside() < left {
                     Some(Error::NoMemory)
                 } else {
                     None
                 };
-                self.swap_change = Some(off(reply, None, failed));
+                if let Some(SwapChange::Off { failed, .. }) = &mut self.swap_change {
+                    *failed = error;
+                }
+                let failed = error;
                 self.submit_control(
                     if failed.is_some() { Op::SwapOffAbort } else { Op::SwapOffNext },
                     [disk as u64, 0, 0],
@@ -250,12 +290,21 @@ impl<M: Machine> Vm<M> {
         }
     }
 
-    /// Pages of memory and slots on the other devices that are free.
-    fn room_beside(&self, disk: u8) -> u64 {
-        let others: u64 =
-            self.pager.devices.iter().filter(|d| d.active && d.disk != disk).map(|d| d.slots).sum();
+    /// Pages of memory and slots on the devices in service that are free.
+    fn room_beside(&self) -> u64 {
         let free = self.frames.gate.free_count().saturating_sub(self.frames.gate.thresholds().free_target);
-        others + free as u64
+        self.free_slots() + free as u64
+    }
+
+    /// Slots on the devices in service that are neither in use nor about to be. A device that is being removed does not count, and neither do the
+    /// copies on it.
+    pub fn free_slots(&self) -> u64 {
+        let there = match self.swap_change {
+            Some(SwapChange::Off { left, .. }) => left,
+            _ => 0,
+        };
+        let elsewhere = self.frames.meter.get(Counter::swap_used).saturating_sub(there);
+        self.frames.meter.get(Counter::swap_total).saturating_sub(elsewhere + self.pager.writing() as u64)
     }
 
     /// Goes on with moving the page that the pager named.
@@ -263,8 +312,8 @@ impl<M: Machine> Vm<M> {
         let Some(SwapChange::Off { disk, page: Some((object, index)), .. }) = self.swap_change else {
             return;
         };
-        let swapped = self.objects.get(object).is_some_and(|o| o.entry(index).swapped());
-        if swapped {
+        let entry = self.objects.get(object).map(|o| o.entry(index)).unwrap_or_default();
+        if entry.swapped() {
             let region = Region {
                 start: 0,
                 pages: 1,
@@ -283,19 +332,28 @@ impl<M: Machine> Vm<M> {
                     self.set_entry(object, index, |e| e.with_swapped(false));
                     self.copies_given_up(1);
                     self.free_copies(object, index, 1);
-                    if let Some(SwapChange::Off { moved, .. }) = &mut self.swap_change {
+                    if let Some(SwapChange::Off { moved, left, .. }) = &mut self.swap_change {
                         *moved += 1;
+                        *left = left.saturating_sub(1);
                     }
                 }
-                Found::Wait(Reason::Memory) if self.room_beside(disk) == 0 => {
+                Found::Wait(Reason::Memory) if self.room_beside() == 0 => {
                     return self.swap_off_give_up(disk, Error::NoMemory);
                 }
                 Found::Wait(reason) => return self.wait_for(reason, Work::SwapOff),
                 Found::Lost => return self.swap_off_give_up(disk, Error::Io),
             }
+        } else if let Some(frame) =
+            entry.frame().filter(|f| self.frames.page(*f).flags.intersects(Flags::BUSY))
+        {
+            // Given up meanwhile, and being written anew: a request to free it now would hit the new copy.
+            return self.wait_for(Reason::Page(frame), Work::SwapOff);
         } else {
-            // Given up meanwhile, or a write that ended after its page was dropped: the pager has been or will be told.
+            // Given up meanwhile, or left behind by a write that an instance of the pager did not live to tell of.
             self.free_copies(object, index, 1);
+        }
+        if let Some(SwapChange::Off { page, .. }) = &mut self.swap_change {
+            *page = None;
         }
         self.submit_control(Op::SwapOffNext, [disk as u64, 0, 0]);
     }

@@ -20,12 +20,13 @@ use crate::pager::Pager;
 use crate::policy::Policy;
 use crate::segment::{Module, Segment};
 use crate::space::Spaces;
-use crate::swap::SwapChange;
+use crate::swap::{KeptHeap, SwapChange};
 use crate::waiting::Waiting;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use ebb_abi::Handle;
 use ebb_policy::Tunables;
+use ebb_policy::gate::Wake;
 use ebb_proto::vm::Happening;
 
 /// Happenings kept for `init`; older ones are dropped when nobody fetches them.
@@ -78,7 +79,7 @@ pub struct Vm<M: Machine> {
     /// An addition or removal of a swap device under way.
     pub swap_change: Option<SwapChange<M::Reply>>,
     /// Heap segments of removed devices, which the pager keeps until its end.
-    pub pager_heaps: Vec<u32>,
+    pub pager_heaps: Vec<KeptHeap>,
     /// When the clumsy reclaim may look again.
     pub clumsy_due: u64,
     /// Where the clumsy reclaim looks next.
@@ -87,23 +88,32 @@ pub struct Vm<M: Machine> {
     pub idle_laps: u32,
     /// Room for vectors of the reclaim path, so that it allocates nothing.
     pub scratch: Vec<u64>,
+    /// The frame that a fault found and that is entered only after [`Vm::settle`]: until then nothing shows that it is in use ([`NONE`]: there is none).
+    pub entering: u32,
 }
 
 impl<M: Machine> Vm<M> {
     /// After each message: tries again what can go on, tells the policy, keeps deadlines. Returns when (in cycles of the time-stamp counter) it wants to be called
     /// again at the latest; 0: whenever something happens.
     pub fn settle(&mut self) -> u64 {
-        loop {
+        let due = loop {
             let wake = core::mem::take(&mut self.frames.wake);
             if wake.daemon {
                 self.policy_shortage();
             }
             let woken = self.wake_for_memory(wake.clients);
-            if !woken && !self.retry() {
-                break;
+            if woken || self.retry() {
+                continue;
             }
-        }
-        self.keep_deadlines()
+            let due = self.keep_deadlines();
+            // What was reclaimed meanwhile is for those who wait.
+            if self.frames.wake == Wake::default() {
+                break due;
+            }
+        };
+        self.tell_overflow();
+        self.entering = NONE;
+        due
     }
 
     /// Tells `init`.

@@ -192,24 +192,32 @@ impl<M: Machine> Vm<M> {
     /// Drops everything that a space waits for: its threads are gone or going.
     pub fn forget_waiting(&mut self, space: Space) {
         let mut unwire = 0;
-        let mut theirs = |work: &Work<M::Reply>| {
+        self.forget(|work| {
             let theirs = work.space() == Some(space);
             if let (true, Work::Wire { range, next, .. }) = (theirs, work) {
                 unwire += (range.end - next) / ebb_abi::PAGE_SIZE as u64;
             }
             theirs
-        };
-        self.waiting.pages.retain(|(_, w)| !theirs(w));
-        self.waiting.pager.retain(|w| !theirs(w));
-        self.waiting.ready.retain(|w| !theirs(w));
+        });
+        // Pages of a wiring under way that were counted and not reached.
+        self.frames.unwire(unwire as u32);
+    }
+
+    /// Drops what a removal of a swap device that was given up waits for.
+    pub fn forget_swap_off(&mut self) {
+        self.forget(|work| matches!(work, Work::SwapOff));
+    }
+
+    fn forget(&mut self, mut which: impl FnMut(&Work<M::Reply>) -> bool) {
+        self.waiting.pages.retain(|(_, w)| !which(w));
+        self.waiting.pager.retain(|w| !which(w));
+        self.waiting.ready.retain(|w| !which(w));
         let before = self.waiting.memory.len();
-        self.waiting.memory.retain(|(_, w)| !theirs(w));
+        self.waiting.memory.retain(|(_, w)| !which(w));
         for _ in self.waiting.memory.len()..before {
             self.frames.cancel_wait();
         }
         self.publish_oldest();
-        // Pages of a wiring under way that were counted and not reached.
-        self.frames.unwire(unwire as u32);
     }
 
     /// What a space waits for, as `ps` shows it.

@@ -2,7 +2,7 @@
 //! First touches, and paging through the swap pager.
 //!
 //! A paging figure is everything the machine did (program, kernel, `vm`, policy, pager, driver) less the time without a ready thread, over the pages
-//! that were moved. A round ends when enough pages were moved for one to be told from the next.
+//! that were moved. Pages are moved in batches: each page of a batch counts as a round that cost its share.
 
 use crate::Row;
 use crate::samples::Samples;
@@ -28,12 +28,12 @@ use ebb_workload::Random;
 pub const WORDS: usize = PAGE_SIZE / 8;
 /// Pages of the first-touch row: 4 MiB.
 const TOUCHED: u64 = 1024;
-/// Pages moved in a round of the sequential rows.
+/// Least pages of a batch in the sequential rows: what looking costs is lost among them.
 const SEQUENTIAL: u64 = 32;
-/// Faults in a round of the random rows.
+/// The same in the random rows.
 const RANDOM: u64 = 16;
-/// Rounds of the random rows.
-const ROUNDS: usize = 1024;
+/// Rounds of the random rows: pages, or faults.
+const ROUNDS: usize = 16 * 1024;
 /// Pages written out before the figures count: reclaim has found its stride.
 const WARM: u64 = 256;
 
@@ -58,7 +58,7 @@ pub fn first_touch(info: &StartInfo) -> Result<Vec<Row>, Failure> {
 /// Costs per unit of a counter.
 pub struct Gauge {
     counter: Counter,
-    round: u64,
+    batch: u64,
     samples: Samples,
     busy: u64,
     count: u64,
@@ -70,18 +70,18 @@ fn busy() -> u64 {
 }
 
 impl Gauge {
-    /// A round is so many of that counter.
-    pub fn new(counter: Counter, round: u64) -> Gauge {
-        Gauge { counter, round, samples: Samples::default(), busy: busy(), count: meter(counter) }
+    /// A batch is at least so many of that counter.
+    pub fn new(counter: Counter, batch: u64) -> Gauge {
+        Gauge { counter, batch, samples: Samples::default(), busy: busy(), count: meter(counter) }
     }
 
-    /// Ends a round if enough has happened.
+    /// Ends a batch if enough has happened.
     #[inline(always)]
     pub fn look(&mut self) {
         let count = meter(self.counter);
-        if count - self.count >= self.round {
+        if count - self.count >= self.batch {
             let busy = busy();
-            self.samples.add((busy - self.busy) / (count - self.count));
+            self.samples.add_many((busy - self.busy) / (count - self.count), count - self.count);
             (self.busy, self.count) = (busy, count);
         }
     }

@@ -29,6 +29,11 @@ impl Samples {
         samples
     }
 
+    /// Adds so many rounds of the same value.
+    pub fn add_many(&mut self, value: u64, rounds: u64) {
+        self.0.extend(core::iter::repeat_n(value, rounds as usize));
+    }
+
     /// Adds a round.
     pub fn add(&mut self, value: u64) {
         self.0.push(value);

@@ -174,3 +174,22 @@ fn swp_200_last_device() {
     assert_eq!(p.devices.fullness, Fullness { full: true, almost: true });
     assert_eq!(m.put(&mut p, 1, &[(0, 0)]), [Outcome::Fail]);
 }
+
+/// SWP-012, SWP-W05: what is available is what can be allocated, also after many changes of devices.
+#[test]
+fn swp_w05_available() {
+    let (mut m, mut p) = Machine::with_pager(&[]);
+    assert_eq!(p.devices.available(), 0);
+    let mut fresh = Machine::new(&[30]);
+    m.disks.extend(fresh.disks.drain());
+    m.segments.extend(fresh.segments.drain());
+    for _ in 0..10 {
+        assert_eq!(m.swap_on(&mut p, 1), Ok(30));
+        assert_eq!(p.devices.available(), 30);
+        assert_eq!(m.put(&mut p, 1, &pages(0, 16, 0)), [OK; 16]);
+        assert_eq!(p.devices.available(), 14);
+        m.op(&mut p, Op::SwapOffBegin, [1, 0, 0]);
+        m.op(&mut p, Op::Free, [1, 0, 16]);
+        assert_eq!((m.op(&mut p, Op::SwapOffEnd, [1, 0, 0]).0, p.devices.available()), (OK, 0));
+    }
+}

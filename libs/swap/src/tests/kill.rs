@@ -159,16 +159,20 @@ fn contradicting_copies_are_set_aside() {
         for (slot, version) in [(4, v1), (6, v2)] {
             let word = Record::Committed(key, version).pack(slot);
             m.segments[&segment_of(1)][512 + slot as usize].store(word, Ordering::Relaxed);
+            m.disks.get_mut(&1).unwrap().contents.insert(slot as u64 + 2, 200 + slot as u64);
         }
         let mut p = Pager::new();
         p.adopt(&mut m, 1, segment_of(1), 0);
         assert_eq!(m.audit(&mut p), 1 + left);
         assert_eq!(p.summary().devices[0].bad, 2 * (1 - left));
         assert_eq!(m.get(&mut p, 1, 0, &[0]), [Ok(5)]);
+        let newer = if v2 == 0 { 206 } else { 204 };
+        let want = if left == 1 { Ok(newer) } else { Err(Outcome::Fail) };
+        assert_eq!(m.get(&mut p, 3, 0, &[3]), [want], "versions {v1} and {v2}");
     }
 }
 
-/// A closing device is still closing, a bad slot still bad, and `SwapOn` that was never answered is answered.
+/// A bad slot is still bad, a device that was being emptied is in service (who removes it begins again), and `SwapOn` that was never answered is answered.
 #[test]
 fn what_else_outlives_the_pager() {
     let (mut m, mut p) = Machine::with_pager(&[9, 6]);
@@ -178,7 +182,7 @@ fn what_else_outlives_the_pager() {
     m.op(&mut p, Op::SwapOffBegin, [2, 0, 0]);
     let mut p = adopt(&mut m);
     let s = p.summary();
-    assert_eq!((s.devices[0].bad, s.devices[1].closing, s.adopted), (1, true, (1, 0)));
+    assert_eq!((s.devices[0].bad, s.devices[1].closing, s.adopted), (1, false, (1, 0)));
     assert_eq!(m.swap_on(&mut p, 1), Ok(9));
     assert_eq!(m.op(&mut p, Op::Prepare, [1, 0, 0]).0, Outcome::Again);
 }

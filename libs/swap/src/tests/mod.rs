@@ -7,3 +7,4 @@ mod hostile;
 mod kill;
 mod machine;
 mod put;
+mod rows;

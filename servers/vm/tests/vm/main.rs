@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Tests of the `vm` server against a model of the kernel, its programs, its pager and its policy.
+#![forbid(unsafe_code)]
+
+mod memory;
+mod model;
+mod random;

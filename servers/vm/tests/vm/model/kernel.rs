@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A model of the kernel: tasks with page tables made of donated frames, frames with contents, hardware bits kept with each mapping
+//! and, when it is removed, with the frame. It refuses what the kernel refuses, and panics where `vm` breaks its part of the contract.
+
+use super::own::Own;
+use super::reply::{Answer, Answers, Reply};
+use ebb_abi::frame::{FAILED, FrameOp, MODIFIED, REFERENCED, Use};
+use ebb_abi::layout::{USER_END, USER_MIN};
+use ebb_abi::map::{MapFlags, MapOp};
+use ebb_abi::thread::{Registers, TaskOp, ThreadOp};
+use ebb_abi::{Error, Frame, Handle, Kind, Rights};
+use ebb_proto::Operation;
+use ebb_proto::codec::{Encoded, bytes_of, encode};
+use ebb_sys::Result;
+use ebb_sys::memory::Partial;
+use ebb_sys::object::{Donation, Start};
+use ebb_vm::machine::Machine;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicU64;
+
+/// Handles that one frame of handle table holds: few, so that tables have to grow.
+const HANDLES_A_FRAME: usize = 6;
+/// Frames that one step of a destruction returns: few, so that there are several steps.
+const FRAMES_A_STEP: usize = 3;
+
+/// A mapping.
+#[derive(Clone, Copy, Debug)]
+pub struct Pte {
+    pub frame: u32,
+    pub flags: MapFlags,
+    pub accessed: bool,
+    pub dirty: bool,
+}
+
+/// A frame. Its contents are one word.
+#[derive(Clone, Debug)]
+pub struct FrameState {
+    pub stamp: u64,
+    pub used: Use,
+    pub sticky: u64,
+    pub maps: BTreeSet<(u32, u64)>,
+}
+
+/// A task.
+#[derive(Default)]
+pub struct Task {
+    pub ptes: BTreeMap<u64, Pte>,
+    tables: BTreeMap<(u32, u64), Vec<u32>>,
+    pool: Vec<u32>,
+    handle_frames: Vec<u32>,
+    handles: usize,
+    fixed: Vec<u32>,
+}
+
+impl Task {
+    /// Frames that the kernel has for it.
+    pub fn kernel_frames(&self) -> usize {
+        let tables: usize = self.tables.values().map(Vec::len).sum();
+        tables + self.pool.len() + self.handle_frames.len() + self.fixed.len()
+    }
+}
+
+enum Object {
+    Task,
+    Thread,
+    Other(u32),
+}
+
+/// The kernel.
+pub struct Kernel {
+    pub frames: Vec<FrameState>,
+    pub tasks: BTreeMap<u32, Task>,
+    objects: BTreeMap<u32, Object>,
+    next_handle: u32,
+    pub clock: u64,
+    pub answers: Answers,
+    pub signals: Vec<(Handle, u64)>,
+    pub log: Vec<String>,
+    own_task: u32,
+    own: Own,
+    /// Handles that `vm` closed.
+    pub closed: Vec<Handle>,
+    /// The next so many copies fail.
+    pub failing_copies: u32,
+}
+
+impl Kernel {
+    /// A kernel with so many frames, of which the first `reserved` are no user memory; `own_task` is `vm`'s.
+    pub fn new(nr_frames: u32, reserved: u32) -> Kernel {
+        let frame = |n| FrameState {
+            stamp: 0xdead_0000 + n as u64,
+            used: if n < reserved { Use::Reserved } else { Use::User },
+            sticky: 0,
+            maps: BTreeSet::new(),
+        };
+        let mut kernel = Kernel {
+            frames: (0..nr_frames).map(frame).collect(),
+            tasks: BTreeMap::new(),
+            objects: BTreeMap::new(),
+            next_handle: 100,
+            clock: 1,
+            answers: Answers::default(),
+            signals: Vec::new(),
+            log: Vec::new(),
+            own_task: 0,
+            own: Own::take(),
+            closed: Vec::new(),
+            failing_copies: 0,
+        };
+        kernel.own_task = kernel.first_task().0;
+        kernel
+    }
+
+    /// A task that exists before `vm` runs, with page tables for all it needs.
+    pub fn first_task(&mut self) -> Handle {
+        let handle = self.new_handle(Object::Task);
+        self.tasks.insert(handle.0, Task::default());
+        handle
+    }
+
+    pub fn own_task(&self) -> Handle {
+        Handle(self.own_task)
+    }
+
+    fn new_handle(&mut self, object: Object) -> Handle {
+        self.next_handle += 1;
+        self.objects.insert(self.next_handle, object);
+        Handle(self.next_handle)
+    }
+
+    fn task(&mut self, task: Handle) -> Result<&mut Task> {
+        self.tasks.get_mut(&task.0).ok_or(Error::BadHandle)
+    }
+
+    fn user(&self, frame: u64) -> Option<u32> {
+        let state = self.frames.get(usize::try_from(frame).ok()?)?;
+        (state.used == Use::User).then_some(frame as u32)
+    }
+
+    fn claim(&mut self, frame: Frame, used: Use) -> Result<()> {
+        let state = self.frames.get_mut(frame.0 as usize).ok_or(Error::BadFrame)?;
+        if state.used != Use::User || !state.maps.is_empty() {
+            return Err(Error::BadFrame);
+        }
+        state.used = used;
+        state.sticky = 0;
+        state.stamp = 0xbad0_0000 + frame.0 as u64;
+        Ok(())
+    }
+
+    fn release(&mut self, frame: u32) {
+        let state = &mut self.frames[frame as usize];
+        assert!(state.used != Use::User, "frame {frame} was released twice");
+        state.used = Use::User;
+        state.maps.clear();
+    }
+
+    /// Makes the tables for an address out of the pool, all or none.
+    fn make_tables(&mut self, task: u32, address: u64) -> Result<()> {
+        if task == self.own_task {
+            return Ok(());
+        }
+        let t = self.tasks.get_mut(&task).ok_or(Error::BadHandle)?;
+        let missing: Vec<(u32, u64)> = [3u32, 2, 1]
+            .into_iter()
+            .map(|level| (level, address >> (12 + 9 * level)))
+            .filter(|key| !t.tables.contains_key(key))
+            .collect();
+        let needed = missing.len() + missing.iter().any(|(level, _)| *level == 1) as usize;
+        if needed > t.pool.len() {
+            return Err(Error::NoTables);
+        }
+        for key in missing {
+            let mut frames: Vec<u32> = t.pool.pop().into_iter().collect();
+            if key.0 == 1 {
+                frames.extend(t.pool.pop());
+            }
+            for frame in &frames {
+                self.frames[*frame as usize].used = Use::Table;
+            }
+            t.tables.insert(key, frames);
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, task: u32, op: &MapOp) -> Result<()> {
+        if op.address & 0xfff != 0 || !(USER_MIN..USER_END).contains(&op.address) {
+            return Err(Error::BadAddress);
+        }
+        let read_only = !op.flags.contains(MapFlags::WRITE);
+        let state = self.frames.get(op.frame.0 as usize).ok_or(Error::BadFrame)?;
+        if state.used != Use::User && !(state.used == Use::Reserved && read_only) {
+            return Err(Error::BadFrame);
+        }
+        self.make_tables(task, op.address)?;
+        let flags = op.flags - MapFlags::ZERO;
+        let t = self.tasks.get_mut(&task).ok_or(Error::BadHandle)?;
+        if let Some(pte) = t.ptes.get_mut(&op.address) {
+            if pte.frame != op.frame.0 {
+                return Err(Error::Exists);
+            }
+            pte.flags = flags;
+            return Ok(());
+        }
+        t.ptes.insert(op.address, Pte { frame: op.frame.0, flags, accessed: false, dirty: false });
+        let state = &mut self.frames[op.frame.0 as usize];
+        state.maps.insert((task, op.address));
+        if op.flags.contains(MapFlags::ZERO) {
+            state.stamp = 0;
+            if task == self.own_task {
+                self.own.zero(op.address);
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, task: u32, address: u64) {
+        let Some(pte) = self.tasks.get_mut(&task).and_then(|t| t.ptes.remove(&address)) else { return };
+        let state = &mut self.frames[pte.frame as usize];
+        state.maps.remove(&(task, address));
+        state.sticky |= pte.accessed as u64 * REFERENCED | pte.dirty as u64 * MODIFIED;
+        if task == self.own_task {
+            // What `vm` kept there is no longer known here.
+            state.stamp = 0xbad1_0000 + pte.frame as u64;
+        }
+    }
+
+    fn ptes(&mut self, frame: u32, mut change: impl FnMut(&mut Pte)) {
+        for (task, address) in self.frames[frame as usize].maps.clone() {
+            if let Some(pte) = self.tasks.get_mut(&task).and_then(|t| t.ptes.get_mut(&address)) {
+                change(pte);
+            }
+        }
+    }
+
+    fn test_modified(&mut self, frame: u32) -> u64 {
+        let mut bits = self.frames[frame as usize].sticky & MODIFIED;
+        self.ptes(frame, |p| bits |= p.dirty as u64 * MODIFIED);
+        bits
+    }
+
+    fn one(&mut self, op: FrameOp, frame: u32) -> u64 {
+        match op {
+            FrameOp::Harvest => {
+                let mut used = (self.frames[frame as usize].sticky & REFERENCED != 0) as u64;
+                self.frames[frame as usize].sticky &= !REFERENCED;
+                self.ptes(frame, |p| used += core::mem::take(&mut p.accessed) as u64);
+                used
+            }
+            FrameOp::TestModified => self.test_modified(frame),
+            FrameOp::ClearModified => {
+                let bits = self.test_modified(frame);
+                self.frames[frame as usize].sticky &= !MODIFIED;
+                self.ptes(frame, |p| p.dirty = false);
+                bits
+            }
+            FrameOp::RemoveAll => {
+                for (task, address) in self.frames[frame as usize].maps.clone() {
+                    self.remove(task, address);
+                }
+                core::mem::take(&mut self.frames[frame as usize].sticky)
+            }
+            FrameOp::RemoveWrite => {
+                self.ptes(frame, |p| p.flags -= MapFlags::WRITE);
+                self.test_modified(frame)
+            }
+            FrameOp::Zero => {
+                self.frames[frame as usize].stamp = 0;
+                0
+            }
+            FrameOp::Query | FrameOp::Copy => FAILED,
+        }
+    }
+
+    fn query(&mut self, frame: u64) -> u64 {
+        if frame >= self.frames.len() as u64 {
+            return FAILED;
+        }
+        let bits = self.test_modified(frame as u32);
+        let state = &self.frames[frame as usize];
+        bits | (state.used as u64) << 8 | (state.maps.len() as u64) << 16
+    }
+
+    /// What a program does: reads (`write` is `None`) or writes the word at an address. `None`: it faults.
+    pub fn touch(&mut self, task: Handle, address: u64, write: Option<u64>) -> Option<u64> {
+        let pte = self.tasks.get_mut(&task.0)?.ptes.get_mut(&(address & !0xfff))?;
+        if write.is_some() && !pte.flags.contains(MapFlags::WRITE) {
+            return None;
+        }
+        pte.accessed = true;
+        pte.dirty |= write.is_some();
+        let state = &mut self.frames[pte.frame as usize];
+        assert_ne!(state.used as u8, Use::Table as u8, "a program reaches a page table");
+        if let Some(stamp) = write {
+            state.stamp = stamp;
+        }
+        Some(state.stamp)
+    }
+
+    /// The mapping at an address.
+    pub fn pte(&self, task: Handle, address: u64) -> Option<Pte> {
+        self.tasks.get(&task.0)?.ptes.get(&address).copied()
+    }
+}
+
+impl Machine for Kernel {
+    type Reply = Reply;
+
+    fn answer<O: Operation>(
+        &mut self,
+        reply: Reply,
+        result: core::result::Result<O::Reply, ebb_proto::Error>,
+        _: &[Handle],
+    ) {
+        reply.give(match result {
+            Err(error) => Answer::Error(error),
+            Ok(value) => match encode(&value) {
+                Ok(Encoded::Words(words)) => Answer::Bytes(bytes_of(&words).to_vec()),
+                Ok(Encoded::Bytes(bytes)) => Answer::Bytes(bytes),
+                Err(error) => Answer::Error(error),
+            },
+        });
+    }
+    fn resume(&mut self, reply: Reply) {
+        reply.give(Answer::Resumed);
+    }
+    fn refuse(&mut self, reply: Reply) {
+        reply.give(Answer::Refused);
+    }
+    fn signal(&mut self, notification: Handle, bits: u64) {
+        self.signals.push((notification, bits));
+    }
+    fn now(&self) -> u64 {
+        self.clock
+    }
+    fn log(&mut self, text: core::fmt::Arguments<'_>) {
+        self.log.push(text.to_string());
+    }
+
+    fn map(&mut self, task: Handle, ops: &[MapOp]) -> core::result::Result<(), Partial> {
+        for (done, op) in ops.iter().enumerate() {
+            self.enter(task.0, op).map_err(|error| Partial { done, error })?;
+        }
+        Ok(())
+    }
+    fn unmap(&mut self, task: Handle, address: u64, pages: u64) -> Result<()> {
+        let range = address..address + (pages << 12);
+        let there: Vec<u64> = self.task(task)?.ptes.range(range).map(|(a, _)| *a).collect();
+        there.into_iter().for_each(|a| self.remove(task.0, a));
+        Ok(())
+    }
+    fn protect(&mut self, task: Handle, address: u64, pages: u64, flags: MapFlags) -> Result<()> {
+        for (_, pte) in self.task(task)?.ptes.range_mut(address..address + (pages << 12)) {
+            pte.flags = flags;
+        }
+        Ok(())
+    }
+    fn frame_op(&mut self, op: FrameOp, frames: &mut [u64]) -> Result<()> {
+        if frames.len() > ebb_abi::message::MAX_VECTOR {
+            return Err(Error::BadArgument);
+        }
+        for frame in frames {
+            *frame = match op {
+                FrameOp::Query => self.query(*frame),
+                _ => self.user(*frame).map_or(FAILED, |f| self.one(op, f)),
+            };
+        }
+        Ok(())
+    }
+    fn copy(&mut self, from: Frame, to: Frame) -> Result<()> {
+        if self.failing_copies > 0 {
+            self.failing_copies -= 1;
+            return Err(Error::BadFrame);
+        }
+        let to = self.user(to.0 as u64).ok_or(Error::BadFrame)?;
+        self.frames[to as usize].stamp = self.frames[from.0 as usize].stamp;
+        Ok(())
+    }
+    fn zero_tail(&mut self, frame: Frame, offset: u64) -> Result<()> {
+        let frame = self.user(frame.0 as u64).ok_or(Error::BadFrame)?;
+        if offset == 0 {
+            self.frames[frame as usize].stamp = 0;
+        }
+        Ok(())
+    }
+    fn task_read(&mut self, task: Handle, address: u64, bytes: &mut [u8]) -> Result<usize> {
+        let Some(pte) = self.pte(task, address & !0xfff) else { return Ok(0) };
+        let stamp = self.frames[pte.frame as usize].stamp.to_le_bytes();
+        let len = bytes.len().min(8);
+        bytes[..len].copy_from_slice(&stamp[..len]);
+        Ok(len)
+    }
+    fn audit(&mut self, first: Frame, count: u32) -> Result<u64> {
+        let mut wrong = 0;
+        for frame in first.0..first.0 + count {
+            for (task, address) in &self.frames[frame as usize].maps {
+                let pte = self.tasks.get(task).and_then(|t| t.ptes.get(address));
+                wrong += (pte.map(|p| p.frame) != Some(frame)) as u64;
+            }
+        }
+        Ok(wrong)
+    }
+
+    fn object_create(&mut self, kind: Kind, frame: Frame) -> Result<Handle> {
+        let used = if kind == Kind::Endpoint { Use::Endpoint } else { Use::Notification };
+        self.claim(frame, used)?;
+        Ok(self.new_handle(Object::Other(frame.0)))
+    }
+    fn task_create(&mut self, frames: [Frame; 3]) -> Result<Handle> {
+        for (frame, used) in frames.into_iter().zip([Use::Task, Use::Table, Use::Handles]) {
+            self.claim(frame, used)?;
+        }
+        let handle = self.new_handle(Object::Task);
+        let [task, root, handles] = frames.map(|f| f.0);
+        let state = Task { handle_frames: vec![handles], fixed: vec![task, root], ..Task::default() };
+        self.tasks.insert(handle.0, state);
+        Ok(handle)
+    }
+    fn donate(&mut self, task: Handle, what: Donation, frames: &[Frame]) -> Result<usize> {
+        self.task(task)?;
+        for frame in frames {
+            self.claim(*frame, if what == Donation::Tables { Use::Pool } else { Use::Handles })?;
+            let t = self.task(task)?;
+            match what {
+                Donation::Tables => t.pool.push(frame.0),
+                Donation::Handles => t.handle_frames.push(frame.0),
+            }
+        }
+        Ok(frames.len())
+    }
+    fn task_control(&mut self, task: Handle, _: TaskOp, _: u64, _: u64) -> Result<(u64, u64, u64)> {
+        self.task(task).map(|_| (0, 0, 0))
+    }
+    fn thread_create(&mut self, task: Handle, frame: Frame, buffer: Frame, start: Start) -> Result<Handle> {
+        self.make_tables(task.0, start.buffer)?;
+        self.claim(frame, Use::Thread)?;
+        self.claim(buffer, Use::MessageBuffer)?;
+        self.task(task)?.fixed.extend([frame.0, buffer.0]);
+        Ok(self.new_handle(Object::Thread))
+    }
+    fn thread_control(&mut self, _: Handle, _: ThreadOp, _: u64) -> Result<()> {
+        Ok(())
+    }
+    fn thread_registers(&mut self, _: Handle) -> Result<Registers> {
+        Ok(Registers::default())
+    }
+    fn destroy_step(&mut self, handle: Handle, give: &mut dyn FnMut(Frame)) -> Result<bool> {
+        match self.objects.get(&handle.0).ok_or(Error::BadHandle)? {
+            Object::Thread => Err(Error::BadHandle),
+            Object::Other(frame) => {
+                let frame = *frame;
+                self.objects.remove(&handle.0);
+                self.release(frame);
+                give(Frame(frame));
+                Ok(false)
+            }
+            Object::Task => {
+                let mut t = self.tasks.remove(&handle.0).ok_or(Error::Dead)?;
+                let ptes: Vec<u64> = t.ptes.keys().copied().collect();
+                // Mappings go with the first step, then frames a few at a time.
+                for address in ptes {
+                    let pte = t.ptes.remove(&address).ok_or(Error::NotMapped)?;
+                    let state = &mut self.frames[pte.frame as usize];
+                    state.maps.remove(&(handle.0, address));
+                    state.sticky |= pte.accessed as u64 * REFERENCED | pte.dirty as u64 * MODIFIED;
+                }
+                let tables = core::mem::take(&mut t.tables);
+                t.pool.extend(tables.into_values().flatten());
+                t.pool.append(&mut t.handle_frames);
+                t.pool.append(&mut t.fixed);
+                for _ in 0..FRAMES_A_STEP {
+                    if let Some(frame) = t.pool.pop() {
+                        self.release(frame);
+                        give(Frame(frame));
+                    }
+                }
+                let more = !t.pool.is_empty();
+                if more {
+                    self.tasks.insert(handle.0, t);
+                } else {
+                    self.objects.remove(&handle.0);
+                }
+                Ok(more)
+            }
+        }
+    }
+    fn handle_copy(&mut self, task: Handle, _: Handle, _: Rights, _: u32) -> Result<Handle> {
+        let t = self.task(task)?;
+        if t.handles >= t.handle_frames.len() * HANDLES_A_FRAME {
+            return Err(Error::NoSlot);
+        }
+        t.handles += 1;
+        Ok(Handle(t.handles as u32))
+    }
+    fn handle_close(&mut self, handle: Handle) {
+        self.closed.push(handle);
+    }
+
+    fn own_words(&self, address: u64, pages: u64) -> Option<&'static [AtomicU64]> {
+        self.own.words(address, pages)
+    }
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A machine in software around the server: a kernel, programs, a pager, a policy, a clock.
+
+pub mod kernel;
+mod own;
+pub mod pager;
+pub mod policy;
+pub mod program;
+pub mod reply;
+pub mod world;
+
+pub use reply::Answer;
+pub use world::World;

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A scripted swap pager at the other end of the rings. What is durable ([`Store`]) outlives an instance ([`ScriptedPager`]).
+//!
+//! It does nothing by itself: a test lets it accept submissions and decides when, in which order and how each page's transfer ends.
+//! Frees and control operations are carried out when they are accepted, as the real one does; a free also hits writes under way.
+
+use super::kernel::Kernel;
+use ebb_abi::frame::Use;
+use ebb_proto::pager::{ALL, Completion, MAX_RUN, Op, Outcome, Submission};
+use ebb_ring::{Consumer, Producer};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::AtomicU64;
+
+/// A page of an object.
+pub type Key = (u32, u32);
+
+/// A device.
+#[derive(Clone, Debug)]
+pub struct Disk {
+    pub slots: u64,
+    pub closing: bool,
+    /// In use as a swap device.
+    pub on: bool,
+}
+
+/// What outlives the pager.
+#[derive(Clone, Default)]
+pub struct Store {
+    pub disks: BTreeMap<u8, Disk>,
+    /// Copies: on which disk, and what.
+    pub copies: BTreeMap<Key, (u8, u64)>,
+}
+
+/// A page on its way.
+#[derive(Clone, Copy, Debug)]
+pub struct Transfer {
+    pub submission: Submission,
+    pub key: Key,
+    pub frame: u32,
+    /// Put: the disk of its new slot, and the contents at its start.
+    slot: Option<(u8, u64)>,
+    freed: bool,
+}
+
+impl Transfer {
+    pub fn op(&self) -> Op {
+        self.submission.op
+    }
+}
+
+/// An instance.
+pub struct ScriptedPager {
+    submissions: Consumer<'static>,
+    completions: Producer<'static>,
+    pub transfers: VecDeque<Transfer>,
+    /// Control operations are left in the ring beyond this many.
+    pub control_seen: Vec<Op>,
+    /// Answers of control operations are kept back while this is set.
+    pub hold_control: bool,
+    held: VecDeque<Completion>,
+    /// Frees seen, with object, first page, pages.
+    pub frees: Vec<[u64; 3]>,
+    /// Runs of writes in the order of submission: object and indexes.
+    pub runs: Vec<(u32, Vec<u32>)>,
+}
+
+impl ScriptedPager {
+    /// A new instance on rings in these words.
+    pub fn new(words: &'static [AtomicU64]) -> ScriptedPager {
+        let (first, second) = words.split_at(words.len() / 2);
+        ScriptedPager {
+            submissions: Consumer::new(first).expect("submission ring"),
+            completions: Producer::new(second).expect("completion ring"),
+            transfers: VecDeque::new(),
+            control_seen: Vec::new(),
+            hold_control: false,
+            held: VecDeque::new(),
+            frees: Vec::new(),
+            runs: Vec::new(),
+        }
+    }
+
+    /// Takes everything out of the submission ring.
+    pub fn accept(&mut self, kernel: &Kernel, store: &mut Store) {
+        while let Some(entry) = self.submissions.pop().expect("vm keeps its ring whole") {
+            let s = Submission::unpack(&entry).expect("vm submits known operations");
+            match s.op {
+                Op::Get | Op::Put => self.accept_transfer(s, kernel, store),
+                Op::Free => self.free(s, store),
+                _ => self.control(s, store),
+            }
+        }
+    }
+
+    fn accept_transfer(&mut self, s: Submission, kernel: &Kernel, store: &mut Store) {
+        let [object, index, frame] = s.words;
+        let (key, frame) = ((object as u32, index as u32), frame as u32);
+        assert!((1..=MAX_RUN as u8).contains(&s.run) && s.place < s.run);
+        assert_eq!(kernel.frames[frame as usize].used, Use::User, "a transfer into {frame}");
+        assert!(self.transfers.iter().all(|t| t.frame != frame), "frame {frame} is under way twice");
+        let mut slot = None;
+        if s.op == Op::Put {
+            if s.place == 0 {
+                self.runs.push((key.0, Vec::new()));
+            }
+            self.runs.last_mut().expect("a run begins at place 0").1.push(key.1);
+            let disk =
+                store.disks.iter().find(|(n, d)| d.on && !d.closing && self.used(store, **n) < d.slots);
+            let Some((disk, _)) = disk else {
+                return self.end(&s, Outcome::Fail);
+            };
+            slot = Some((*disk, kernel.frames[frame as usize].stamp));
+        }
+        self.transfers.push_back(Transfer { submission: s, key, frame, slot, freed: false });
+    }
+
+    /// Slots in use on a disk, with those of writes under way.
+    fn used(&self, store: &Store, disk: u8) -> u64 {
+        let copies = store.copies.values().filter(|(d, _)| *d == disk).count();
+        let pending = self.transfers.iter().filter(|t| t.slot.is_some_and(|(d, _)| d == disk)).count();
+        (copies + pending) as u64
+    }
+
+    fn free(&mut self, s: Submission, store: &mut Store) {
+        let [object, first, pages] = s.words;
+        self.frees.push(s.words);
+        let within = |key: &Key| key.0 as u64 == object && (first..first + pages).contains(&(key.1 as u64));
+        self.transfers.iter_mut().filter(|t| within(&t.key)).for_each(|t| t.freed = true);
+        let before = store.copies.len();
+        store.copies.retain(|key, _| !within(key));
+        let freed = (before - store.copies.len()) as u64;
+        self.answer(&s, Outcome::Ok, [freed, 0]);
+    }
+
+    fn control(&mut self, s: Submission, store: &mut Store) {
+        self.control_seen.push(s.op);
+        let number = s.words[0] as u8;
+        let pending = self.transfers.iter().filter(|t| t.slot.is_some()).count() as u64;
+        let used = self.used(store, number);
+        let disk = store.disks.get_mut(&number);
+        let (outcome, results) = match (s.op, disk) {
+            (Op::Audit, _) => {
+                assert_eq!(s.words[0], ALL);
+                (Outcome::Ok, [store.copies.len() as u64 + pending, 0])
+            }
+            (_, None) => (Outcome::Bad, [0, 0]),
+            (Op::Prepare, Some(d)) if d.on => (Outcome::Again, [0, 0]),
+            (Op::Prepare, Some(_)) => (Outcome::Ok, [2, 3]),
+            (Op::SwapOn, Some(d)) => {
+                d.on = true;
+                d.closing = false;
+                (Outcome::Ok, [d.slots, 0])
+            }
+            (Op::SwapOffBegin, Some(d)) => {
+                d.closing = true;
+                (Outcome::Ok, [used, 0])
+            }
+            (Op::SwapOffNext, Some(_)) => match store.copies.iter().find(|(_, (d, _))| *d == number) {
+                Some((key, _)) => (Outcome::Ok, [key.0 as u64, key.1 as u64]),
+                None => (Outcome::Fail, [0, 0]),
+            },
+            (Op::SwapOffEnd, Some(_)) if used > 0 => (Outcome::Again, [0, 0]),
+            (Op::SwapOffEnd, Some(d)) => {
+                d.on = false;
+                (Outcome::Ok, [0, 0])
+            }
+            (_, Some(d)) => {
+                d.closing = false;
+                (Outcome::Ok, [used, 0])
+            }
+        };
+        self.answer(&s, outcome, results);
+    }
+
+    /// Ends the n-th transfer under way. `outcome` other than `Ok` fails it; a read that finds nothing fails by itself.
+    pub fn finish(&mut self, nth: usize, outcome: Outcome, kernel: &mut Kernel, store: &mut Store) {
+        let Some(t) = self.transfers.remove(nth) else { return };
+        let outcome = transfer(&t, outcome, kernel, store);
+        self.end(&t.submission, outcome);
+    }
+
+    /// The instance dies. Of the writes under way those chosen have reached the disk, though nobody was told.
+    pub fn die(mut self, kernel: &mut Kernel, store: &mut Store, mut landed: impl FnMut(&Transfer) -> bool) {
+        while let Some(t) = self.transfers.pop_front() {
+            if t.op() == Op::Put && landed(&t) {
+                transfer(&t, Outcome::Ok, kernel, store);
+            }
+        }
+    }
+
+    /// Gives out the answers that were kept back.
+    pub fn release_control(&mut self) {
+        self.hold_control = false;
+        for c in core::mem::take(&mut self.held) {
+            self.send(&c);
+        }
+    }
+
+    fn answer(&mut self, s: &Submission, outcome: Outcome, results: [u64; 2]) {
+        let c = Completion { outcome, op: s.op, cookie: s.cookie, frame: 0, results };
+        if self.hold_control && s.op != Op::Free {
+            self.held.push_back(c);
+        } else {
+            self.send(&c);
+        }
+    }
+
+    fn end(&mut self, s: &Submission, outcome: Outcome) {
+        self.send(&Completion { outcome, op: s.op, cookie: s.cookie, frame: s.words[2], results: [0; 2] });
+    }
+
+    /// Sends a completion, true or not.
+    pub fn send(&mut self, c: &Completion) {
+        self.send_raw(&c.pack());
+    }
+
+    /// Sends anything at all.
+    pub fn send_raw(&mut self, entry: &[u64; 4]) {
+        assert_eq!(self.completions.push(entry), Ok(true), "vm lets its completion ring run full");
+    }
+}
+
+/// Carries a transfer out.
+fn transfer(t: &Transfer, outcome: Outcome, kernel: &mut Kernel, store: &mut Store) -> Outcome {
+    let state = &mut kernel.frames[t.frame as usize];
+    if outcome != Outcome::Ok {
+        return outcome;
+    }
+    match t.slot {
+        Some((disk, stamp)) => {
+            assert_eq!(state.stamp, stamp, "page {:?} changed while it was being written (PGO-149)", t.key);
+            if !t.freed {
+                store.copies.insert(t.key, (disk, stamp));
+            }
+            Outcome::Ok
+        }
+        None => match store.copies.get(&t.key) {
+            Some((_, stamp)) => {
+                state.stamp = *stamp;
+                Outcome::Ok
+            }
+            None => Outcome::Fail,
+        },
+    }
+}

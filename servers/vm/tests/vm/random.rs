@@ -1,0 +1,553 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Random interleavings of all that can happen, on a machine with a few hundred frames. Whatever happens: a page reads as what was last written to it, or
+//! zero; the audit finds nothing when things have come to rest; nobody waits for ever; and in the end everything has come back.
+
+use crate::model::policy::Seat;
+use crate::model::reply::Answer;
+use crate::model::world::{PAGE, World, decode};
+use ebb_abi::meter::Counter;
+use ebb_proto::Error;
+use ebb_proto::pager::{Op as PagerOp, Outcome};
+use ebb_proto::vm::{self as proto, Advice, Happening, INIT, Protection, Request, Space};
+use ebb_vm::page::Place;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+const FRAMES: u32 = 330;
+const SLOTS: u64 = 700;
+/// Most pages of one mapping, and mappings of one program.
+const MAX_PAGES: u64 = 40;
+const MAX_MAPPINGS: usize = 3;
+const MAX_PROGRAMS: usize = 4;
+
+/// One step: what, and three numbers that it takes what it needs from.
+type Step = (Kind, u16, u16, u16);
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Touch,
+    Sweep,
+    Map,
+    Unmap,
+    Protect,
+    Advise,
+    Wire,
+    Unwire,
+    Start,
+    End,
+    Accept,
+    Complete,
+    Finish,
+    FinishAll,
+    Nonsense,
+    KillPager,
+    AttachPager,
+    AttachPolicy,
+    KillPolicy,
+    RunPolicy,
+    Hostile,
+    Pass,
+    SwapOff,
+    SwapOn,
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        30 => Just(Kind::Touch),
+        12 => Just(Kind::Sweep),
+        6 => Just(Kind::Map),
+        3 => Just(Kind::Unmap),
+        2 => Just(Kind::Protect),
+        6 => Just(Kind::Advise),
+        2 => Just(Kind::Wire),
+        2 => Just(Kind::Unwire),
+        3 => Just(Kind::Start),
+        1 => Just(Kind::End),
+        6 => Just(Kind::Accept),
+        6 => Just(Kind::Complete),
+        14 => Just(Kind::Finish),
+        8 => Just(Kind::FinishAll),
+        2 => Just(Kind::Nonsense),
+        1 => Just(Kind::KillPager),
+        2 => Just(Kind::AttachPager),
+        2 => Just(Kind::AttachPolicy),
+        1 => Just(Kind::KillPolicy),
+        10 => Just(Kind::RunPolicy),
+        6 => Just(Kind::Hostile),
+        8 => Just(Kind::Pass),
+        1 => Just(Kind::SwapOff),
+        1 => Just(Kind::SwapOn),
+    ]
+}
+
+/// What a test knows besides the machine.
+struct Run {
+    w: World,
+    maps: BTreeMap<Space, Vec<(u64, u64)>>,
+    read_only: BTreeSet<(Space, u64)>,
+    hostile: Option<Seat>,
+    calls: Vec<(u64, Call)>,
+    stamp: u64,
+    pager_deaths: bool,
+}
+
+/// A call that is answered later.
+#[derive(Clone, Copy, Debug)]
+enum Call {
+    Wire { space: Space, address: u64, pages: u64 },
+    Swap,
+}
+
+impl Run {
+    fn new() -> Run {
+        let mut w = World::with_swap(FRAMES, SLOTS);
+        w.add_disk(1, SLOTS / 2);
+        Run {
+            w,
+            maps: BTreeMap::new(),
+            read_only: BTreeSet::new(),
+            hostile: None,
+            calls: Vec::new(),
+            stamp: 1,
+            pager_deaths: false,
+        }
+    }
+
+    fn pick_program(&self, n: u16) -> Option<Space> {
+        let there: Vec<Space> = self.w.programs.keys().copied().collect();
+        (!there.is_empty()).then(|| there[n as usize % there.len()])
+    }
+
+    /// A piece of a mapping of a program: space, first address, pages.
+    fn pick_range(&self, a: u16, b: u16, c: u16) -> Option<(Space, u64, u64)> {
+        let space = self.pick_program(a)?;
+        let maps = self.maps.get(&space)?;
+        let (start, pages) = *maps.get((a as usize / 7) % maps.len().max(1))?;
+        let first = b as u64 % pages;
+        let count = 1 + c as u64 % (pages - first);
+        Some((space, start + first * PAGE, count))
+    }
+
+    fn step(&mut self, (kind, a, b, c): Step) {
+        match kind {
+            Kind::Touch => self.touch(a, b, c),
+            Kind::Sweep => {
+                if let Some((space, start, pages)) = self.pick_range(a, b, c) {
+                    for n in 0..pages {
+                        self.touch_page(space, start + n * PAGE, a % 3 != 0);
+                    }
+                }
+            }
+            Kind::Map => self.map(a, b),
+            Kind::Unmap => self.unmap(a, b, c),
+            Kind::Protect => self.protect(a, b, c),
+            Kind::Advise => self.advise(a, b, c),
+            Kind::Wire => self.wire(a, b, c),
+            Kind::Unwire => {
+                if let Some((space, address, pages)) = self.pick_range(a, b, c) {
+                    let unwired: Result<(), Error> =
+                        self.w.init(Request::Unwire(proto::Unwire { space, address, pages }));
+                    assert!(matches!(unwired, Ok(()) | Err(Error::Fault)));
+                }
+            }
+            Kind::Start => {
+                if self.w.programs.len() < MAX_PROGRAMS {
+                    let made: Result<Space, Error> = self
+                        .w
+                        .init(Request::SpaceNew(proto::SpaceNew { name: "p".into(), protected: false }));
+                    if let Ok(space) = made {
+                        self.w.programs.insert(space, Default::default());
+                        self.maps.insert(space, Vec::new());
+                        self.map(a, b);
+                    }
+                }
+            }
+            Kind::End => {
+                if let Some(space) = self.pick_program(a) {
+                    self.end(space);
+                }
+            }
+            Kind::Accept => self.w.accept(),
+            Kind::Complete => self.w.completions(),
+            Kind::Finish => self.finish(a, b),
+            Kind::FinishAll => {
+                for _ in 0..self.w.transfers() {
+                    self.finish(a, b);
+                }
+            }
+            Kind::Nonsense => self.nonsense(a, b, c),
+            Kind::KillPager => {
+                if self.w.pager.is_some() {
+                    self.pager_deaths = true;
+                    let mut n = a;
+                    self.w.kill_pager(|_| {
+                        n = n.rotate_left(3).wrapping_add(0x35);
+                        n % 2 == 0
+                    });
+                }
+            }
+            Kind::AttachPager => self.attach_pager(),
+            Kind::AttachPolicy => self.attach_policy(a),
+            Kind::KillPolicy => {
+                self.w.kill_policy();
+                self.end_hostile();
+            }
+            Kind::RunPolicy => self.w.run_policy(),
+            Kind::Hostile => self.be_hostile(a, b, c),
+            Kind::Pass => self.w.pass(a as u64 % 50),
+            Kind::SwapOff => {
+                let disk = (a % 2) as u8;
+                let (id, answer) = self.w.call(INIT, Request::SwapOff(proto::SwapOff { disk }));
+                self.called(id, answer, Call::Swap);
+            }
+            Kind::SwapOn => {
+                let disk = (a % 2) as u8;
+                let (id, answer) = self.w.call(INIT, Request::SwapOn(proto::SwapOn { disk }));
+                self.called(id, answer, Call::Swap);
+            }
+        }
+        self.w.run_programs();
+        self.look();
+    }
+
+    /// Answers that came, programs that ended.
+    fn look(&mut self) {
+        for (id, call) in core::mem::take(&mut self.calls) {
+            match self.w.vm.m.answers.take(id) {
+                None => self.calls.push((id, call)),
+                Some(answer) => self.answered(call, answer),
+            }
+        }
+        for space in self.w.programs.keys().copied().collect::<Vec<_>>() {
+            if self.w.refused(space) {
+                let lost = |h: &Happening| matches!(h, Happening::PageLost { space: s, .. } if *s == space);
+                assert!(self.w.happenings.iter().any(lost), "space {space} was refused a page");
+                self.end(space);
+            }
+        }
+        let living = &self.w.programs;
+        self.maps.retain(|space, _| living.contains_key(space));
+        self.read_only.retain(|(space, _)| living.contains_key(space));
+    }
+
+    fn called(&mut self, id: u64, answer: Option<Answer>, call: Call) {
+        match answer {
+            Some(answer) => self.answered(call, answer),
+            None => self.calls.push((id, call)),
+        }
+    }
+
+    fn answered(&mut self, call: Call, answer: Answer) {
+        match call {
+            Call::Swap => {
+                if let Err(error) = decode::<u64>(answer) {
+                    let known = [
+                        Error::Busy,
+                        Error::NotFound,
+                        Error::NoMemory,
+                        Error::NoSpace,
+                        Error::Io,
+                        Error::Dead,
+                    ];
+                    assert!(known.contains(&error), "{error:?}");
+                }
+            }
+            Call::Wire { space, address, pages } => {
+                if answer == Answer::Dead {
+                    assert!(!self.w.programs.contains_key(&space), "a wiring was dropped");
+                    return;
+                }
+                if decode::<()>(answer) == Ok(()) {
+                    for n in 0..pages {
+                        let frame = self.w.frame(space, address + n * PAGE).expect("wired and not resident");
+                        assert!(self.w.vm.frames.page(frame).wired > 0, "wired and not wired");
+                    }
+                }
+            }
+        }
+    }
+
+    fn touch(&mut self, a: u16, b: u16, c: u16) {
+        if let Some((space, address, _)) = self.pick_range(a, b, 0) {
+            self.touch_page(space, address, c % 2 == 0);
+        }
+    }
+
+    fn touch_page(&mut self, space: Space, address: u64, write: bool) {
+        if self.w.stopped(space) || self.w.refused(space) || !self.w.programs.contains_key(&space) {
+            return;
+        }
+        self.stamp += 1;
+        let write = write && !self.read_only.contains(&(space, address));
+        self.w.touch(space, address, write.then_some(self.stamp));
+    }
+
+    fn map(&mut self, a: u16, b: u16) {
+        let Some(space) = self.pick_program(a) else { return };
+        let Some(maps) = self.maps.get_mut(&space).filter(|m| m.len() < MAX_MAPPINGS) else { return };
+        let pages = 1 + b as u64 % MAX_PAGES;
+        let address = self.w.try_mmap(space, 0, pages).expect("mmap");
+        maps.push((address, pages));
+    }
+
+    fn unmap(&mut self, a: u16, b: u16, c: u16) {
+        let Some((space, address, pages)) = self.pick_range(a, b, c) else { return };
+        if self.w.stopped(space) {
+            return;
+        }
+        self.w.init::<()>(Request::Unmap(proto::Unmap { space, address, pages })).expect("munmap");
+        let end = address + pages * PAGE;
+        let mut left = Vec::new();
+        for (start, count) in self.maps.remove(&space).unwrap_or_default() {
+            let stop = start + count * PAGE;
+            for (from, to) in [(start, stop.min(address)), (start.max(end), stop)] {
+                if from < to {
+                    left.push((from, (to - from) / PAGE));
+                }
+            }
+        }
+        left.dedup();
+        self.maps.insert(space, left);
+        if let Some(program) = self.w.programs.get_mut(&space) {
+            program.memory.retain(|at, _| !(address..end).contains(at));
+        }
+        self.read_only.retain(|(s, at)| *s != space || !(address..end).contains(at));
+    }
+
+    fn protect(&mut self, a: u16, b: u16, c: u16) {
+        let Some((space, address, pages)) = self.pick_range(a, b, c) else { return };
+        if self.w.stopped(space) {
+            return;
+        }
+        let write = b % 2 == 0;
+        let protection = if write { Protection::READ | Protection::WRITE } else { Protection::READ }.bits();
+        self.w
+            .init::<()>(Request::Protect(proto::Protect { space, address, pages, protection }))
+            .expect("mprotect");
+        for n in 0..pages {
+            let at = (space, address + n * PAGE);
+            if write {
+                self.read_only.remove(&at);
+            } else {
+                self.read_only.insert(at);
+            }
+        }
+    }
+
+    fn advise(&mut self, a: u16, b: u16, c: u16) {
+        let Some((space, address, pages)) = self.pick_range(a, b, c) else { return };
+        let all = [
+            Advice::Normal,
+            Advice::Sequential,
+            Advice::Random,
+            Advice::WillNeed,
+            Advice::WillNeed,
+            Advice::DontNeed,
+            Advice::Free,
+        ];
+        let advice = all[b as usize % all.len()];
+        let wired: Vec<bool> = self.pages_wired(space, address, pages);
+        self.w.init::<()>(Request::Advise(proto::Advise { space, address, pages, advice })).expect("madvise");
+        if advice == Advice::Free {
+            if let Some(program) = self.w.programs.get_mut(&space) {
+                for n in (0..pages).filter(|n| !wired[*n as usize]) {
+                    program.memory.remove(&(address + n * PAGE));
+                }
+            }
+        }
+    }
+
+    /// Which pages lie in a region that the program has wired.
+    fn pages_wired(&self, space: Space, address: u64, pages: u64) -> Vec<bool> {
+        let map = &self.w.vm.spaces.get(space).expect("a space").map;
+        (0..pages).map(|n| map.find(address + n * PAGE).is_some_and(|r| r.wired)).collect()
+    }
+
+    fn wire(&mut self, a: u16, b: u16, c: u16) {
+        let Some((space, address, pages)) = self.pick_range(a, b, c % 8) else { return };
+        let (id, answer) = self.w.call(INIT, Request::Wire(proto::Wire { space, address, pages }));
+        self.called(id, answer, Call::Wire { space, address, pages });
+    }
+
+    fn end(&mut self, space: Space) {
+        self.maps.remove(&space);
+        self.w.end(space);
+    }
+
+    fn finish(&mut self, a: u16, b: u16) {
+        let Some(count) = Some(self.w.transfers()).filter(|n| *n > 0) else { return };
+        let nth = a as usize % count;
+        let op = self.w.pager.as_ref().map(|p| p.transfers[nth].op());
+        let outcome = match (op, b % 64) {
+            (Some(PagerOp::Put), 0..=2) => Outcome::Error,
+            (Some(PagerOp::Put), 3..=5) => Outcome::Fail,
+            (Some(PagerOp::Put), 6) => Outcome::Bad,
+            (Some(PagerOp::Put), 7) => Outcome::Again,
+            (Some(PagerOp::Get), 0) => Outcome::Error,
+            _ => Outcome::Ok,
+        };
+        self.w.finish(nth, outcome);
+    }
+
+    fn nonsense(&mut self, a: u16, b: u16, c: u16) {
+        let frame = b as u64 % (FRAMES as u64 + 20);
+        if let Some(pager) = &mut self.w.pager {
+            // Never a generation that is right: a pager that claims to have done what it did not cannot be told from one that did.
+            let cookie = (c as u64 | 0x8000_0000) << 32;
+            let op = [1, 2, 0, 77, 200][a as usize % 5];
+            pager.send_raw(&[(c as u64 % 9) | op << 8 | cookie, frame, a as u64, b as u64]);
+        }
+        self.w.completions();
+    }
+
+    fn attach_pager(&mut self) {
+        if self.w.pager.is_none() {
+            // What it needs may not be there; then it is tried again later, as `init` does.
+            let needed = 30;
+            if self.w.vm.frames.gate.free_count() > needed {
+                self.w.attach_pager();
+            }
+        }
+    }
+
+    fn attach_policy(&mut self, a: u16) {
+        if self.w.vm.frames.gate.free_count() < 30 {
+            return;
+        }
+        self.w.kill_policy();
+        self.end_hostile();
+        match a % 3 {
+            0 => self.w.attach_policy("freebsd"),
+            1 => self.w.attach_policy("fifo"),
+            _ => self.hostile = Some(self.w.scripted_policy()),
+        }
+    }
+
+    fn end_hostile(&mut self) {
+        if let Some(seat) = self.hostile.take() {
+            self.w.init::<()>(Request::SpaceFree(proto::SpaceFree { space: seat.space })).expect("ending it");
+        }
+    }
+
+    /// A policy that decides at random: sometimes of pages that there are, sometimes not.
+    fn be_hostile(&mut self, a: u16, b: u16, c: u16) {
+        let Some(seat) = self.hostile.take() else { return };
+        let mut batch = Vec::new();
+        let mut n = (a as u64) << 32 | (b as u64) << 16 | c as u64;
+        for _ in 0..1 + a % 40 {
+            n = n.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            let frame = (n >> 33) as u32 % (FRAMES + 10);
+            let generation = match n >> 29 & 7 {
+                0 => n >> 40,
+                _ => self.w.vm.frames.page(frame).generation as u64,
+            };
+            batch.push(frame as u64 | (n >> 27 & 3) << 30 | generation << 32);
+        }
+        // A ring that it never reads runs full; now and then it reads it.
+        let mut seat = seat;
+        if a % 4 == 0 {
+            self.w.events(&mut seat);
+        }
+        match self.w.decide_raw(&seat, (c % 5) as u32, &mut batch) {
+            Ok(()) => self.hostile = Some(seat),
+            Err(error) => {
+                assert_eq!(error, Error::Superseded);
+                self.hostile = Some(seat);
+                self.end_hostile();
+            }
+        }
+    }
+
+    /// Lets everything come to rest, with a pager that works and whatever policy there is.
+    fn rest(&mut self) {
+        self.attach_pager();
+        for _ in 0..600 {
+            self.w.pump();
+            self.w.run_policy();
+            self.w.pass(10);
+            self.attach_pager();
+            self.look();
+            let waiting = self.w.programs.values().any(|p| p.stopped.is_some());
+            if !waiting && self.calls.is_empty() && self.w.pager.is_some() {
+                self.w.pump();
+                return;
+            }
+        }
+        let free = self.w.vm.frames.gate.free_count();
+        panic!(
+            "somebody waits for ever: {:?}, calls {:?}, {free} free, {:?}, swap {} of {}; log {:#?}",
+            self.w.vm.waiting.counts(),
+            self.calls,
+            self.w.vm.frames.gate,
+            self.w.count(Counter::swap_used),
+            self.w.count(Counter::swap_total),
+            self.w.vm.m.log
+        );
+    }
+
+    /// Every page of every program is what it was.
+    fn read_all(&mut self) {
+        for (space, maps) in self.maps.clone() {
+            for (start, pages) in maps {
+                for n in 0..pages {
+                    if self.w.programs.contains_key(&space) && !self.w.refused(space) {
+                        self.touch_page(space, start + n * PAGE, false);
+                        if self.w.stopped(space) {
+                            self.rest();
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn finish_run(&mut self) {
+        self.rest();
+        self.w.check();
+        self.read_all();
+        self.rest();
+        self.w.check();
+        for space in self.w.programs.keys().copied().collect::<Vec<_>>() {
+            self.end(space);
+        }
+        self.w.kill_policy();
+        self.end_hostile();
+        self.rest();
+        self.w.check();
+        assert_eq!(self.w.store.copies.len(), 0, "copies are left behind: {:?}", self.w.store.copies);
+        assert_eq!(self.w.vm.objects.iter().count(), 0, "objects are left behind");
+        for frame in 0..FRAMES {
+            let place = self.w.vm.frames.page(frame).place;
+            assert!(!matches!(place, Place::Object | Place::Leaf | Place::Loose), "frame {frame}: {place:?}");
+        }
+        let killed = self.w.happenings.iter().any(|h| matches!(h, Happening::OutOfMemory { .. }));
+        assert!(!killed, "a program was ended although there was room; log {:#?}", self.w.vm.m.log);
+    }
+}
+
+/// Seeded, so that a run can be repeated; `VM_CASES` and `VM_SEED` ask for others.
+fn config() -> ProptestConfig {
+    let number =
+        |name: &str, default: u64| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default);
+    ProptestConfig {
+        cases: number("VM_CASES", 60) as u32,
+        failure_persistence: None,
+        rng_seed: prop::test_runner::RngSeed::Fixed(number("VM_SEED", 1)),
+        max_shrink_iters: 3000,
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+    #[test]
+    fn whatever_happens_no_byte_is_wrong_and_nobody_waits_for_ever(
+        steps in prop::collection::vec((kind(), any::<u16>(), any::<u16>(), any::<u16>()), 20..400)
+    ) {
+        let mut run = Run::new();
+        for step in [(Kind::Start, 0, 39, 0), (Kind::Start, 1, 39, 0), (Kind::Map, 0, 39, 0)].into_iter().chain(steps) {
+            run.step(step);
+        }
+        run.finish_run();
+    }
+}
