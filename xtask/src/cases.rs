@@ -47,7 +47,7 @@ pub enum Medium {
 /// An input file that is made for the case.
 #[derive(Clone, Copy, Debug)]
 pub enum Input {
-    /// References to pages as little-endian words of 32 bits: `passes` rounds over `pages` pages, each round followed by
+    /// A recording for `replay`: references to pages as little-endian words of 32 bits, `passes` rounds over `pages` pages, each round followed by
     /// as many skewed ones.
     References {
         /// Different pages.

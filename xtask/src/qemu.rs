@@ -17,6 +17,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::size::Size;
 use crate::status::End;
+use crate::tpm::FailedTpm;
 use crate::{setup, terminal};
 
 /// What the loader writes to both serial ports right before it enters the kernel.
@@ -176,6 +177,8 @@ pub struct Machine {
     console: JoinHandle<Heard>,
     log: JoinHandle<Heard>,
     complaints: JoinHandle<String>,
+    /// Answers as long as QEMU may ask.
+    _tpm: FailedTpm,
 }
 
 impl Machine {
@@ -192,6 +195,8 @@ impl Machine {
         let (console_fd, log_fd) = (console_theirs.as_raw_fd(), log_theirs.as_raw_fd());
         let mut command = Command::new(setup::QEMU);
         command.args(config.arguments(&code, &vars, console_fd, log_fd));
+        let tpm = FailedTpm::start().context("no terminal for the TPM")?;
+        command.args(tpm.arguments());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
         // SAFETY: prctl and fcntl are async-signal-safe and touch no memory of ours.
         unsafe {
@@ -220,6 +225,7 @@ impl Machine {
             console: std::thread::spawn(move || listen(console_ours, console)),
             log: std::thread::spawn(move || listen(log_ours, log)),
             complaints,
+            _tpm: tpm,
         })
     }
 

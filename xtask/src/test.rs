@@ -264,6 +264,9 @@ fn bytes(input: Input) -> Vec<u8> {
     let Input::References { pages, passes } = input;
     let mut seed = 1u64;
     let mut references = Vec::new();
+    // Recordings number pages in the order of their first touch.
+    let mut numbers = vec![None; pages as usize];
+    let mut seen = 0u32;
     for _ in 0..passes {
         for page in 0..pages {
             // Knuth's multiplier; the product of two draws prefers small numbers.
@@ -272,7 +275,12 @@ fn bytes(input: Input) -> Vec<u8> {
                 (seed >> 33) as u32 % pages
             };
             let skewed = (u64::from(draw()) * u64::from(draw()) / u64::from(pages)) as u32;
-            references.extend([page, skewed]);
+            references.extend([page, skewed].map(|page| {
+                *numbers[page as usize].get_or_insert_with(|| {
+                    seen += 1;
+                    seen - 1
+                })
+            }));
         }
     }
     references.iter().flat_map(|r| r.to_le_bytes()).collect()
@@ -329,6 +337,13 @@ mod tests {
                 case.name
             );
         }
-        assert_eq!(bytes(Input::References { pages: 10, passes: 2 }).len(), 10 * 2 * 2 * 4);
+        let recording = bytes(Input::References { pages: 10, passes: 2 });
+        assert_eq!(recording.len(), 10 * 2 * 2 * 4);
+        let mut seen = 0;
+        for page in recording.chunks(4).map(|b| u32::from_le_bytes(b.try_into().unwrap())) {
+            assert!(page <= seen);
+            seen = seen.max(page + 1);
+        }
+        assert_eq!(seen, 10);
     }
 }
