@@ -80,6 +80,8 @@ pub struct Kernel {
     own: Own,
     /// Handles that `vm` closed.
     pub closed: Vec<Handle>,
+    /// A write to this frame through its mappings happens just before they are removed, as another processor could do it.
+    pub before_removal: Option<(u32, u64)>,
     /// The next so many copies fail.
     pub failing_copies: u32,
 }
@@ -105,6 +107,7 @@ impl Kernel {
             own_task: 0,
             own: Own::take(),
             closed: Vec::new(),
+            before_removal: None,
             failing_copies: 0,
         };
         kernel.own_task = kernel.first_task().0;
@@ -255,6 +258,10 @@ impl Kernel {
                 bits
             }
             FrameOp::RemoveAll => {
+                if let Some((_, stamp)) = self.before_removal.take_if(|(f, _)| *f == frame) {
+                    self.frames[frame as usize].stamp = stamp;
+                    self.ptes(frame, |p| p.dirty = true);
+                }
                 for (task, address) in self.frames[frame as usize].maps.clone() {
                     self.remove(task, address);
                 }
