@@ -236,7 +236,7 @@ proptest! {
 }
 
 /// An interpreter of the machine is a thousand times slower.
-const CASES: u32 = if cfg!(miri) { 2 } else { 60 };
+const CASES: u32 = if cfg!(miri) { 2 } else { 30 };
 
 /// Every list of 1 to 200 blocks with every single free run, and with every single allocated run.
 #[test]
