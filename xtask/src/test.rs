@@ -17,7 +17,7 @@ use crate::progress::Progress;
 use crate::qemu::{Boot, Heard, Outcome};
 use crate::run::{self, Folder, Prepared};
 use crate::setup::{self, Need};
-use crate::status::End;
+use crate::status::{End, INTERRUPTED};
 use crate::{iso, size, terminal};
 
 /// Options of `test`.
@@ -63,6 +63,10 @@ pub fn main(options: &Options) -> Result<u8> {
         // The loader's pure part is no default member, because its program is not for the host.
         for packages in [&[][..], &["-p", "ebb-loader", "--lib"]] {
             all.add(host(packages, filter)?);
+            if terminal::interrupted() {
+                println!("interrupted");
+                return Ok(INTERRUPTED);
+            }
         }
     }
     if !options.host {
@@ -136,7 +140,7 @@ fn machine(filter: &str) -> Result<Tally> {
     };
     for case in cases {
         if terminal::interrupted() {
-            println!("machine: interrupted");
+            println!("machine: interrupted before {}", case.name);
             tally.count(false);
             break;
         }
