@@ -79,6 +79,7 @@ fn managed<T: handle::Named>(e: &Entry) -> Result<Ref<T>, Error> {
     if e.has(Rights::MANAGE) { Ok(object) } else { Err(Error::NoRight) }
 }
 
+#[inline(never)]
 fn end_thread(k: &'static Kernel, t: Ref<Thread>, returned: &mut Returned) {
     ipc::detach(k, t);
     notification::unbind(t);
@@ -90,6 +91,7 @@ fn end_thread(k: &'static Kernel, t: Ref<Thread>, returned: &mut Returned) {
 }
 
 /// One step. True: it was the last.
+#[inline(never)]
 fn end_task(k: &'static Kernel, task: Ref<Task>, returned: &mut Returned) -> bool {
     task.dying.set(true);
     while let Some(t) = task.threads.get() {

@@ -6,6 +6,7 @@ use crate::log;
 use crate::thread::Regs;
 use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, Ordering};
+use ebb_kernel_pure::cmdline::Fail;
 use ebb_kernel_pure::name::Name;
 
 /// Exit value of a kernel that failed.
@@ -75,6 +76,28 @@ pub fn cannot(why: core::fmt::Arguments) -> ! {
 #[cold]
 pub fn violated(what: &str, value: u64) -> ! {
     panic!("violated: {what} ({value:#x})")
+}
+
+/// Fails, so that a test sees how that looks.
+pub fn fail_on_purpose(how: Fail) -> ! {
+    /// Uses stack until there is none.
+    fn dig(depth: u64) -> u64 {
+        let room = core::hint::black_box([depth; 64]);
+        if depth == u64::MAX { room[0] } else { dig(depth + 1) + room[63] }
+    }
+    match how {
+        Fail::Assertion => assert!(core::hint::black_box(false), "failed on purpose"),
+        // SAFETY: the first page is mapped in no address space: the read faults.
+        Fail::Fault => unsafe {
+            core::hint::black_box((0x48 as *const u64).read_volatile());
+        },
+        // SAFETY: text is not writable: the write faults.
+        Fail::Text => unsafe { (fail_on_purpose as *mut u64).write_volatile(0) },
+        Fail::Stack => {
+            core::hint::black_box(dig(0));
+        }
+    }
+    violated("a failure on purpose ends the kernel", 0)
 }
 
 /// A trap in the kernel.

@@ -74,7 +74,8 @@ fn raise(t: Ref<Thread>, address: u64) -> Option<Ref<Thread>> {
 /// The message that the kernel sent in a thread's name was answered, or will never be (label 1). Returns a thread that is
 /// ready now, in no queue.
 pub fn answered(t: Ref<Thread>, origin: Origin, label: u32) -> Option<Ref<Thread>> {
-    if label == 0 {
+    // Some processors report a jump out of the canonical addresses at its target, and `iretq` cannot go there.
+    if label == 0 && t.regs.rip.get() >> 47 == 0 {
         return Some(t);
     }
     match origin {

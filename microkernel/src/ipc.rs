@@ -182,6 +182,7 @@ fn set_message(t: Ref<Thread>, tag: Tag, words: [u64; WORDS]) {
 }
 
 /// Copies bytes and handles of a message whose tag has been checked. Fails with `NoSlot`, before it copies anything.
+#[inline(never)]
 fn transfer(from: Ref<Thread>, to: Ref<Thread>, tag: Tag) -> Result<(), Error> {
     if !handle::has_free(to.task(), tag.handles()) {
         return Err(Error::NoSlot);
@@ -240,7 +241,6 @@ fn receive_from(
         match deliver(sender, current) {
             Ok(()) => {
                 endpoint.senders.pop(sender);
-                sender.endpoint.set(None);
                 RECEIVED_MESSAGE
             }
             Err(error) => error as u64,
@@ -270,13 +270,13 @@ fn wait(t: Ref<Thread>, endpoint: Option<Ref<Endpoint>>) {
     }
 }
 
-/// A thread that sends or receives leaves the queue that it is in, if any.
+/// A thread that sends or receives leaves the queue that it is in, if any. In other states it is in none, whatever
+/// `endpoint` still says.
 pub fn leave_queue(t: Ref<Thread>) {
-    if let Some(endpoint) = t.endpoint.take() {
-        match t.state.get() {
-            State::Sending => endpoint.senders.remove(t),
-            _ => endpoint.receivers.remove(t),
-        }
+    match (t.state.get(), t.endpoint.get()) {
+        (State::Sending, Some(endpoint)) => endpoint.senders.remove(t),
+        (State::Receiving, Some(endpoint)) => endpoint.receivers.remove(t),
+        _ => {}
     }
 }
 
@@ -386,6 +386,7 @@ struct Answered {
 }
 
 /// Answers a caller with the message in the current thread's registers and buffer.
+#[inline(never)]
 fn answer(current: Ref<Thread>, caller: Option<Ref<Thread>>) -> Result<Answered, Error> {
     let Some(caller) = caller else { return Ok(Answered { thread: None, error: None }) };
     let tag = Tag(current.regs.rsi.get());
@@ -412,6 +413,7 @@ fn answer(current: Ref<Thread>, caller: Option<Ref<Thread>>) -> Result<Answered,
 
 /// Ends the call of a thread that waits for its answer, or whose message is queued (it has left the queue). Returns a thread
 /// that is ready now, in no queue.
+#[inline(never)]
 pub fn end_call(caller: Ref<Thread>, error: Error) -> Option<Ref<Thread>> {
     match caller.origin.get() {
         Origin::User => {
@@ -432,6 +434,7 @@ pub fn abandon(k: &'static Kernel, e: &Entry) {
 }
 
 /// Whatever a thread waits for, it waits no longer, and is in no queue. Its system call, if it is in one, fails with `Dead`.
+#[inline(never)]
 pub fn detach(k: &Kernel, t: Ref<Thread>) {
     match t.state.get() {
         State::Ready => sched::unready(k, t),

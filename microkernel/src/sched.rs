@@ -30,7 +30,7 @@ impl Sched {
     /// 0: nobody of this priority or above is ready; 1: somebody of this priority is, nobody above; else somebody above is.
     #[inline(always)]
     pub fn rivals(&self, priority: u8) -> u32 {
-        self.ready.get() >> (priority & 7)
+        self.ready.get().wrapping_shr(priority as u32)
     }
 
     fn queue(&self, priority: u8) -> &Queue {

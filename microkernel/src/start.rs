@@ -92,6 +92,7 @@ pub fn init(k: &'static Kernel, handoff: Handoff) -> Ref<Thread> {
 
 const EMPTY_MODULE: boot::Module = boot::Module { name: [0; 24], frame: 0, nr_frames: 0, len: 0, address: 0 };
 
+#[inline(never)]
 fn take(free: &mut Ranges<64>) -> u32 {
     match free.take(1) {
         Some(frame) => frame,
@@ -100,6 +101,7 @@ fn take(free: &mut Ranges<64>) -> u32 {
 }
 
 /// The free ranges, at most as many as the boot information has room for. The smallest are lost where there are more.
+#[inline(never)]
 fn few_ranges(free: &Ranges<64>) -> ([Range; MAX_RANGES], u32) {
     let mut few = Ranges::<64>::default();
     let mut dropped = free.clone();
@@ -127,6 +129,7 @@ fn few_ranges(free: &Ranges<64>) -> ([Range; MAX_RANGES], u32) {
 }
 
 impl Init {
+    #[inline(never)]
     fn fill_pool(&mut self) {
         while self.task.pool_count() < POOL {
             let frame = take(&mut self.free);
@@ -144,6 +147,7 @@ impl Init {
     }
 
     /// Maps a zeroed frame.
+    #[inline(never)]
     fn enter_new(&mut self, address: u64, flags: MapFlags) -> u32 {
         let frame = take(&mut self.free);
         if let Err(error) = self.enter(address, frame, flags | MapFlags::ZERO) {
@@ -152,6 +156,7 @@ impl Init {
         frame
     }
 
+    #[inline(never)]
     fn enter_module(&mut self, module: &Module, address: u64) -> boot::Module {
         let nr_frames = module.len.div_ceil(PAGE_SIZE as u64) as u32;
         for page in 0..nr_frames {
@@ -174,6 +179,7 @@ impl Init {
     }
 
     /// Loads the program and returns its entry.
+    #[inline(never)]
     fn load(&mut self, module: &Module) -> u64 {
         // SAFETY: the loader put so many bytes there; no thread has run yet, and the module's frames stay what they are.
         let bytes = unsafe {
@@ -212,6 +218,7 @@ impl Init {
     }
 
     /// Fills one page with its part of the data that begins at `start`. Two segments may share a page: it gets the flags of both.
+    #[inline(never)]
     fn load_page(&mut self, page: u64, start: u64, data: &[u8], flags: MapFlags) {
         let frame = match pmap::resident_frame(self.task, page) {
             Some(frame) => {

@@ -92,7 +92,7 @@ pub struct Thread {
     pub sequence: Cell<u32>,
     /// Place in the one queue that it may be in.
     pub links: Links,
-    /// The endpoint in whose queue it is.
+    /// While it sends or receives: the endpoint in whose queue it is.
     pub endpoint: Cell<Option<Ref<Endpoint>>>,
     /// The notification whose bits reach its receives.
     pub bound: Cell<Option<Ref<Notification>>>,

@@ -7,6 +7,10 @@
 pub struct Case {
     /// Its name; a filter matches any part of it.
     pub name: &'static str,
+    /// The program that is booted as `init`, with nothing else beside it; `None`: the whole system.
+    pub init: Option<&'static str>,
+    /// Modules left out of the image.
+    pub without: &'static [&'static str],
     /// `--mem`.
     pub mem: &'static str,
     /// `--swap`, one for each disk.
@@ -43,7 +47,7 @@ pub enum Medium {
 /// An input file that is made for the case.
 #[derive(Clone, Copy, Debug)]
 pub enum Input {
-    /// References to pages as little-endian words of 32 bits: `passes` rounds over `pages` pages, each round followed by
+    /// A recording for `replay`: references to pages as little-endian words of 32 bits, `passes` rounds over `pages` pages, each round followed by
     /// as many skewed ones.
     References {
         /// Different pages.
@@ -65,15 +69,22 @@ pub enum Check {
     AtLeast(&'static str, f64),
     /// The same, at most.
     AtMost(&'static str, f64),
+    /// The log has this text.
+    Logs(&'static str),
     /// The same field is exactly this, as JSON writes it.
     Is(&'static str, &'static str),
 }
 
-use Check::{AtLeast, AtMost, Is, NeverSays, Says};
+use Check::{AtLeast, AtMost, Is, Logs, NeverSays, Says};
+
+/// What a shell's status above 63 comes out as: 127 for a command that is not there, 137 for a killed program.
+const ABOVE_63: u8 = 63;
 
 /// What most cases are: a machine that pages.
 const CASE: Case = Case {
     name: "",
+    init: None,
+    without: &[],
     mem: "64M",
     swap: &["256M"],
     input: &[],
@@ -86,16 +97,40 @@ const CASE: Case = Case {
     checks: &[],
 };
 
+/// Our status when a server failed and the machine with it, and when the kernel could not go on.
+const SERVER_FAILURE: u8 = 71;
+const KERNEL_FAILURE: u8 = 70;
+
 /// Paging in and out, and nothing wrong.
 const PAGES: &[Check] = &[AtLeast("v_swappgsout", 1.0), AtLeast("v_swappgsin", 1.0)];
 
 /// The suite.
 pub const CASES: &[Case] = &[
+    // The kernel alone: every system call and error path, from a program that is booted in place of `init`.
+    Case { name: "kernel", init: Some("kernel-test"), swap: &[], checks: &[Logs(" 0 failed")], ..CASE },
+    Case {
+        name: "module-missing",
+        without: &["block"],
+        swap: &[],
+        exec: "help",
+        status: SERVER_FAILURE,
+        checks: &[Logs("no module \"block\"")],
+        ..CASE
+    },
+    Case {
+        name: "init-missing",
+        without: &["init"],
+        swap: &[],
+        exec: "help",
+        status: KERNEL_FAILURE,
+        checks: &[Logs("init")],
+        ..CASE
+    },
     Case { name: "boot", swap: &[], exec: "help", checks: &[Says("vmstat")], ..CASE },
     Case { name: "boot-iso-cd", swap: &[], boot: Medium::IsoAsCd, exec: "uptime", ..CASE },
     Case { name: "boot-iso-disk", swap: &[], boot: Medium::IsoAsDisk, exec: "uptime", ..CASE },
     Case { name: "boot-small", mem: "32M", exec: "thrash --mem 1.5x --rounds 1 --verify", ..CASE },
-    Case { name: "shell-wrong-command", swap: &[], exec: "no-such-thing", status: 127, ..CASE },
+    Case { name: "shell-wrong-command", swap: &[], exec: "no-such-thing", status: ABOVE_63, ..CASE },
     Case {
         name: "thrash-random",
         exec: "thrash --mem 2x --pattern random --rounds 4 --verify; vmstat --json; swapinfo --json",
@@ -140,6 +175,42 @@ pub const CASES: &[Case] = &[
         ..CASE
     },
     Case {
+        name: "replace-pager",
+        exec: "thrash --mem 2x --pattern random --rounds 2 --verify & sleep 1; \
+               repeat 5 { service restart swap-pager; sleep 0.3 }; wait; vmstat --json",
+        checks: PAGES,
+        ..CASE
+    },
+    Case {
+        name: "kill-servers",
+        exec: "thrash --mem 2x --pattern random --rounds 6 --verify & sleep 1; \
+               repeat 10 { service kill pageout; sleep 0.37; service kill swap-pager; sleep 0.71 }; \
+               services; wait; vmstat --json",
+        checks: &[
+            AtLeast("v_swappgsout", 1.0),
+            AtLeast("policy_generation", 11.0),
+            AtLeast("pager_generation", 11.0),
+        ],
+        ..CASE
+    },
+    Case {
+        name: "swapoff-under-use",
+        swap: &["128M", "128M"],
+        exec: "thrash --mem 1.5x --pattern random --rounds 3 --verify & sleep 2; swapoff swap1; swapon swap1; \
+               swapoff swap0; wait; swapinfo --json",
+        checks: &[Says("pages brought in")],
+        ..CASE
+    },
+    Case {
+        name: "shell-bad-arguments",
+        swap: &[],
+        exec: "thrash --mem 0; thrash --pattern nope; sleep soon; kill 1; kill 12345; swapon nope; sysctl no.such=1; \
+               sysctl vm.pageout_oom_seq=0; service replace pageout nope; service stop vm; replay input7",
+        status: 2,
+        checks: &[Says("thrash: --mem"), Says("kill: 1: it is a server"), Says("nope: no such disk")],
+        ..CASE
+    },
+    Case {
         name: "replay",
         mem: "32M",
         input: &[Input::References { pages: 12_000, passes: 3 }],
@@ -160,7 +231,7 @@ pub const CASES: &[Case] = &[
         name: "out-of-memory",
         swap: &[],
         exec: "thrash --mem 2x --pattern random --rounds 4 --verify; services --json; audit --json",
-        status: 9,
+        status: ABOVE_63,
         checks: &[Is("clean", "true"), NeverSays("wrong byte")],
         ..CASE
     },

@@ -12,7 +12,7 @@ use crate::setup::{self, LOADER_TARGET, MACHINE_TARGET, Need};
 /// # Errors
 /// Cargo does not start, or the targets are missing.
 pub fn main() -> Result<u8> {
-    setup::ensure(&[Need::Targets])?;
+    setup::ensure(&[Need::Targets, Need::Linters])?;
     let machine = compile::machine_packages()?;
     let mut on_machine = vec!["clippy", "--release", "--target", MACHINE_TARGET];
     machine.iter().for_each(|p| on_machine.extend(["-p", p]));

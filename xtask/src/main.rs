@@ -17,6 +17,7 @@ mod size;
 mod status;
 mod terminal;
 mod test;
+mod tpm;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

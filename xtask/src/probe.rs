@@ -58,13 +58,15 @@ fn try_it() -> Result<std::result::Result<(), String>> {
         disks: Vec::new(),
         folder: folder.path().to_path_buf(),
     };
-    Ok(match Machine::start(&config, Sink::Capture, Sink::Capture)?.wait(Some(LIMIT)) {
-        Ok((End::Probed, ..)) => Ok(()),
-        Ok((End::TimedOut, ..)) => {
-            Err(format!("it hangs: our loader was not up after {} s", LIMIT.as_secs()))
-        }
-        Ok((end, ..)) => Err(end.to_string()),
-        Err(error) => Err(error.to_string().replace('\n', " ")),
+    let outcome = match Machine::start(&config, Sink::Capture, Sink::Capture)?.wait(Some(LIMIT)) {
+        Ok(outcome) => outcome,
+        Err(error) => return Ok(Err(error.to_string().replace('\n', " "))),
+    };
+    let said = outcome.complaints.lines().next().map(|l| format!(" ({l})")).unwrap_or_default();
+    Ok(match outcome.end {
+        End::Probed => Ok(()),
+        End::TimedOut => Err(format!("it hangs: our loader was not up after {} s{said}", LIMIT.as_secs())),
+        end => Err(format!("{end}{said}")),
     })
 }
 

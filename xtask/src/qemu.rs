@@ -17,6 +17,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::size::Size;
 use crate::status::End;
+use crate::tpm::FailedTpm;
 use crate::{setup, terminal};
 
 /// What the loader writes to both serial ports right before it enters the kernel.
@@ -144,6 +145,19 @@ pub struct Heard {
     pub marked: bool,
 }
 
+/// How a machine ended, and what it said until then.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// How it ended.
+    pub end: End,
+    /// What came over the console.
+    pub console: Heard,
+    /// What came over the log port.
+    pub log: Heard,
+    /// What QEMU itself said.
+    pub complaints: String,
+}
+
 /// Where a serial port's bytes go. They are also remembered: [`TAIL`] of them, or all if they go nowhere else.
 pub enum Sink {
     /// Passed on.
@@ -163,6 +177,8 @@ pub struct Machine {
     console: JoinHandle<Heard>,
     log: JoinHandle<Heard>,
     complaints: JoinHandle<String>,
+    /// Answers as long as QEMU may ask.
+    _tpm: FailedTpm,
 }
 
 impl Machine {
@@ -179,6 +195,8 @@ impl Machine {
         let (console_fd, log_fd) = (console_theirs.as_raw_fd(), log_theirs.as_raw_fd());
         let mut command = Command::new(setup::QEMU);
         command.args(config.arguments(&code, &vars, console_fd, log_fd));
+        let tpm = FailedTpm::start().context("no terminal for the TPM")?;
+        command.args(tpm.arguments());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
         // SAFETY: prctl and fcntl are async-signal-safe and touch no memory of ours.
         unsafe {
@@ -207,15 +225,15 @@ impl Machine {
             console: std::thread::spawn(move || listen(console_ours, console)),
             log: std::thread::spawn(move || listen(log_ours, log)),
             complaints,
+            _tpm: tpm,
         })
     }
 
-    /// Waits for the end: of the machine, of the time, or of the user's patience. Gives what came over the console
-    /// and over the log port.
+    /// Waits for the end: of the machine, of the time, or of the user's patience.
     ///
     /// # Errors
     /// QEMU refused to start, with what it said.
-    pub fn wait(mut self, limit: Option<Duration>) -> Result<(End, Heard, Heard)> {
+    pub fn wait(mut self, limit: Option<Duration>) -> Result<Outcome> {
         let since = Instant::now();
         let end = loop {
             if let Some(status) = self.child.try_wait()? {
@@ -238,14 +256,11 @@ impl Machine {
         let heard =
             |thread: JoinHandle<Heard>| thread.join().map_err(|_| anyhow::anyhow!("a listener panicked"));
         let (console, log) = (heard(self.console)?, heard(self.log)?);
-        let complaints = self.complaints.join().unwrap_or_default();
-        if !complaints.trim().is_empty() {
-            if end == End::Qemu(Some(1)) && console.firmware.is_empty() {
-                bail!("QEMU refused to start:\n{}", complaints.trim_end());
-            }
-            eprintln!("{}", complaints.trim_end());
+        let complaints = self.complaints.join().unwrap_or_default().trim_end().to_string();
+        if end == End::Qemu(Some(1)) && console.firmware.is_empty() {
+            bail!("QEMU refused to start:\n{complaints}");
         }
-        Ok((end, console, log))
+        Ok(Outcome { end, console, log, complaints })
     }
 }
 

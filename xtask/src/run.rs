@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 
 use crate::compile::{self, Built};
 use crate::image::{self, Contents};
-use crate::qemu::{Boot, Config, Disk, Engine, FIRMWARE_MEMORY, Heard, Machine, Sink};
+use crate::qemu::{Boot, Config, Disk, Engine, FIRMWARE_MEMORY, Machine, Outcome, Sink};
 use crate::setup::{self, Need};
 use crate::size::{self, Size};
 use crate::status::End;
@@ -229,7 +229,7 @@ impl Prepared {
     ///
     /// # Errors
     /// QEMU does not start.
-    pub fn capture(&self) -> Result<(End, Heard, Heard)> {
+    pub fn capture(&self) -> Result<Outcome> {
         Machine::start(&self.config, Sink::Capture, Sink::Capture)?.wait(self.limit)
     }
 }
@@ -252,9 +252,9 @@ fn scripted(options: &Options, prepared: &Prepared) -> Result<u8> {
     announce(options, prepared);
     let out = Sink::To(Box::new(std::io::stdout()));
     let log = Sink::To(Box::new(std::io::stderr()));
-    let (end, console, _) = Machine::start(&prepared.config, out, log)?.wait(prepared.limit)?;
-    report(end, &console, None);
-    Ok(end.status())
+    let outcome = Machine::start(&prepared.config, out, log)?.wait(prepared.limit)?;
+    report(&outcome, None);
+    Ok(outcome.end.status())
 }
 
 /// Without: the console is this terminal, the log a file.
@@ -271,10 +271,10 @@ fn interactive(options: &Options, prepared: &Prepared) -> Result<u8> {
     std::thread::spawn(move || terminal::pass_keys(|keys| keyboard.write_all(keys)));
     let ended = machine.wait(prepared.limit);
     drop(raw);
-    let (end, console, log) = ended?;
+    let outcome = ended?;
     println!();
-    report(end, &console, Some((&log_file, &log)));
-    Ok(end.status())
+    report(&outcome, Some(&log_file));
+    Ok(outcome.end.status())
 }
 
 /// A new log file; the oldest ones make room.
@@ -304,17 +304,22 @@ fn announce(options: &Options, prepared: &Prepared) {
     }
 }
 
-/// Says how a machine ended, if it did not end well, with what helps to understand it.
-fn report(end: End, console: &Heard, log: Option<(&Path, &Heard)>) {
+/// Says how a machine ended, if it did not end well, with what helps to understand it. `log_file`: where the log is,
+/// if it was not shown already.
+fn report(outcome: &Outcome, log_file: Option<&Path>) {
+    let Outcome { end, console, log, complaints } = outcome;
     if !console.marked && end.is_failure() {
         let said = console.firmware_text();
         eprintln!("{}", if said.is_empty() { "(the firmware said nothing)" } else { &said });
+    }
+    if !complaints.is_empty() {
+        eprintln!("{complaints}");
     }
     match end {
         End::Clean(_) | End::Quit => return,
         _ => eprintln!("xtask: {end}"),
     }
-    if let Some((file, log)) = log.filter(|_| end.is_failure()) {
+    if let Some(file) = log_file.filter(|_| end.is_failure()) {
         let text = String::from_utf8_lossy(&log.machine);
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(40)..].iter().for_each(|l| eprintln!("{l}"));

@@ -28,6 +28,8 @@ const FIRMWARE: [(&str, &str); 3] = [
 pub enum Need {
     /// Rust's libraries for the machine and the loader.
     Targets,
+    /// Rust's formatter and linter.
+    Linters,
     /// QEMU.
     Qemu,
     /// UEFI firmware for it.
@@ -38,14 +40,14 @@ pub enum Need {
 
 impl Need {
     /// Everything that any command needs.
-    pub const ALL: [Self; 4] = [Self::Targets, Self::Qemu, Self::Firmware, Self::Xorriso];
+    pub const ALL: [Self; 5] = [Self::Targets, Self::Linters, Self::Qemu, Self::Firmware, Self::Xorriso];
     /// What booting needs.
     pub const BOOT: [Self; 3] = [Self::Targets, Self::Qemu, Self::Firmware];
 
     /// The Debian package, and what a person would call it.
     fn package(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Targets => None,
+            Self::Targets | Self::Linters => None,
             Self::Qemu => Some(("qemu-system-x86", QEMU)),
             Self::Firmware => Some(("ovmf", "OVMF firmware (CODE and VARS of 4M)")),
             Self::Xorriso => Some(("xorriso", "xorriso")),
@@ -54,7 +56,7 @@ impl Need {
 
     fn is_there(self) -> bool {
         match self {
-            Self::Targets => true,
+            Self::Targets | Self::Linters => true,
             Self::Qemu => in_path(QEMU),
             Self::Firmware => firmware().is_ok(),
             Self::Xorriso => in_path("xorriso"),
@@ -69,6 +71,9 @@ impl Need {
 pub fn ensure(needs: &[Need]) -> Result<()> {
     if needs.contains(&Need::Targets) {
         targets()?;
+    }
+    if needs.contains(&Need::Linters) {
+        linters()?;
     }
     let missing = |needs: &[Need]| -> Vec<(&str, &str)> {
         needs.iter().filter(|n| !n.is_there()).filter_map(|n| n.package()).collect()
@@ -110,21 +115,33 @@ fn targets() -> Result<()> {
         if Path::new(sysroot.trim()).join("lib/rustlib").join(target).join("lib").is_dir() {
             continue;
         }
-        if !in_path("rustup") {
-            bail!(
-                "Rust's target {target} is missing and rustup is not there: get both from https://rustup.rs"
-            );
+        rustup(&["target", "add", target])?;
+    }
+    Ok(())
+}
+
+fn linters() -> Result<()> {
+    for (name, program) in [("rustfmt", "rustfmt"), ("clippy", "cargo-clippy")] {
+        // Where rustup is, the program is always in the path, and says by itself whether there is anything behind it.
+        if !succeeds(program, &["--version"]) {
+            rustup(&["component", "add", name])?;
         }
-        let mut progress = Progress::new("setup");
-        progress.tell(&format!("rustup target add {target}"));
-        let added =
-            Command::new("rustup").args(["target", "add", target]).current_dir(crate::root()).output()?;
-        if !added.status.success() {
-            bail!(
-                "'rustup target add {target}' failed:\n{}",
-                String::from_utf8_lossy(&added.stderr).trim_end()
-            );
-        }
+    }
+    Ok(())
+}
+
+fn rustup(arguments: &[&str]) -> Result<()> {
+    let line = format!("rustup {}", arguments.join(" "));
+    if !in_path("rustup") {
+        bail!(
+            "missing, and rustup is not there to get it: get it from https://rustup.rs, then type:\n  {line}"
+        );
+    }
+    let mut progress = Progress::new("setup");
+    progress.tell(&line);
+    let done = Command::new("rustup").args(arguments).current_dir(crate::root()).output()?;
+    if !done.status.success() {
+        bail!("'{line}' failed:\n{}", String::from_utf8_lossy(&done.stderr).trim_end());
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::cases::{CASES, Case, Check, Input, Medium};
 use crate::compile::{self, Built};
 use crate::progress::Progress;
-use crate::qemu::{Boot, Heard};
+use crate::qemu::{Boot, Heard, Outcome};
 use crate::run::{self, Folder, Prepared};
 use crate::setup::{self, Need};
 use crate::status::End;
@@ -178,6 +178,12 @@ fn judge(case: &Case, built: &Built) -> Result<()> {
         icount: case.icount,
         ..run::Options::default()
     };
+    let mut built = built.clone();
+    built.modules.retain(|(name, _)| !case.without.contains(&name.as_str()));
+    if let Some(init) = case.init {
+        built.modules = vec![("init".to_string(), built.kernel.with_file_name(init))];
+    }
+    let built = &built;
     let mut prepared = Prepared::new(&options, built)?;
     if case.boot != Medium::Run {
         let output = folder.path().join("ebb.iso");
@@ -192,12 +198,12 @@ fn judge(case: &Case, built: &Built) -> Result<()> {
         iso::make(&options, built)?;
         prepared.boot_from(&output, if case.boot == Medium::IsoAsCd { Boot::Cd } else { Boot::Sata });
     }
-    let (end, console, log) = prepared.capture()?;
+    let Outcome { end, console, log, complaints } = prepared.capture()?;
     let problems = problems(case, end, &console, &log);
     if problems.is_empty() {
         return Ok(());
     }
-    anyhow::bail!("{}\n{}", problems.join("\n"), evidence(&console, &log))
+    anyhow::bail!("{}\n{}{complaints}", problems.join("\n"), evidence(&console, &log))
 }
 
 /// What is wrong with how a case ended.
@@ -211,16 +217,18 @@ fn problems(case: &Case, end: End, console: &Heard, log: &Heard) -> Vec<String> 
     if log.to_ascii_lowercase().contains("panic") {
         problems.push("  the log says 'panic'".to_string());
     }
-    problems
-        .extend(case.checks.iter().filter(|c| !holds(**c, &out)).map(|c| format!("  does not hold: {c:?}")));
+    problems.extend(
+        case.checks.iter().filter(|c| !holds(**c, &out, &log)).map(|c| format!("  does not hold: {c:?}")),
+    );
     problems
 }
 
-fn holds(check: Check, out: &str) -> bool {
+fn holds(check: Check, out: &str, log: &str) -> bool {
     let number = |path| field(out, path).and_then(|v| v.as_f64());
     match check {
         Check::Says(text) => out.contains(text),
         Check::NeverSays(text) => !out.contains(text),
+        Check::Logs(text) => log.contains(text),
         Check::AtLeast(path, bound) => number(path).is_some_and(|v| v >= bound),
         Check::AtMost(path, bound) => number(path).is_some_and(|v| v <= bound),
         Check::Is(path, value) => field(out, path).is_some_and(|v| value == format!("{v}")),
@@ -256,6 +264,9 @@ fn bytes(input: Input) -> Vec<u8> {
     let Input::References { pages, passes } = input;
     let mut seed = 1u64;
     let mut references = Vec::new();
+    // Recordings number pages in the order of their first touch.
+    let mut numbers = vec![None; pages as usize];
+    let mut seen = 0u32;
     for _ in 0..passes {
         for page in 0..pages {
             // Knuth's multiplier; the product of two draws prefers small numbers.
@@ -264,7 +275,12 @@ fn bytes(input: Input) -> Vec<u8> {
                 (seed >> 33) as u32 % pages
             };
             let skewed = (u64::from(draw()) * u64::from(draw()) / u64::from(pages)) as u32;
-            references.extend([page, skewed]);
+            references.extend([page, skewed].map(|page| {
+                *numbers[page as usize].get_or_insert_with(|| {
+                    seen += 1;
+                    seen - 1
+                })
+            }));
         }
     }
     references.iter().flat_map(|r| r.to_le_bytes()).collect()
@@ -293,12 +309,13 @@ mod tests {
     #[test]
     fn checks_look_at_the_last_object_that_has_the_field() {
         let out = "ebb\n{\"v\":1,\"a\":{\"b\":7}}\n{\"v\":5}\n{\"vm.audit\":1}\nnot json {\n";
-        assert!(holds(Check::AtLeast("v", 5.0), out));
-        assert!(!holds(Check::AtLeast("v", 5.1), out));
-        assert!(holds(Check::AtMost("a.b", 7.0), out));
-        assert!(holds(Check::Is("vm.audit", "1"), out));
-        assert!(!holds(Check::AtLeast("missing", 0.0), out));
-        assert!(holds(Check::Says("ebb"), out) && !holds(Check::NeverSays("ebb"), out));
+        assert!(holds(Check::AtLeast("v", 5.0), out, "log"));
+        assert!(!holds(Check::AtLeast("v", 5.1), out, "log"));
+        assert!(holds(Check::AtMost("a.b", 7.0), out, "log"));
+        assert!(holds(Check::Is("vm.audit", "1"), out, "log"));
+        assert!(!holds(Check::AtLeast("missing", 0.0), out, "log"));
+        assert!(holds(Check::Logs("lo"), out, "log") && !holds(Check::Logs("ebb"), out, "log"));
+        assert!(holds(Check::Says("ebb"), out, "log") && !holds(Check::NeverSays("ebb"), out, "log"));
     }
 
     #[test]
@@ -320,6 +337,13 @@ mod tests {
                 case.name
             );
         }
-        assert_eq!(bytes(Input::References { pages: 10, passes: 2 }).len(), 10 * 2 * 2 * 4);
+        let recording = bytes(Input::References { pages: 10, passes: 2 });
+        assert_eq!(recording.len(), 10 * 2 * 2 * 4);
+        let mut seen = 0;
+        for page in recording.chunks(4).map(|b| u32::from_le_bytes(b.try_into().unwrap())) {
+            assert!(page <= seen);
+            seen = seen.max(page + 1);
+        }
+        assert_eq!(seen, 10);
     }
 }

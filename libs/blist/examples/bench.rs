@@ -2,7 +2,7 @@
 //! Fixed workloads for contiguous-block allocators, timed on the host:
 //!
 //! ```text
-//! bench first-fit|next-fit|close-fit seq LOG2N COUNT | steady LOG2N PCT | cluster LOG2N PCT | frag LOG2N PARITY | mem LOG2N | range LOG2N
+//! bench first-fit|next-fit|best-fit seq LOG2N COUNT | steady LOG2N PCT | cluster LOG2N PCT | frag LOG2N PARITY | mem LOG2N | range LOG2N
 //! ```
 //!
 //! One line a phase: `allocator,workload,log2n,arg,phase,ops,mean_ns,trimmed_mean_ns,p50,p99,p999,max,fails,digest`.
@@ -448,7 +448,7 @@ fn run() -> Option<()> {
     let (name, placement) = match args.first()?.as_str() {
         "first-fit" => ("ebb-first-fit", Placement::FirstFit),
         "next-fit" => ("ebb-next-fit", Placement::NextFit),
-        "close-fit" => ("ebb-close-fit", Placement::CloseFit),
+        "best-fit" => ("ebb-best-fit", Placement::BestFit),
         _ => return None,
     };
     let log2n = args.get(2)?.parse().ok().filter(|n| (6..=34).contains(n))?;
@@ -490,7 +490,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     eprintln!(
-        "usage: bench first-fit|next-fit|close-fit seq LOG2N COUNT | steady LOG2N PCT | cluster LOG2N PCT | frag LOG2N 0|1 | mem LOG2N | range LOG2N"
+        "usage: bench first-fit|next-fit|best-fit seq LOG2N COUNT | steady LOG2N PCT | cluster LOG2N PCT | frag LOG2N 0|1 | mem LOG2N | range LOG2N"
     );
     ExitCode::from(2)
 }

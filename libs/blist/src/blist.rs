@@ -18,13 +18,13 @@ pub enum Placement {
     /// The first at or above the cursor, which stands behind the last allocation, and past the end the lowest:
     /// streams of page-outs lie together on the device.
     NextFit,
-    /// Close to the cursor and close in size: among the 1024 blocks around the cursor, in the lowest leaf whose
-    /// longest run is just long enough; else as [`NextFit`](Placement::NextFit). Within the leaf a run of just
-    /// that length comes before longer ones. And [`alloc_range`](Blist::alloc_range) takes the
-    /// longest run that the whole list has, up to the maximum, as one long transfer costs less than two.
-    /// Long runs last longest under it: `BENCH.md` has the figures.
+    /// Downwards from the root always the lowest child whose longest run is exactly long enough, else the lowest
+    /// whose longest run is longer; in the leaf so found a run of exactly that length, else one at a multiple
+    /// of the length (rounded up to a power of two), else the lowest. And
+    /// [`alloc_range`](Blist::alloc_range) takes as much as there is together anywhere, up to the maximum: one
+    /// long transfer costs less than two. So long runs last longest; `BENCH.md` has the figures.
     #[default]
-    CloseFit,
+    BestFit,
 }
 
 /// Allocator of contiguous runs among `len` numbered blocks; see the [crate's page](crate).
@@ -134,8 +134,7 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
         self.placement = placement;
     }
 
-    /// The block at which the next allocation begins to look under
-    /// [`Placement::NextFit`] and [`Placement::CloseFit`].
+    /// The block at which the next allocation begins to look under [`Placement::NextFit`].
     pub fn cursor(&self) -> u64 {
         self.cursor
     }

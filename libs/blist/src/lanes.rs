@@ -47,7 +47,7 @@ pub(crate) fn first_after(lanes: [u64; 2], min: u32, after: usize) -> Option<usi
     lowest(at_least(lanes[0], min) & low, at_least(lanes[1], min) & high)
 }
 
-/// Lowest lane whose hint is `hint` exactly (1 to 64).
+/// Lowest lane whose hint is exactly `hint` (1 to 64).
 #[inline]
 pub(crate) fn first_equal(lanes: [u64; 2], hint: u32) -> Option<usize> {
     // Adding 127 to a lane sets its high bit unless the lane is zero.

@@ -9,9 +9,9 @@
 //!
 //! let mut list = Blist::new(1000)?; // all blocks allocated
 //! list.free(2, 998)?; // the device's blocks but for its label
-//! assert_eq!(list.alloc(16), Some(2));
-//! assert_eq!(list.alloc_range(1, 32), Some((18, 32)));
-//! list.free(2, 16)?;
+//! assert_eq!(list.alloc(16), Some(16));
+//! assert_eq!(list.alloc_range(1, 32), Some((32, 32)));
+//! list.free(16, 16)?;
 //! assert_eq!(list.free(17, 1), Err(Error::DoubleFree { block: 17 }));
 //! # Ok::<(), Error>(())
 //! ```
@@ -50,7 +50,7 @@
 //! |---|---|---|
 //! | SWP-242, SWP-243 | 32 blocks a leaf and an allocation | 64 |
 //! | SWP-251, SWP-W45 | no run crosses a leaf | runs cross anything |
-//! | SWP-250, SWP-W47 | lowest fit only | that, or from a cursor with wrap, or close to it in place and size: [`Placement`] |
+//! | SWP-250, SWP-W47 | lowest fit only | that, or from a cursor with wrap, or best fit, the default: [`Placement`] |
 //! | SWP-254 | operations on no list | no such value: `Option<Blist>` says it |
 //! | SWP-256 to SWP-259, SWP-W42 | hints are bounds, at times wrong ones | hints are exact |
 //! | SWP-253, SWP-266, SWP-269, SWP-W44 | stops the system or corrupts memory | [`Error`]; fills of any length |

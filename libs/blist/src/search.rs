@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Allocation: finding a run and taking it.
 //!
-//! Because every hint is exact, a search never goes down a wrong way: one node a level, and a request that
+//! Because every hint is exact, a search never goes down a wrong way: one node a level; and a request that
 //! cannot be met is known at the root.
 
 use crate::blist::{Blist, MAX_ALLOC, Placement};
@@ -27,7 +27,7 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
 
     /// Allocates between `min` and `max` contiguous blocks; `min` is 1 to [`MAX_ALLOC`], `max` at least `min`,
     /// and what exceeds [`MAX_ALLOC`] is not used. It takes the run that [`alloc`](Blist::alloc) would take for
-    /// `min`, as much of it as `max` permits; under [`Placement::CloseFit`] the one for as many blocks as there
+    /// `min`, as much of it as `max` permits; under [`Placement::BestFit`] the one for as many blocks as there
     /// are together anywhere, up to `max`. Returns the first block and how many.
     #[inline]
     pub fn alloc_range(&mut self, min: u32, max: u32) -> Option<(u64, u32)> {
@@ -50,9 +50,9 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
         let (found, count) = match self.placement {
             Placement::FirstFit => (self.find_first(min), min),
             Placement::NextFit => (self.find_after(self.cursor, min), min),
-            Placement::CloseFit => {
+            Placement::BestFit => {
                 let count = max.min(self.largest_hint());
-                (self.find_close(self.cursor, count), count)
+                (self.find_first(count), count)
             }
         };
         let (leaf, bit) = found.ok_or(Error::NoSpace)?;
@@ -65,21 +65,10 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
         Ok((start, count))
     }
 
-    /// The lowest run of `count` blocks, as (leaf, bit), the path to its leaf settled.
+    /// The run of `count` blocks to take if it may be anywhere, as (leaf, bit), the path to its leaf settled.
     fn find_first(&mut self, count: u32) -> Option<(usize, u32)> {
         let leaf = self.descend(self.shape.levels, 0, count)?;
         self.find_in_leaf(leaf, u64::MAX, count)
-    }
-
-    /// The run of `count` blocks that [`Placement::CloseFit`] promises.
-    fn find_close(&mut self, from: u64, count: u32) -> Option<(usize, u32)> {
-        let leaf = (from / LEAF_BLOCKS) as usize;
-        self.settle(leaf);
-        let node = leaf / RADIX;
-        match lanes::first_equal(self.lanes(0, node), count) {
-            Some(lane) => self.find_in_leaf(node * RADIX + lane, u64::MAX, count),
-            None => self.find_after(from, count),
-        }
     }
 
     /// The lowest run of `count` blocks that begins at or above block `from`, else the lowest of all.
@@ -105,8 +94,7 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
         self.find_first(count)
     }
 
-    /// The lowest leaf below entry `x` of `level` in which a run of `count` begins, its path settled. The
-    /// entry promises one.
+    /// The leaf to take below entry `x` of `level`, its path settled; the entry promises a run of `count`.
     #[inline]
     fn descend(&mut self, level: usize, x: usize, count: u32) -> Option<usize> {
         let mut x = x;
@@ -115,7 +103,12 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
             if self.entry(level, x) & UNIFORM != 0 {
                 self.expand(level, x);
             }
-            x = x * RADIX + lanes::first(self.lanes(level - 1, x), count)?;
+            let lanes = self.lanes(level - 1, x);
+            let exact = match self.placement {
+                Placement::BestFit => lanes::first_equal(lanes, count),
+                Placement::FirstFit | Placement::NextFit => None,
+            };
+            x = x * RADIX + exact.or_else(|| lanes::first(lanes, count))?;
         }
         Some(x)
     }
@@ -125,11 +118,10 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Blist<S> {
     #[inline(always)]
     fn find_in_leaf(&self, leaf: usize, within: u64, count: u32) -> Option<(usize, u32)> {
         self.visit();
-        let word = self.words()[leaf];
-        let bits = word & within;
+        let bits = self.words()[leaf] & within;
         let bit = match self.placement {
-            Placement::CloseFit => word::find_exact_run(word, within, count),
-            _ => word::find_run(bits, count),
+            Placement::BestFit => word::find_best_run(bits, count),
+            Placement::FirstFit | Placement::NextFit => word::find_run(bits, count),
         };
         if let Some(bit) = bit {
             return Some((leaf, bit));

@@ -27,16 +27,27 @@ pub(crate) fn find_run(word: u64, count: u32) -> Option<u32> {
     (x != 0).then(|| x.trailing_zeros())
 }
 
-/// Lowest position of a run of `count` (1 to 64) set bits at the bits of `within`, one that is no longer in
-/// this word if there is any.
+/// Position where `count` (1 to 64) set bits do least harm to the runs of the word: a run that is no longer in
+/// this word; else where a block of the next power of two is aligned; else the lowest. The lowest of each kind.
 #[inline]
-pub(crate) fn find_exact_run(word: u64, within: u64, count: u32) -> Option<u32> {
-    let fits = starts(word & within, count);
+pub(crate) fn find_best_run(word: u64, count: u32) -> Option<u32> {
+    let fits = starts(word, count);
     // No set bit before it, none after: in two steps, since 64 is no shift.
     let exact = fits & !(word << 1) & !(word >> 1 >> (count - 1));
-    let best = if exact != 0 { exact } else { fits };
+    let aligned = fits & ALIGNED[count.next_power_of_two().trailing_zeros() as usize];
+    let best = if exact != 0 {
+        exact
+    } else if aligned != 0 {
+        aligned
+    } else {
+        fits
+    };
     (best != 0).then(|| best.trailing_zeros())
 }
+
+/// The multiples of 1, 2, 4, ... 64 as bits.
+const ALIGNED: [u64; 7] =
+    [u64::MAX, u64::MAX / 3, u64::MAX / 15, u64::MAX / 255, u64::MAX / 0xffff, u64::MAX / 0xffff_ffff, 1];
 
 /// Length of the longest run of set bits, 0 to 64.
 #[inline]
@@ -78,21 +89,20 @@ pub(crate) const fn tail(word: u64) -> u32 {
 mod tests {
     use super::*;
 
-    fn naive_run_at(word: u64, bit: u32) -> u32 {
-        (bit..64).take_while(|b| word >> b & 1 == 1).count() as u32
-    }
-
     fn check(word: u64) {
-        let longest = (0..64).map(|b| naive_run_at(word, b)).max().unwrap();
-        assert_eq!(longest_run(word), longest, "{word:#x}");
+        // Length of the run from each bit on.
+        let mut runs = [0u32; 65];
+        for bit in (0..64).rev() {
+            runs[bit] = if word >> bit & 1 == 1 { runs[bit + 1] + 1 } else { 0 };
+        }
+        assert_eq!(longest_run(word), *runs.iter().max().unwrap(), "{word:#x}");
         for count in 1..=64 {
-            let want = (0..64).find(|&b| naive_run_at(word, b) >= count);
-            assert_eq!(find_run(word, count), want, "{word:#x} {count}");
-            let exact = |b: &u32| naive_run_at(word, *b) == count && (*b == 0 || word >> (b - 1) & 1 == 0);
-            let within = u64::MAX << (count / 2);
-            let later = (count / 2..64).find(|&b| naive_run_at(word, b) >= count);
-            let want = (count / 2..64).find(exact).or(later);
-            assert_eq!(find_exact_run(word, within, count), want, "{word:#x} {count}");
+            let lowest = (0..64).find(|&b| runs[b as usize] >= count);
+            assert_eq!(find_run(word, count), lowest, "{word:#x} {count}");
+            let exact = |&b: &u32| runs[b as usize] == count && (b == 0 || word >> (b - 1) & 1 == 0);
+            let aligned = |&b: &u32| runs[b as usize] >= count && b.is_multiple_of(count.next_power_of_two());
+            let want = (0..64).find(exact).or((0..64).find(aligned)).or(lowest);
+            assert_eq!(find_best_run(word, count), want, "{word:#x} {count}");
         }
     }
 
@@ -118,7 +128,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        #![proptest_config(proptest::test_runner::Config::with_cases(if cfg!(miri) { 2 } else { 16 }))]
+        #![proptest_config(proptest::test_runner::Config::with_cases(if cfg!(miri) { 2 } else { 500 }))]
 
         #[test]
         fn words_agree_with_a_loop(a: u64, b: u64, c: u64) {

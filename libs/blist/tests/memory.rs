@@ -46,7 +46,7 @@ fn swp_244_memory_is_taken_once() {
     assert_eq!(bytes - standing, 8 * words_needed(100_000).unwrap() as i64);
     assert_eq!(list.memory_bytes(), bytes_needed(100_000).unwrap());
 
-    for placement in [Placement::FirstFit, Placement::NextFit, Placement::CloseFit] {
+    for placement in [Placement::FirstFit, Placement::NextFit, Placement::BestFit] {
         list.set_placement(placement);
         list.free(0, 100_000).unwrap();
         while let Some((block, count)) = list.alloc_range(1, 50) {

@@ -332,24 +332,21 @@ fn swp_w47_cursor_wraps() {
     assert_eq!((list.alloc(2), list.cursor()), (Some(998), 0));
 }
 
-/// SWP-W47: the default looks around the cursor for what fits exactly before it breaks a longer run.
+/// The default breaks no long run for what fits elsewhere, and takes the most for a range.
 #[test]
-fn swp_w47_close_fit() {
+fn best_fit() {
     let mut list = Blist::new(3000).unwrap();
-    assert_eq!(list.placement(), Placement::CloseFit);
-    for (start, count) in [(100, 40), (200, 3), (300, 5), (310, 3), (900, 16), (2000, 16), (2100, 60)] {
+    assert_eq!(list.placement(), Placement::BestFit);
+    for (start, count) in [(100, 40), (200, 3), (300, 5), (310, 3), (900, 16), (2000, 16), (2070, 50)] {
         list.free(start, count).unwrap();
     }
-    // Leaf 3 has a longest run of 3; then leaf 4, in which the 3 come after the 5, is only just good enough.
-    assert_eq!(
-        [list.alloc(3), list.alloc(16), list.alloc(5), list.alloc(3)],
-        [Some(200), Some(900), Some(300), Some(310)]
-    );
-    // Nothing exact here: the next run above the cursor.
-    assert_eq!([list.alloc(16), list.cursor().into()], [Some(2000), Some(2016)]);
-    assert_eq!(list.alloc_range(1, 64), Some((2100, 60)));
-    assert_eq!(list.alloc_range(1, 64), Some((100, 40)));
-    assert_eq!(list.try_alloc_range(1, 64), Err(Error::NoSpace));
+    // By leaf, by run within the leaf, by node.
+    let mut take = |count| list.alloc(count).unwrap();
+    assert_eq!([take(3), take(5), take(3), take(16), take(16)], [200, 300, 310, 2000, 900]);
+    // Only longer ones are left: the lowest node and leaf, there where 8 are aligned, the rest staying whole.
+    assert_eq!(take(7), 104);
+    assert_eq!([list.alloc_range(1, 64), list.alloc_range(29, 30)], [Some((2070, 50)), Some((111, 29))]);
+    assert_eq!([list.alloc_range(1, 64), list.alloc_range(1, 64)], [Some((100, 4)), None]);
 }
 
 /// Between a minimum and a maximum: what the run found has.

@@ -22,6 +22,8 @@ pub struct Adopted {
 #[derive(Default)]
 pub struct Devices<'a> {
     list: [Option<Device<'a>>; MAX_DEVICES],
+    /// Places from here on are empty: they need not be looked at.
+    end: usize,
     /// Where the next allocation begins (`swdevhd`).
     next: usize,
     /// The fullness flags.
@@ -41,7 +43,7 @@ impl<'a> Devices<'a> {
 
     /// All devices.
     pub fn iter(&self) -> impl Iterator<Item = &Device<'a>> {
-        self.list.iter().flatten()
+        self.list[..self.end].iter().flatten()
     }
 
     /// Place of the device on a disk.
@@ -53,12 +55,14 @@ impl<'a> Devices<'a> {
     pub fn add(&mut self, device: Device<'a>) -> Option<usize> {
         let place = self.list.iter().position(Option::is_none)?;
         self.list[place] = Some(device);
+        self.end = self.end.max(place + 1);
         Some(place)
     }
 
     /// Takes a device out. An allocation that would have begun there begins at the first one (SWP-201); without any device swap is full (SWP-200).
     pub fn take(&mut self, place: usize) -> Option<Device<'a>> {
         let device = self.list.get_mut(place)?.take();
+        self.end = self.list.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
         if self.next == place {
             self.next = 0;
         }
@@ -82,7 +86,7 @@ impl<'a> Devices<'a> {
 
     /// Place, slot and version of a page's copy.
     pub fn find(&self, key: Key) -> Option<(usize, u32, u8)> {
-        self.list
+        self.list[..self.end]
             .iter()
             .enumerate()
             .find_map(|(place, d)| d.as_ref()?.find(key).map(|(slot, version)| (place, slot, version)))
@@ -90,11 +94,10 @@ impl<'a> Devices<'a> {
 
     /// Takes contiguous slots on one device, trying each once from the one after the last that succeeded (SWP-073 to SWP-075).
     pub fn alloc(&mut self, keys: impl ExactSizeIterator<Item = Key> + Clone) -> Option<(usize, u32)> {
-        for step in 0..MAX_DEVICES {
-            let place = (self.next + step) % MAX_DEVICES;
+        for place in (self.next..self.end).chain(0..self.next.min(self.end)) {
             let Some(device) = self.get_mut(place) else { continue };
             if let Some(first) = device.alloc(keys.clone()) {
-                self.next = (place + 1) % MAX_DEVICES;
+                self.next = if place + 1 < self.end { place + 1 } else { 0 };
                 return Some((place, first));
             }
         }

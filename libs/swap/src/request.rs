@@ -82,56 +82,55 @@ struct Entry {
     request: Option<Request>,
     /// Counts the uses of the entry: a completion of an earlier one is noticed.
     uses: u32,
-    in_flight: bool,
 }
 
-/// The table.
+/// The table. Which entries are free and which wait to be submitted is kept in a word each, so nothing is searched for.
 #[derive(Debug)]
 pub struct Requests {
     entries: Vec<Entry>,
-    used: usize,
+    free: u64,
+    waiting: u64,
 }
+
+const _: () = assert!(MAX_REQUESTS == u64::BITS as usize);
 
 impl Default for Requests {
     fn default() -> Self {
-        let entries = (0..MAX_REQUESTS).map(|_| Entry { request: None, uses: 0, in_flight: false }).collect();
-        Requests { entries, used: 0 }
+        let entries = (0..MAX_REQUESTS).map(|_| Entry { request: None, uses: 0 }).collect();
+        Requests { entries, free: u64::MAX, waiting: 0 }
     }
 }
 
 impl Requests {
     /// Whether there is no room for another.
     pub fn is_full(&self) -> bool {
-        self.used == MAX_REQUESTS
+        self.free == 0
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.used == 0
+        self.free == u64::MAX
     }
 
     /// Keeps a request; `None` if the table is full. It still has to be submitted.
     pub fn add(&mut self, request: Request) -> Option<usize> {
-        let at = self.entries.iter().position(|e| e.request.is_none())?;
-        let entry = &mut self.entries[at];
-        entry.request = Some(request);
-        entry.in_flight = false;
-        self.used += 1;
+        let at = self.free.trailing_zeros() as usize;
+        self.entries.get_mut(at)?.request = Some(request);
+        self.free &= !(1 << at);
+        self.waiting |= 1 << at;
         Some(at)
     }
 
-    /// The request that has waited to be submitted, with its number.
+    /// A request that waits to be submitted, with its number.
     pub fn waiting(&self) -> Option<(usize, &Request)> {
-        self.entries
-            .iter()
-            .enumerate()
-            .find_map(|(at, e)| e.request.as_ref().filter(|_| !e.in_flight).map(|r| (at, r)))
+        let at = self.waiting.trailing_zeros() as usize;
+        self.entries.get(at)?.request.as_ref().map(|r| (at, r))
     }
 
     /// Marks a request as submitted, and returns it with its cookie.
     pub fn submit(&mut self, at: usize) -> Option<(u32, &Request)> {
         let entry = self.entries.get_mut(at)?;
-        entry.in_flight = true;
+        self.waiting &= !(1 << at);
         entry.uses = entry.uses.wrapping_add(1);
         let cookie = at as u32 | entry.uses << 8;
         entry.request.as_ref().map(|r| (cookie, r))
@@ -139,12 +138,12 @@ impl Requests {
 
     /// The request that a completion belongs to; it is out of the table. `None`: nothing like it is in flight.
     pub fn finish(&mut self, cookie: u32) -> Option<Request> {
-        let entry = self.entries.get_mut(cookie as usize & 0xff)?;
-        if !entry.in_flight || entry.uses << 8 >> 8 != cookie >> 8 {
+        let at = cookie as usize & 0xff;
+        let entry = self.entries.get_mut(at)?;
+        if (self.free | self.waiting) & 1 << at != 0 || entry.uses << 8 >> 8 != cookie >> 8 {
             return None;
         }
-        entry.in_flight = false;
-        self.used -= 1;
+        self.free |= 1 << at;
         entry.request.take()
     }
 

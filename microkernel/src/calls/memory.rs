@@ -105,6 +105,7 @@ fn map_for_reply(k: &Kernel, current: Ref<Thread>) -> Result<(), Partial> {
 }
 
 /// `Unmap`.
+#[inline(never)]
 pub fn unmap(k: &Kernel, current: Ref<Thread>) -> Result<(), Error> {
     let regs = &current.regs;
     let task = managed_task(current, regs.rdi.get())?;
@@ -114,6 +115,7 @@ pub fn unmap(k: &Kernel, current: Ref<Thread>) -> Result<(), Error> {
 }
 
 /// `Protect`.
+#[inline(never)]
 pub fn protect(k: &Kernel, current: Ref<Thread>) -> Result<(), Error> {
     let regs = &current.regs;
     let task = managed_task(current, regs.rdi.get())?;
@@ -135,6 +137,7 @@ pub fn extract(current: Ref<Thread>) -> Result<(), Error> {
 }
 
 /// `FrameOp`.
+#[inline(never)]
 pub fn frame_op(k: &Kernel, current: Ref<Thread>) -> Result<(), Error> {
     let regs = &current.regs;
     let op = FrameOp::from_raw(regs.rsi.get()).ok_or(Error::BadArgument)?;

@@ -55,6 +55,7 @@ fn give(current: Ref<Thread>, kind: Kind, frame: u32) -> Result<(), Error> {
 }
 
 /// `ObjectCreate`.
+#[inline(never)]
 pub fn create(k: &Kernel, current: Ref<Thread>) -> Result<(), Error> {
     memory_right(current)?;
     let regs = &current.regs;
@@ -81,6 +82,7 @@ pub fn create(k: &Kernel, current: Ref<Thread>) -> Result<(), Error> {
 }
 
 /// `TaskCreate`.
+#[inline(never)]
 pub fn task_create(k: &Kernel, current: Ref<Thread>) -> Result<(), Error> {
     memory_right(current)?;
     let regs = &current.regs;
@@ -112,6 +114,7 @@ pub fn new_task(k: &Kernel, frame: u32, root: u32, handles: u32) -> Result<Ref<T
 }
 
 /// `TaskDonate`.
+#[inline(never)]
 pub fn task_donate(k: &Kernel, current: Ref<Thread>) -> Result<(), Error> {
     let mut done = 0;
     let result = donate(k, current, &mut done);
@@ -146,12 +149,14 @@ fn donate(k: &Kernel, current: Ref<Thread>, done: &mut u64) -> Result<(), Error>
 }
 
 /// A task that the current thread may manage and that is not being destroyed.
+#[inline(never)]
 pub fn managed_task(current: Ref<Thread>, handle: u64) -> Result<Ref<Task>, Error> {
     let (task, _) = lookup::<Task>(current.task(), handle, Rights::MANAGE)?;
     if task.dying.get() { Err(Error::Dead) } else { Ok(task) }
 }
 
 /// `TaskControl`.
+#[inline(never)]
 pub fn task_control(k: &Kernel, current: Ref<Thread>) -> Result<(), Error> {
     let regs = &current.regs;
     let task = managed_task(current, regs.rdi.get())?;
@@ -194,6 +199,7 @@ fn target(current: Ref<Thread>) -> Result<Target, Error> {
 }
 
 /// `ThreadCreate`.
+#[inline(never)]
 pub fn thread_create(k: &Kernel, current: Ref<Thread>) -> Result<(), Error> {
     memory_right(current)?;
     let regs = &current.regs;
@@ -241,6 +247,7 @@ pub fn new_thread(
 }
 
 /// `ThreadControl`.
+#[inline(never)]
 pub fn thread_control(k: &'static Kernel, current: Ref<Thread>) -> Result<(), Error> {
     let regs = &current.regs;
     let (t, _) = lookup::<Thread>(current.task(), regs.rdi.get(), Rights::MANAGE)?;
@@ -288,6 +295,7 @@ pub fn thread_control(k: &'static Kernel, current: Ref<Thread>) -> Result<(), Er
 }
 
 /// `HandleCopy`.
+#[inline(never)]
 pub fn handle_copy(current: Ref<Thread>) -> Result<(), Error> {
     let regs = &current.regs;
     let task = match regs.rdi.get() {

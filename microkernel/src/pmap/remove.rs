@@ -13,6 +13,7 @@ use ebb_abi::{Error, Frame};
 use ebb_kernel_pure::place::Place;
 
 /// Takes one valid entry away; what the hardware noted in it is kept with the frame.
+#[inline(never)]
 fn remove_entry(k: &Kernel, task: Ref<Task>, leaf: u32, address: u64) {
     let table = walk::table(leaf);
     let cell = table.at(address >> 12);

@@ -53,6 +53,7 @@ pub fn each(frame: u32, mut visit: impl FnMut(Mapping)) {
 }
 
 /// Takes one mapping out of the chain of a frame.
+#[inline(never)]
 pub fn unlink(frame: u32, place: Place) {
     let target = place.pack();
     let head = &record(frame).link;
@@ -87,6 +88,7 @@ pub fn note_removal(task: Ref<Task>, frame: u32, old: u64) {
 }
 
 /// Removes every mapping of a frame of memory (`pmap_remove_all`); the sticky bits stay in the record.
+#[inline(never)]
 pub fn remove_all(k: &Kernel, frame: u32) {
     let r = record(frame);
     while let Some(place) = Place::unpack(r.link.get()) {

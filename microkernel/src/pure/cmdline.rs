@@ -10,30 +10,50 @@ pub struct Options {
     pub log_com2: bool,
     /// `exit=qemu`: the end of the machine is reported through QEMU's isa-debug-exit device.
     pub exit_qemu: bool,
+    /// `fail=`: the kernel fails on purpose when it has booted, so that tests see its epitaph.
+    pub fail: Option<Fail>,
 }
 
-/// A word of the command line that the kernel knows, with a value that it does not.
+/// Ways to fail on purpose.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Bad<'a>(pub &'a str);
+pub enum Fail {
+    /// `fail=assertion`: something that the kernel relies on does not hold.
+    Assertion,
+    /// `fail=fault`: an access to memory that is not there.
+    Fault,
+    /// `fail=text`: a write to the kernel's own text.
+    Text,
+    /// `fail=stack`: the stack overflows into its guard page.
+    Stack,
+}
 
 impl Options {
-    /// Reads the command line. The first bad word ends it.
-    pub fn parse(line: &str) -> Result<Options, Bad<'_>> {
+    /// Reads the command line. Also returns the last word, if any, that the kernel knows with a value that it does not.
+    pub fn parse(line: &str) -> (Options, Option<&str>) {
         let mut options = Options::default();
+        let mut bad = None;
         for word in line.split_ascii_whitespace() {
             let Some((key, value)) = word.split_once('=') else { continue };
             match (key, value) {
-                ("mem", _) => options.memory = Some(size(value).ok_or(Bad(word))?),
+                ("mem", _) => {
+                    options.memory = size(value);
+                    if options.memory.is_none() {
+                        bad = Some(word);
+                    }
+                }
                 ("log", "com1") => options.log_com2 = false,
                 ("log", "com2") => options.log_com2 = true,
-                ("log", _) => return Err(Bad(word)),
                 ("exit", "qemu") => options.exit_qemu = true,
                 ("exit", "halt") => options.exit_qemu = false,
-                ("exit", _) => return Err(Bad(word)),
+                ("fail", "assertion") => options.fail = Some(Fail::Assertion),
+                ("fail", "fault") => options.fail = Some(Fail::Fault),
+                ("fail", "text") => options.fail = Some(Fail::Text),
+                ("fail", "stack") => options.fail = Some(Fail::Stack),
+                ("log" | "exit" | "fail", _) => bad = Some(word),
                 _ => {}
             }
         }
-        Ok(options)
+        (options, bad)
     }
 }
 
@@ -57,16 +77,30 @@ mod tests {
 
     #[test]
     fn understands_its_own_words_and_leaves_the_rest() {
-        let options = Options::parse("mem=64M log=com2 exit=qemu exec=true quiet").unwrap();
-        assert_eq!(options, Options { memory: Some(64 << 20), log_com2: true, exit_qemu: true });
-        assert_eq!(Options::parse(""), Ok(Options::default()));
-        assert_eq!(Options::parse("mem=33554432").unwrap().memory, Some(32 << 20));
+        let options = Options::parse("mem=64M log=com2 exit=qemu exec=true quiet");
+        let expected = Options { memory: Some(64 << 20), log_com2: true, exit_qemu: true, fail: None };
+        assert_eq!(options, (expected, None));
+        assert_eq!(Options::parse("fail=stack").0.fail, Some(Fail::Stack));
+        assert_eq!(Options::parse(""), (Options::default(), None));
+        assert_eq!(Options::parse("mem=33554432").0.memory, Some(32 << 20));
     }
 
     #[test]
     fn refuses_values_that_it_does_not_know() {
-        for bad in ["mem=", "mem=M", "mem=-1", "mem=12Q", "mem=99999999999G", "log=com3", "exit=now"] {
-            assert_eq!(Options::parse(bad), Err(Bad(bad)));
+        for bad in [
+            "mem=",
+            "mem=M",
+            "mem=-1",
+            "mem=12Q",
+            "mem=99999999999G",
+            "log=com3",
+            "exit=now",
+            "fail=",
+            "fail=maybe",
+        ] {
+            assert_eq!(Options::parse(bad).1, Some(bad));
+            let line = std::format!("{bad} exit=qemu");
+            assert!(Options::parse(&line).0.exit_qemu, "how to end is known all the same");
         }
     }
 }

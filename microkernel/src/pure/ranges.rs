@@ -42,6 +42,7 @@ impl<const N: usize> Ranges<N> {
     }
 
     /// Adds the frames `first .. end`; those that are there already stay.
+    #[inline(never)]
     pub fn add(&mut self, first: u32, end: u32) -> Result<(), Full> {
         if first >= end {
             return Ok(());
@@ -72,6 +73,7 @@ impl<const N: usize> Ranges<N> {
     }
 
     /// Takes the frames `first .. end` out; those that are not there are no matter.
+    #[inline(never)]
     pub fn remove(&mut self, first: u32, end: u32) -> Result<(), Full> {
         let mut kept = Ranges::<N>::default();
         for r in self.as_slice() {
@@ -84,6 +86,7 @@ impl<const N: usize> Ranges<N> {
     }
 
     /// Takes the lowest run of `count` frames that lie side by side.
+    #[inline(never)]
     pub fn take(&mut self, count: u32) -> Option<u32> {
         let r = self.ranges[..self.count].iter_mut().find(|r| r.count >= count && count > 0)?;
         let first = r.first;
@@ -96,6 +99,7 @@ impl<const N: usize> Ranges<N> {
     }
 
     /// Leaves the lowest frames, `limit` in all.
+    #[inline(never)]
     pub fn truncate(&mut self, limit: u64) {
         let mut left = limit;
         for r in &mut self.ranges[..self.count] {

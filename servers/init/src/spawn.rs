@@ -163,10 +163,10 @@ impl Init {
             Ok(()) | Err(Error::NotFound) => {}
             Err(error) => ebb_rt::log!("freeing space {}: {error}", spawned.space),
         }
-        if spawned.segment != 0 {
-            if let Err(error) = call(self.vm, &vm::SegmentFree { id: spawned.segment }) {
-                ebb_rt::log!("freeing segment {}: {error}", spawned.segment);
-            }
+        if spawned.segment != 0
+            && let Err(error) = call(self.vm, &vm::SegmentFree { id: spawned.segment })
+        {
+            ebb_rt::log!("freeing segment {}: {error}", spawned.segment);
         }
     }
 }

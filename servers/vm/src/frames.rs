@@ -159,12 +159,12 @@ impl Frames {
 
     /// Takes over a frame that was in use before `vm` ran, as one of this place.
     pub fn adopt(&mut self, frame: u32, place: Place, object: u32, index: u32) {
-        if let Some(page) = self.pages.get_mut(frame as usize) {
-            if page.place == Place::Foreign {
-                page.place = place;
-                page.object = object;
-                page.index = index;
-            }
+        if let Some(page) = self.pages.get_mut(frame as usize)
+            && page.place == Place::Foreign
+        {
+            page.place = place;
+            page.object = object;
+            page.index = index;
         }
     }
 

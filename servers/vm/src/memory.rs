@@ -81,11 +81,9 @@ impl<M: Machine> Vm<M> {
         // What is wired is entered at once: its users must never fault.
         let wired =
             matches!(op.source, Source::Wired | Source::Segment { .. } | Source::Module { wired: true, .. });
-        if wired {
-            if let Err(error) = self.enter_all(id, &region) {
-                self.unmap(id, range)?;
-                return Err(error);
-            }
+        if wired && let Err(error) = self.enter_all(id, &region) {
+            self.unmap(id, range)?;
+            return Err(error);
         }
         Ok(range.start)
     }
@@ -441,10 +439,8 @@ impl<M: Machine> Vm<M> {
             };
             match self.find_page(id, &region, object, offset, true, true) {
                 Found::Frame { frame, zero, .. } => {
-                    if zero {
-                        if let Err(error) = self.m.zero_tail(Frame(frame), 0) {
-                            self.m.log(format_args!("zeroing frame {frame}: {error:?}"));
-                        }
+                    if zero && let Err(error) = self.m.zero_tail(Frame(frame), 0) {
+                        self.m.log(format_args!("zeroing frame {frame}: {error:?}"));
                     }
                     self.wire_page(object, frame);
                 }

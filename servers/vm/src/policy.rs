@@ -141,12 +141,12 @@ impl<M: Machine> Vm<M> {
 
     /// Takes the event ring away from a policy that is no longer believed, for the next one.
     fn retire_ring(&mut self, space: Space, segment: u32) {
-        if let Some(task) = self.spaces.get(space).map(|s| s.task) {
-            if let Err(error) = self.m.unmap(task, RING_ADDRESS, RING_PAGES) {
-                // It can still write there, into entries that the next one reads as hints at most; but not share the ring with it.
-                self.m.log(format_args!("taking an event ring back: {error:?}"));
-                return;
-            }
+        if let Some(task) = self.spaces.get(space).map(|s| s.task)
+            && let Err(error) = self.m.unmap(task, RING_ADDRESS, RING_PAGES)
+        {
+            // It can still write there, into entries that the next one reads as hints at most; but not share the ring with it.
+            self.m.log(format_args!("taking an event ring back: {error:?}"));
+            return;
         }
         self.policy.spare_ring = Some(segment);
     }
@@ -430,11 +430,11 @@ impl<M: Machine> Vm<M> {
     /// One operation on those frames of a vector that are not `FAILED`; these stay `FAILED`, which has the modified bit.
     fn modified(&mut self, op: FrameOp, state: &mut [u64]) {
         for piece in state.chunks_mut(ebb_abi::message::MAX_VECTOR) {
-            if piece.iter().any(|f| *f != FAILED) {
-                if let Err(error) = self.m.frame_op(op, piece) {
-                    self.m.log(format_args!("{op:?}: {error:?}"));
-                    piece.fill(FAILED);
-                }
+            if piece.iter().any(|f| *f != FAILED)
+                && let Err(error) = self.m.frame_op(op, piece)
+            {
+                self.m.log(format_args!("{op:?}: {error:?}"));
+                piece.fill(FAILED);
             }
         }
     }
@@ -492,10 +492,10 @@ impl<M: Machine> Vm<M> {
 
     /// Keeps what the removal of the mappings said, if it said it.
     fn note_dirty(&mut self, frame: u32, bits: u64) {
-        if bits != FAILED {
-            if let Some(page) = self.frames.page_mut(frame) {
-                page.flags |= Flags::DIRTY;
-            }
+        if bits != FAILED
+            && let Some(page) = self.frames.page_mut(frame)
+        {
+            page.flags |= Flags::DIRTY;
         }
     }
 

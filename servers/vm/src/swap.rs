@@ -57,9 +57,8 @@ pub struct KeptHeap {
 impl<M: Machine> Vm<M> {
     /// `swapon`.
     pub fn swap_on(&mut self, disk: u8, reply: M::Reply) {
-        let error = if self.swap_change.is_some() || !self.pager.attached() {
-            Some(Error::Busy)
-        } else if self.pager.devices.iter().any(|d| d.disk == disk) {
+        let in_use = self.pager.devices.iter().any(|d| d.disk == disk);
+        let error = if in_use || self.swap_change.is_some() || !self.pager.attached() {
             Some(Error::Busy)
         } else if self.pager.devices.len() >= MAX_DEVICES {
             Some(Error::NoSpace)

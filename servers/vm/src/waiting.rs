@@ -142,6 +142,10 @@ impl<M: Machine> Vm<M> {
                 };
                 self.waiting.memory.insert(at, (now, work));
                 self.publish_oldest();
+                if self.waiting.memory.len() == 1 {
+                    // "Pages needed" may have been set long before, and the policy asleep since: now somebody really waits.
+                    self.policy_shortage();
+                }
             }
             Reason::Pager => self.waiting.pager.push_back(work),
         }

@@ -23,7 +23,7 @@ impl Frames {
     /// All free frames. Once.
     pub fn new(info: &'static BootInfo) -> Frames {
         // SAFETY: called once, by the first thread of the first task; assistants have copies of their own.
-        let pile = unsafe { &mut *(&raw mut PILE) };
+        let pile = unsafe { (&raw mut PILE).as_mut_unchecked() };
         Frames { info, range: 0, used: 0, pile, piled: 0, out: 0 }
     }
 

@@ -91,6 +91,8 @@ pub fn set_up(features: &Features) -> u64 {
     RATIO.store((counts << 32) / cycles, Ordering::Relaxed);
     if features.tsc_deadline {
         write(LVT_TIMER, DEADLINE_MODE | TIMER as u32);
+        // SAFETY: orders the write to the register before later ones to the deadline (SDM vol. 3, 11.5.4.1).
+        unsafe { core::arch::asm!("mfence", options(nostack, preserves_flags)) };
         DEADLINES.store(true, Ordering::Relaxed);
     } else {
         write(LVT_TIMER, TIMER as u32);
@@ -99,6 +101,7 @@ pub fn set_up(features: &Features) -> u64 {
 }
 
 /// Arms the timer for a moment of the time-stamp counter; it may ring early, never more than a moment late.
+#[inline(never)]
 pub fn arm(deadline: u64) {
     if DEADLINES.load(Ordering::Relaxed) {
         // SAFETY: the timer is in deadline mode; the processor orders this write itself.

@@ -152,12 +152,18 @@ extern "sysv64" fn boot(boot_tsc: u64) -> ! {
     serial::set_up(serial::COM1);
     let mut cmdline = [0; 512];
     let cmdline_len = copy_cmdline(&mut cmdline);
-    let options = options(&cmdline[..cmdline_len]);
+    let Ok(line) = core::str::from_utf8(&cmdline[..cmdline_len]) else {
+        cannot(format_args!("the command line is not UTF-8"));
+    };
+    let (options, bad) = Options::parse(line);
     if options.log_com2 {
         serial::set_up(serial::COM2);
     }
     epitaph::set_exit_qemu(options.exit_qemu);
     log!("Ebb {}", env!("CARGO_PKG_VERSION"));
+    if let Some(word) = bad {
+        cannot(format_args!("the command line has a bad word: {word}"));
+    }
     if !REVISION.is_supported() {
         cannot(format_args!("the loader does not speak revision 3 of the Limine boot protocol"));
     }
@@ -234,7 +240,11 @@ extern "sysv64" fn boot(boot_tsc: u64) -> ! {
         madt.io_apics().len()
     );
     let handoff = Handoff { free, total_frames, modules, nr_modules, rsdp, cmdline, cmdline_len };
-    trap::leave(start::init(k, handoff))
+    let init = start::init(k, handoff);
+    if let Some(how) = options.fail {
+        epitaph::fail_on_purpose(how);
+    }
+    trap::leave(init)
 }
 
 fn no_answer(what: &str) -> ! {
@@ -248,20 +258,12 @@ fn copy_cmdline(into: &mut [u8; 512]) -> usize {
     len
 }
 
-fn options(cmdline: &[u8]) -> Options {
-    let Ok(line) = core::str::from_utf8(cmdline) else {
-        cannot(format_args!("the command line is not UTF-8"));
-    };
-    match Options::parse(line) {
-        Ok(options) => options,
-        Err(bad) => cannot(format_args!("the command line has a bad word: {}", bad.0)),
-    }
-}
-
+#[inline(never)]
 fn too_many_holes() -> ! {
     cannot(format_args!("the memory map has too many holes"))
 }
 
+#[inline(never)]
 fn read_memory_map() -> Memory {
     let Some(map) = MEMORY_MAP.get_response() else { no_answer("memory map") };
     let mut memory = Memory { all: Ranges::default(), usable: Ranges::default(), mapped: Ranges::default() };
@@ -299,6 +301,7 @@ fn read_memory_map() -> Memory {
 }
 
 /// Frames of the kernel's image and of the modules.
+#[inline(never)]
 fn own_frames(image: (u32, u32), modules: &[Module]) -> Ranges<64> {
     let mut own = Ranges::default();
     let mut ok = own.add(image.0, image.1).is_ok();
@@ -312,6 +315,7 @@ fn own_frames(image: (u32, u32), modules: &[Module]) -> Ranges<64> {
 }
 
 /// All memory, or as much of it as the command line allows: kernel and modules, then from the lowest frame up.
+#[inline(never)]
 fn keep(memory: &Memory, own: &Ranges<64>, bytes: Option<u64>) -> Ranges<64> {
     let Some(bytes) = bytes else { return memory.all.clone() };
     let Some(rest) = (bytes / 4096).checked_sub(own.total()) else {
@@ -333,6 +337,7 @@ fn keep(memory: &Memory, own: &Ranges<64>, bytes: Option<u64>) -> Ranges<64> {
 }
 
 /// Leaves of `ranges` what is in `kept`.
+#[inline(never)]
 fn limit(ranges: &mut Ranges<64>, kept: &Ranges<64>) {
     let mut ok = true;
     let mut end = 0;
@@ -346,6 +351,7 @@ fn limit(ranges: &mut Ranges<64>, kept: &Ranges<64>) {
     }
 }
 
+#[inline(never)]
 fn modules(hhdm: u64) -> ([Module; MAX_MODULES], usize) {
     let mut modules = [Module::default(); MAX_MODULES];
     let files = MODULES.get_response().map_or(&[][..], |r| r.modules());
@@ -367,6 +373,7 @@ fn modules(hhdm: u64) -> ([Module; MAX_MODULES], usize) {
     (modules, files.len())
 }
 
+#[inline(never)]
 fn map_image(early: &mut Early, first_frame: u32) {
     let base = &raw const __image_start as u64;
     let parts = [
@@ -397,6 +404,7 @@ fn patch_clac(features: &Features, hhdm: u64, physical_base: u64) {
 }
 
 /// Copies the kernel's symbols out of its file, for backtraces. Without them those show addresses.
+#[inline(never)]
 fn copy_symbols(early: &mut Early) -> Option<(&'static [u8], &'static [u8])> {
     let file = FILE.get_response()?.file();
     // SAFETY: the loader says that so many bytes are there.

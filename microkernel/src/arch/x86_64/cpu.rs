@@ -58,7 +58,7 @@ pub struct Tss {
 pub struct Cpu {
     /// Holds the user's stack pointer for a moment.
     pub scratch: Cell<u64>,
-    /// Top of the kernel's stack.
+    /// Where the kernel's stack begins: 8 below a multiple of 16, as if the functions that the stubs jump to had been called.
     pub stack: Cell<u64>,
     /// The task state segment.
     pub tss: Tss,
@@ -163,7 +163,7 @@ impl Cpu {
     /// # Safety
     /// `self` lives forever, its page and the stacks are mapped in every address space, and interrupts are off.
     pub unsafe fn set_up(&'static self, features: &Features, stack: u64, ist: [u64; 3]) {
-        self.stack.set(stack);
+        self.stack.set(stack - 8);
         for (index, top) in ist.into_iter().enumerate() {
             let slot = &raw const self.tss.ist;
             // SAFETY: as for `rsp0` above; `index` is below 3 of 7.

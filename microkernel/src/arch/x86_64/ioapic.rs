@@ -84,6 +84,7 @@ impl IoApics {
         }
     }
 
+    #[inline(never)]
     fn find(&self, gsi: u32) -> Option<(usize, u32)> {
         self.apics.iter().enumerate().find_map(|(index, apic)| {
             let (base, inputs) = apic.get();
@@ -92,11 +93,13 @@ impl IoApics {
         })
     }
 
+    #[inline(never)]
     fn read(&self, index: usize, register: u32) -> u32 {
         mmio::write32(mmio::IO_APIC + index, 0, register);
         mmio::read32(mmio::IO_APIC + index, 0x10)
     }
 
+    #[inline(never)]
     fn write(&self, index: usize, register: u32, value: u32) {
         mmio::write32(mmio::IO_APIC + index, 0, register);
         mmio::write32(mmio::IO_APIC + index, 0x10, value);

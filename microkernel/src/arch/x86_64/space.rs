@@ -29,6 +29,7 @@ pub struct Early {
 
 impl Early {
     /// Takes frames that lie side by side, filled with zeroes.
+    #[inline(never)]
     pub fn take(&mut self, count: u32) -> u32 {
         let Some(first) = self.free.take(count) else {
             cannot(format_args!("no {count} frames side by side are left: give the machine more memory"));
@@ -53,6 +54,7 @@ impl Early {
     }
 
     /// The table below an entry, made if it is missing.
+    #[inline(never)]
     fn below(&mut self, table: u32, index: u64) -> u32 {
         let entry = self.entry(table, index);
         // SAFETY: an entry of one of the kernel's own tables.
@@ -65,6 +67,7 @@ impl Early {
     }
 
     /// Maps one page of the kernel's half.
+    #[inline(never)]
     pub fn map(&mut self, address: u64, frame: u32, bits: u64) {
         let mut table = self.root;
         for shift in [39, 30, 21] {
@@ -76,6 +79,7 @@ impl Early {
     }
 
     /// Maps 2 MiB.
+    #[inline(never)]
     fn map_large(&mut self, address: u64, frame: u32, bits: u64) {
         let mut table = self.root;
         for shift in [39, 30] {

@@ -53,7 +53,7 @@ syscall_stub:
     mov rsp, gs:[{stack}]
     mov rsi, rax
     xor ebp, ebp
-    call {syscall_entry}
+    jmp {syscall_entry}
 
     .global trap_exit
 trap_exit:
@@ -132,8 +132,7 @@ clac_site:
     mov rdi, rsp
     mov rsp, gs:[{stack}]
     xor ebp, ebp
-    call {trap_entry}
-    jmp trap_exit
+    jmp {trap_entry}
 3:
     push_all
     mov rdi, rsp
@@ -229,21 +228,24 @@ pub fn clac_site_address() -> u64 {
     &raw const clac_site as u64
 }
 
-extern "sysv64" fn syscall_entry(current: Ref<Thread>, number: u64) -> Ref<Thread> {
-    crate::syscall::enter(KERNEL.enter(), current, number)
+/// Does not return to the stub but goes on to the way out: so it has no registers to restore, which all come from a save area.
+extern "sysv64" fn syscall_entry(current: Ref<Thread>, number: u64) -> ! {
+    leave(crate::syscall::enter(KERNEL.enter(), current, number))
 }
 
-extern "sysv64" fn trap_entry(current: Ref<Thread>) -> Ref<Thread> {
+/// As [`syscall_entry`].
+extern "sysv64" fn trap_entry(current: Ref<Thread>) -> ! {
     let k = KERNEL.enter();
     k.stats.entries.add(1);
-    match current.regs.vector.get() {
+    let next = match current.regs.vector.get() {
         PAGE_FAULT => crate::fault::page_fault(k, current, cpu::fault_address(), current.regs.error.get()),
         vector if vector < FIRST_INTERRUPT => crate::fault::exception(k, current),
         vector => {
             interrupt(vector as u8);
             crate::sched::next(k, current)
         }
-    }
+    };
+    leave(next)
 }
 
 /// A trap while the kernel ran: an interrupt of the idle loop, or the kernel is wrong.
@@ -273,7 +275,8 @@ fn interrupt(vector: u8) {
     }
 }
 
-/// Leaves the kernel for the first time.
+/// Leaves the kernel.
+#[inline(always)]
 pub fn leave(thread: Ref<Thread>) -> ! {
     // SAFETY: the thread has been loaded (`Cpu::load`), its save area describes user mode; the stub reads nothing else.
     unsafe { asm!("jmp {exit}", exit = sym trap_exit, in("rax") thread.address(), options(noreturn)) }

@@ -79,6 +79,34 @@ pub fn of_caller(rig: &mut Rig) {
     rig.destroy(e);
 }
 
+/// Receives once, then calls its second endpoint instead of answering.
+extern "C" fn passer(_: u64) -> ! {
+    must(ipc::receive(ENDPOINT));
+    loop {
+        // The answer never comes.
+        let _ = ipc::call(Handle(2), &Message::default());
+    }
+}
+
+/// A server that calls another in the middle of a call, and dies there: the queue that it had waited in before is not
+/// touched.
+pub fn in_the_middle(rig: &mut Rig) {
+    clear();
+    let (e, inner, silent) = (rig.endpoint(), rig.endpoint(), rig.endpoint());
+    let s = rig.start(passer, 0, 5, &[(e, Rights::RECEIVE, 0), (inner, Rights::SEND, 0)]);
+    // Of lower priority: it runs while this thread waits already, so that both calls take the short way.
+    let c = rig.start(caller, 0, 2, &[(e, Rights::SEND, 0), (silent, Rights::SEND, 0)]);
+    let Ok(Received::Message { reply, .. }) = ipc::receive(inner) else { panic!("no message") };
+    // Now another waits where the first one waited.
+    let other = rig.start(super::ipc::echo, 0, 5, &[(e, Rights::RECEIVE, 0)]);
+    rig.end(s);
+    check_eq!(must(ipc::call(e, &Message::default())).words[0], 1);
+    check_eq!(ipc::reply(reply, &Message::default()), Ok(()));
+    rig.end(c);
+    rig.end(other);
+    [silent, inner, e].into_iter().for_each(|h| rig.destroy(h));
+}
+
 pub fn endpoint(rig: &mut Rig) {
     clear();
     let (e, wait, silent) = (rig.endpoint(), rig.endpoint(), rig.endpoint());

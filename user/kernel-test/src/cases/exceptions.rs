@@ -22,6 +22,18 @@ pub fn kinds(rig: &mut Rig) {
     check_eq!(t.order(1000, 0, 0), Heard::Exception(0, 0, 0));
     check_eq!(t.answer(0, [0; 6]), Heard::Exception(0, 0, 0));
     t.end(rig);
+    // A jump to nowhere: to be resumed it would have to be there.
+    let mut t = Touched::new(rig);
+    let heard = t.order(2, 1 << 62, 0);
+    check!(matches!(heard, Heard::Exception(13, 0, 0)));
+    let m = ipc::reply(t.reply, &Message::default());
+    check_eq!(m, Ok(()));
+    ebb_sys::yield_now();
+    rig.end(t.a);
+    while let Ok(Some(ipc::Received::Message { reply, .. })) = ipc::poll(t.e) {
+        must(ebb_sys::object::handle_close(reply));
+    }
+    rig.destroy(t.e);
     for (order, vector) in [(1006, 6), (1013, 13), (1256, 7), (1014, 13)] {
         let mut t = Touched::new(rig);
         check_eq!(t.order(order, 0, 0), Heard::Exception(vector, 0, 0));

@@ -60,7 +60,7 @@ pub fn stale(rig: &mut Rig) {
     rig.destroy(again);
     let e = rig.endpoint();
     check_eq!(ipc::signal(copy, 1), Err(Error::Dead));
-    check_eq!(handle_copy(Handle::NONE, copy, Rights::SEND, 0).map(|h| handle_close(h)), Ok(Ok(())));
+    check_eq!(handle_copy(Handle::NONE, copy, Rights::SEND, 0).map(handle_close), Ok(Ok(())));
     check_eq!(handle_close(copy), Ok(()));
     rig.destroy(e);
 }

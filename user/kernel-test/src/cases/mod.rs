@@ -18,8 +18,11 @@ mod schedule;
 use crate::assistant::Rig;
 pub use notifications::bound;
 
-/// Name and function of each case.
-pub const ALL: &[(&str, fn(&mut Rig))] = &[
+/// A case: its name and its function.
+pub type Case = (&'static str, fn(&mut Rig));
+
+/// All cases.
+pub const ALL: &[Case] = &[
     ("system calls keep registers, unknown ones fail", handles::numbers),
     ("handles: copies, rights, badges", handles::copies),
     ("handles: stale ones are dead", handles::stale),
@@ -33,6 +36,7 @@ pub const ALL: &[(&str, fn(&mut Rig))] = &[
     ("ipc: not waiting", ipc::not_waiting),
     ("death: of the receiver", death::receiver),
     ("death: of the caller", death::of_caller),
+    ("death: in the middle of a call", death::in_the_middle),
     ("death: of the endpoint", death::endpoint),
     ("death: of the reply handle", death::reply),
     ("death: stopped threads", death::stopped),

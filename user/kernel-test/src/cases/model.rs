@@ -31,7 +31,7 @@ impl Random {
 
 /// Pages of two tasks, over several page tables.
 fn address(page: usize) -> u64 {
-    SCRATCH + (page as u64 % 4 << 21) + (page as u64 / 4 * 4096)
+    SCRATCH + ((page as u64 % 4) << 21) + page as u64 / 4 * 4096
 }
 
 /// What is mapped where.
