@@ -57,6 +57,9 @@ pub fn swap_out(w: &mut World, space: Space, address: u64, pages: u64) {
         if w.frame(space, address + n * PAGE).is_some() {
             w.decide(&seat, Want::Launder, space, address + n * PAGE);
         }
+        if n % 100 == 99 {
+            w.pump();
+        }
     }
     w.pump();
     for n in 0..pages {
