@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod death;
+mod deciding;
 mod memory;
 mod model;
 mod random;

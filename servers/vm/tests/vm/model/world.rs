@@ -4,7 +4,7 @@
 use super::kernel::Kernel;
 use super::pager::{Disk, Key, ScriptedPager, Store};
 use super::program::Program;
-use super::reply::{Answer, Reply};
+use super::reply::Answer;
 use ebb_abi::boot::Range;
 use ebb_abi::map::{MapFlags, MapOp};
 use ebb_abi::meter::Counter;
@@ -374,11 +374,6 @@ impl World {
             let task = self.vm.spaces.get(*space).expect("a living program").task;
             program.check(task, &self.vm);
         }
-    }
-
-    /// A right to answer that is given away: for calls below the protocol.
-    pub fn reply(&self) -> (u64, Reply) {
-        self.vm.m.answers.ask()
     }
 }
 
