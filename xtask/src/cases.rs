@@ -9,6 +9,8 @@ pub struct Case {
     pub name: &'static str,
     /// The program that is booted as `init`, with nothing else beside it; `None`: the whole system.
     pub init: Option<&'static str>,
+    /// More words on the kernel's command line.
+    pub cmdline: &'static str,
     /// Modules left out of the image.
     pub without: &'static [&'static str],
     /// `--mem`.
@@ -29,7 +31,9 @@ pub struct Case {
     pub timeout_s: u64,
     /// Our exit status that is right.
     pub status: u8,
-    /// What must hold besides; the log never says "panic".
+    /// Whether the log may say "panic"; otherwise it never does.
+    pub may_panic: bool,
+    /// What must hold besides.
     pub checks: &'static [Check],
 }
 
@@ -84,6 +88,7 @@ const ABOVE_63: u8 = 63;
 const CASE: Case = Case {
     name: "",
     init: None,
+    cmdline: "",
     without: &[],
     mem: "64M",
     swap: &["256M"],
@@ -94,12 +99,16 @@ const CASE: Case = Case {
     exec: "",
     timeout_s: 300,
     status: 0,
+    may_panic: false,
     checks: &[],
 };
 
 /// Our status when a server failed and the machine with it, and when the kernel could not go on.
 const SERVER_FAILURE: u8 = 71;
 const KERNEL_FAILURE: u8 = 70;
+
+/// A kernel that fails on purpose.
+const EPITAPH: Case = Case { swap: &[], exec: "help", status: KERNEL_FAILURE, may_panic: true, ..CASE };
 
 /// Paging in and out, and nothing wrong.
 const PAGES: &[Check] = &[AtLeast("v_swappgsout", 1.0), AtLeast("v_swappgsin", 1.0)];
@@ -108,6 +117,11 @@ const PAGES: &[Check] = &[AtLeast("v_swappgsout", 1.0), AtLeast("v_swappgsin", 1
 pub const CASES: &[Case] = &[
     // The kernel alone: every system call and error path, from a program that is booted in place of `init`.
     Case { name: "kernel", init: Some("kernel-test"), swap: &[], checks: &[Logs(" 0 failed")], ..CASE },
+    // What the kernel does when it finds itself wrong: each of these makes it so on purpose.
+    Case { name: "kernel-assertion", cmdline: "fail=assertion", checks: &[Logs("epitaph: failed on purpose")], ..EPITAPH },
+    Case { name: "kernel-fault", cmdline: "fail=fault", checks: &[Logs("epitaph: page fault")], ..EPITAPH },
+    Case { name: "kernel-text", cmdline: "fail=text", checks: &[Logs("epitaph: page fault")], ..EPITAPH },
+    Case { name: "kernel-stack", cmdline: "fail=stack", checks: &[Logs("epitaph: double fault")], ..EPITAPH },
     Case {
         name: "module-missing",
         without: &["block"],

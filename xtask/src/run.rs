@@ -76,6 +76,9 @@ pub struct Options {
     /// Boot this kernel alone, without any module
     #[arg(long, value_name = "FILE", hide = true)]
     pub kernel: Option<PathBuf>,
+    /// More words on the kernel's command line
+    #[arg(long, value_name = "WORDS", hide = true)]
+    pub cmdline: Option<String>,
 }
 
 impl Default for Options {
@@ -92,6 +95,7 @@ impl Default for Options {
             gdb: false,
             keep: false,
             kernel: None,
+            cmdline: None,
         }
     }
 }
@@ -176,6 +180,9 @@ impl Options {
         }
         for (i, length) in input_lengths.iter().enumerate() {
             line += &format!(" input{i}={length}");
+        }
+        if let Some(words) = &self.cmdline {
+            line += &format!(" {words}");
         }
         line
     }

@@ -229,14 +229,9 @@ mod tests {
     #[test]
     fn ranges_are_checked() {
         assert!(Range::new(USER_MIN, 1).is_ok());
-        for (address, pages) in [
-            (USER_MIN + 1, 1),
-            (0, 1),
-            (USER_MIN, 0),
-            (USER_END, 1),
-            (USER_MIN, u64::MAX),
-            (u64::MAX & !4095, 1),
-        ] {
+        for (address, pages) in
+            [(USER_MIN + 1, 1), (0, 1), (USER_MIN, 0), (USER_END, 1), (USER_MIN, u64::MAX), (!4095, 1)]
+        {
             assert_eq!(Range::new(address, pages), Err(Error::Invalid), "{address:x} {pages}");
         }
     }

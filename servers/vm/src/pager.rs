@@ -224,10 +224,10 @@ impl<M: Machine> Vm<M> {
         if !self.pager.attached {
             return;
         }
-        self.take_completions();
-        if !self.pager.attached {
-            return;
-        }
+        // What it completed is true; a change of devices goes no further with it.
+        let change = self.swap_change.take();
+        self.drain_completions();
+        self.swap_change = change;
         self.pager.attached = false;
         self.pager.submissions = None;
         self.pager.completions = None;
@@ -446,7 +446,16 @@ impl<M: Machine> Vm<M> {
 
     /// Takes all completions there are.
     pub fn take_completions(&mut self) {
-        let mut any = false;
+        if !self.drain_completions() {
+            // Nothing that it says can be understood any more: it is as good as dead, and the next one gets all that was in flight.
+            self.m.log(format_args!("the pager broke its ring"));
+            self.pager_detach();
+        }
+    }
+
+    /// Takes all completions there are; `false`: the ring is broken, and closed now.
+    fn drain_completions(&mut self) -> bool {
+        let (mut any, mut whole) = (false, true);
         loop {
             let entry = match self.pager.completions.as_mut().map(|c| c.pop()) {
                 Some(Ok(Some(entry))) => entry,
@@ -457,10 +466,8 @@ impl<M: Machine> Vm<M> {
                     continue;
                 }
                 Some(Err(_)) => {
-                    // Nothing that it says can be understood any more: it is as good as dead, and the next one gets all that was in flight.
-                    self.m.log(format_args!("the pager broke its ring"));
                     self.pager.completions = None;
-                    self.pager_detach();
+                    whole = false;
                     break;
                 }
                 None => break,
@@ -479,6 +486,7 @@ impl<M: Machine> Vm<M> {
                 self.policy_go_on();
             }
         }
+        whole
     }
 
     fn complete(&mut self, c: &Completion) {

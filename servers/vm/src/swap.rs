@@ -308,8 +308,9 @@ impl<M: Machine> Vm<M> {
 
     /// Goes on with moving the page that the pager named.
     pub fn swap_off_on(&mut self) {
-        let Some(SwapChange::Off { disk, page: Some((object, index)), .. }) = self.swap_change else {
-            return;
+        let Some(SwapChange::Off { disk, page, .. }) = self.swap_change else { return };
+        let Some((object, index)) = page else {
+            return self.submit_control(Op::SwapOffNext, [disk as u64, 0, 0]);
         };
         let entry = self.objects.get(object).map(|o| o.entry(index)).unwrap_or_default();
         if entry.swapped() {
@@ -345,16 +346,21 @@ impl<M: Machine> Vm<M> {
         } else if let Some(frame) =
             entry.frame().filter(|f| self.frames.page(*f).flags.intersects(Flags::BUSY))
         {
-            // Given up meanwhile, and being written anew: a request to free it now would hit the new copy.
+            // Given up meanwhile, and being written anew, perhaps elsewhere: a request to free it now would hit the new copy. When that has ended the pager is asked again.
+            self.swap_off_page(None);
             return self.wait_for(Reason::Page(frame), Work::SwapOff);
         } else {
             // Given up meanwhile, or left behind by a write that an instance of the pager did not live to tell of.
             self.free_copies(object, index, 1);
         }
-        if let Some(SwapChange::Off { page, .. }) = &mut self.swap_change {
-            *page = None;
-        }
+        self.swap_off_page(None);
         self.submit_control(Op::SwapOffNext, [disk as u64, 0, 0]);
+    }
+
+    fn swap_off_page(&mut self, next: Option<(u32, u32)>) {
+        if let Some(SwapChange::Off { page, .. }) = &mut self.swap_change {
+            *page = next;
+        }
     }
 
     fn swap_off_give_up(&mut self, disk: u8, error: Error) {

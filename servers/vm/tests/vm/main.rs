@@ -2,7 +2,10 @@
 //! Tests of the `vm` server against a model of the kernel, its programs, its pager and its policy.
 #![forbid(unsafe_code)]
 
+mod death;
+mod deciding;
 mod memory;
 mod model;
 mod random;
+mod swapping;
 mod writing;

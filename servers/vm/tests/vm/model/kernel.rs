@@ -221,7 +221,7 @@ impl Kernel {
         let Some(pte) = self.tasks.get_mut(&task).and_then(|t| t.ptes.remove(&address)) else { return };
         let state = &mut self.frames[pte.frame as usize];
         state.maps.remove(&(task, address));
-        state.sticky |= pte.accessed as u64 * REFERENCED | pte.dirty as u64 * MODIFIED;
+        state.sticky |= (pte.accessed as u64 * REFERENCED) | (pte.dirty as u64 * MODIFIED);
         if task == self.own_task {
             // What `vm` kept there is no longer known here.
             state.stamp = 0xbad1_0000 + pte.frame as u64;
@@ -469,7 +469,7 @@ impl Machine for Kernel {
                     let pte = t.ptes.remove(&address).ok_or(Error::NotMapped)?;
                     let state = &mut self.frames[pte.frame as usize];
                     state.maps.remove(&(handle.0, address));
-                    state.sticky |= pte.accessed as u64 * REFERENCED | pte.dirty as u64 * MODIFIED;
+                    state.sticky |= (pte.accessed as u64 * REFERENCED) | (pte.dirty as u64 * MODIFIED);
                 }
                 let tables = core::mem::take(&mut t.tables);
                 t.pool.extend(tables.into_values().flatten());

@@ -9,5 +9,4 @@ pub mod program;
 pub mod reply;
 pub mod world;
 
-pub use reply::Answer;
 pub use world::World;

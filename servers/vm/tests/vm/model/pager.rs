@@ -53,13 +53,6 @@ pub struct ScriptedPager {
     submissions: Consumer<'static>,
     completions: Producer<'static>,
     pub transfers: VecDeque<Transfer>,
-    /// Control operations are left in the ring beyond this many.
-    pub control_seen: Vec<Op>,
-    /// Answers of control operations are kept back while this is set.
-    pub hold_control: bool,
-    held: VecDeque<Completion>,
-    /// Frees seen, with object, first page, pages.
-    pub frees: Vec<[u64; 3]>,
     /// Runs of writes in the order of submission: object and indexes.
     pub runs: Vec<(u32, Vec<u32>)>,
 }
@@ -72,10 +65,6 @@ impl ScriptedPager {
             submissions: Consumer::new(first).expect("submission ring"),
             completions: Producer::new(second).expect("completion ring"),
             transfers: VecDeque::new(),
-            control_seen: Vec::new(),
-            hold_control: false,
-            held: VecDeque::new(),
-            frees: Vec::new(),
             runs: Vec::new(),
         }
     }
@@ -123,7 +112,6 @@ impl ScriptedPager {
 
     fn free(&mut self, s: Submission, store: &mut Store) {
         let [object, first, pages] = s.words;
-        self.frees.push(s.words);
         let within = |key: &Key| key.0 as u64 == object && (first..first + pages).contains(&(key.1 as u64));
         self.transfers.iter_mut().filter(|t| within(&t.key)).for_each(|t| t.freed = true);
         let before = store.copies.len();
@@ -133,7 +121,6 @@ impl ScriptedPager {
     }
 
     fn control(&mut self, s: Submission, store: &mut Store) {
-        self.control_seen.push(s.op);
         let number = s.words[0] as u8;
         let pending = self.transfers.iter().filter(|t| t.slot.is_some()).count() as u64;
         let used = self.used(store, number);
@@ -188,21 +175,8 @@ impl ScriptedPager {
         }
     }
 
-    /// Gives out the answers that were kept back.
-    pub fn release_control(&mut self) {
-        self.hold_control = false;
-        for c in core::mem::take(&mut self.held) {
-            self.send(&c);
-        }
-    }
-
     fn answer(&mut self, s: &Submission, outcome: Outcome, results: [u64; 2]) {
-        let c = Completion { outcome, op: s.op, cookie: s.cookie, frame: 0, results };
-        if self.hold_control && s.op != Op::Free {
-            self.held.push_back(c);
-        } else {
-            self.send(&c);
-        }
+        self.send(&Completion { outcome, op: s.op, cookie: s.cookie, frame: 0, results });
     }
 
     fn end(&mut self, s: &Submission, outcome: Outcome) {

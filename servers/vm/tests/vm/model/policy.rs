@@ -54,6 +54,16 @@ impl World {
         segment.own_words().expect("a ring that vm maps")
     }
 
+    /// The policy writes what cannot be into its ring.
+    pub fn break_ring(&mut self, seat: &Seat) {
+        self.ring_words(seat.space)[8].store(u64::MAX / 2, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// The hardware has not seen this frame used.
+    pub fn forget_use(&mut self, frame: u32) {
+        self.vm.m.frame_op(FrameOp::Harvest, &mut [frame as u64]).expect("harvest");
+    }
+
     /// A policy that a test plays itself, ready.
     pub fn scripted_policy(&mut self) -> Seat {
         let seat = self.take_seat();

@@ -4,7 +4,7 @@
 use super::kernel::Kernel;
 use super::pager::{Disk, Key, ScriptedPager, Store};
 use super::program::Program;
-use super::reply::{Answer, Reply};
+use super::reply::Answer;
 use ebb_abi::boot::Range;
 use ebb_abi::map::{MapFlags, MapOp};
 use ebb_abi::meter::Counter;
@@ -248,13 +248,18 @@ impl World {
         for device in &attached.devices {
             let disk = self.store.disks.get_mut(&device.disk).expect("a known disk");
             disk.closing = false;
+            disk.on = true;
             let task = self.vm.spaces.get(space).expect("the pager").task;
             assert!(self.vm.m.pte(task, device.segment.0).is_some(), "the device's segment is mapped");
             assert!(self.vm.m.pte(task, device.heap.0).is_some(), "the device's heap is mapped");
         }
-        let words = self.vm.segments[self.ring as usize].as_ref().and_then(|s| s.own_words());
-        self.pager = Some(ScriptedPager::new(words.expect("rings")));
+        self.pager = Some(ScriptedPager::new(self.ring_words_of_pager()));
         self.pager_space = space;
+    }
+
+    /// The words of the pager's rings.
+    pub fn ring_words_of_pager(&self) -> &'static [std::sync::atomic::AtomicU64] {
+        self.vm.segments[self.ring as usize].as_ref().and_then(|s| s.own_words()).expect("rings")
     }
 
     /// The pager dies; of the writes under way those chosen have reached the disk.
@@ -369,11 +374,6 @@ impl World {
             let task = self.vm.spaces.get(*space).expect("a living program").task;
             program.check(task, &self.vm);
         }
-    }
-
-    /// A right to answer that is given away: for calls below the protocol.
-    pub fn reply(&self) -> (u64, Reply) {
-        self.vm.m.answers.ask()
     }
 }
 
