@@ -31,6 +31,14 @@ unsafe impl Object for Notification {}
 
 /// Sets bits. A thread that waits for them becomes ready; who runs is for the caller to ask the scheduler.
 pub fn signal(k: &'static Kernel, n: Ref<Notification>, bits: u64) {
+    if let Some(t) = wake(n, bits) {
+        sched::make_ready(k, t);
+    }
+}
+
+/// Sets bits. Returns a thread that waited for them: it has them now, and is in no queue.
+#[inline(always)]
+pub fn wake(n: Ref<Notification>, bits: u64) -> Option<Ref<Thread>> {
     let bits = n.bits.get() | bits;
     if bits != 0
         && let Some(t) = n.thread.get()
@@ -40,10 +48,10 @@ pub fn signal(k: &'static Kernel, n: Ref<Notification>, bits: u64) {
         ipc::leave_queue(t);
         t.regs.rax.set(RECEIVED_BITS);
         t.regs.rdi.set(bits);
-        sched::make_ready(k, t);
-    } else {
-        n.bits.set(bits);
+        return Some(t);
     }
+    n.bits.set(bits);
+    None
 }
 
 /// Binds a thread, whose earlier binding ends. The notification is not bound to another thread (the caller checked).

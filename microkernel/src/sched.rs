@@ -114,6 +114,19 @@ pub fn run(k: &'static Kernel, to: Ref<Thread>) -> Ref<Thread> {
     }
 }
 
+/// The current thread, which goes on, woke one that is in no queue: who runs now.
+#[inline(always)]
+pub fn woke(k: &'static Kernel, current: Ref<Thread>, woken: Ref<Thread>) -> Ref<Thread> {
+    if woken.priority.get() <= current.priority.get() {
+        make_ready(k, woken);
+        return current;
+    }
+    // Nobody that is ready is above the current thread, so nobody is above the one it woke, or beside it.
+    current.state.set(State::Ready);
+    k.sched.push_front(current);
+    switch(k, woken)
+}
+
 /// Who runs after what the current thread did: itself, if it can and nobody of a higher priority is ready.
 #[inline(always)]
 pub fn next(k: &'static Kernel, current: Ref<Thread>) -> Ref<Thread> {

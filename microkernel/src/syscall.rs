@@ -43,7 +43,6 @@ fn dispatch(k: &'static Kernel, current: Ref<Thread>, number: u64) -> Ref<Thread
         }};
     }
     let result: Result<(), Error> = numbers! {
-        Signal => objects::signal(k, current),
         Timer => objects::timer(k, current),
         Yield => {
             objects::yield_now(k, current);
@@ -77,6 +76,7 @@ fn dispatch(k: &'static Kernel, current: Ref<Thread>, number: u64) -> Ref<Thread
             Ok(())
         },
         ;
+        Signal => objects::signal(k, current),
         Receive => ipc::receive(k, current),
         Reply => ipc::reply(k, current),
         MapReplyReceive => memory::map_reply_receive(k, current),

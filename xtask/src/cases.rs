@@ -65,7 +65,7 @@ pub enum Check {
     /// Standard output does not have this text.
     NeverSays(&'static str),
     /// Among the JSON objects on standard output, the last one that has this field has a number of at least so much
-    /// there. A dot goes into an object: `checked.frames`.
+    /// there. A dot goes into an object, or with a number into a list: `checked.frames`, `3.deaths`.
     AtLeast(&'static str, f64),
     /// The same, at most.
     AtMost(&'static str, f64),

@@ -25,10 +25,18 @@ fn memory_right(current: Ref<Thread>) -> Result<(), Error> {
 }
 
 /// `Signal`.
-pub fn signal(k: &'static Kernel, current: Ref<Thread>) -> Result<(), Error> {
-    let (n, _) = lookup::<Notification>(current.task(), current.regs.rdi.get(), Rights::SEND)?;
-    notification::signal(k, n, current.regs.rsi.get());
-    Ok(())
+pub fn signal(k: &'static Kernel, current: Ref<Thread>) -> Ref<Thread> {
+    let regs = &current.regs;
+    match lookup::<Notification>(current.task(), regs.rdi.get(), Rights::SEND) {
+        Ok((n, _)) => {
+            regs.rax.set(0);
+            match notification::wake(n, regs.rsi.get()) {
+                Some(woken) => sched::woke(k, current, woken),
+                None => current,
+            }
+        }
+        Err(error) => ipc::fail(k, current, error),
+    }
 }
 
 /// `Timer`.

@@ -29,7 +29,7 @@ usage: bench [--json] [--replacements N] [NAME...]
 Measures, in units of the time-stamp counter (instructions under xtask bench). Names: null_syscall ipc notification first_touch paging policy_scan policy_replace.
 paging wants swap of twice the memory and prints several rows.
   --json            one object a line
-  --replacements N  rounds of policy_replace (default: 20)";
+  --replacements N  rounds of policy_replace (default: 1000)";
 
 const SPEC: Spec =
     Spec { values: &["--replacements", "--load"], flags: &["--json", "--help", "--echo"], operands: 16 };

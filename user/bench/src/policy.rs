@@ -23,7 +23,7 @@ const STEPS: u32 = 64;
 /// Looks without one scanned page after which the row is given up.
 const PATIENCE: u32 = 10_000;
 /// How often the policy is replaced, if nothing else is said.
-const REPLACEMENTS: u64 = 20;
+const REPLACEMENTS: u64 = 1000;
 
 fn handle(info: &StartInfo, name: &str) -> Result<Handle, Failure> {
     info.handle(name).map_err(|e| Failure::of(name, e))

@@ -55,6 +55,15 @@ extern "C" fn ponger(_: u64) -> ! {
     }
 }
 
+/// Notes in the shared page when it is woken.
+extern "C" fn listener(_: u64) -> ! {
+    loop {
+        if ipc::receive(Handle::NONE).is_ok() {
+            crate::memory::set(0, tsc());
+        }
+    }
+}
+
 /// Touches a page that is not there, as often as it is told, and tells how long it took.
 extern "C" fn faulter(_: u64) -> ! {
     let mut words = [0; 6];
@@ -91,6 +100,19 @@ pub fn all(rig: &mut Rig) {
     });
     rig.end(a);
     rig.destroy(e);
+
+    let n = rig.notification();
+    let a = rig.prepare(listener, 0, &[]);
+    must(thread_control(a.thread, ThreadOp::Bind, n.0 as u64));
+    must(thread_control(a.thread, ThreadOp::Priority, 4));
+    must(thread_control(a.thread, ThreadOp::Start, 0));
+    measure("signal that wakes, one switch", || {
+        let begin = tsc();
+        must(ipc::signal(n, 1));
+        crate::memory::get(0) - begin
+    });
+    rig.end(a);
+    rig.destroy(n);
 
     let n = super::cases::bound(rig);
     let other = rig.notification();

@@ -83,11 +83,17 @@ pub fn set_up(features: &Features) -> u64 {
     write(SPURIOUS_VECTOR, 0x100 | SPURIOUS as u32);
     write(DIVIDE, 0xb); // by 1
     write(LVT_TIMER, MASKED | TIMER as u32);
-    let (tsc_hz, left) = pit::measure(|| write(INITIAL_COUNT, u32::MAX), || read(CURRENT_COUNT));
-    let (hz, _) = (tsc_hz, write(INITIAL_COUNT, 0));
+    // The median of five: a hypervisor that takes the processor away during a measurement spoils it in either direction.
+    let mut measured = [(0, 0); 5];
+    for one in &mut measured {
+        *one = pit::measure(|| write(INITIAL_COUNT, u32::MAX), || read(CURRENT_COUNT));
+    }
+    measured.sort_unstable();
+    let (tsc_hz, left) = measured[measured.len() / 2];
+    write(INITIAL_COUNT, 0);
     // Counts in the 4 ms of the measurement, per cycle in them.
     let counts = (u32::MAX - left) as u64;
-    let cycles = (hz / 250).max(1);
+    let cycles = (tsc_hz / 250).max(1);
     RATIO.store((counts << 32) / cycles, Ordering::Relaxed);
     if features.tsc_deadline {
         write(LVT_TIMER, DEADLINE_MODE | TIMER as u32);
