@@ -499,3 +499,29 @@ fn a_failed_read_for_a_program_that_ended_frees_its_frame() {
     assert!(w.happenings.is_empty());
     w.check();
 }
+
+#[test]
+fn with_a_real_policy_and_no_swap_the_program_is_ended() {
+    for name in ebb_policy::NAMES {
+        for pager in [false, true] {
+            let mut w = World::new(500);
+            if pager {
+                w.attach_pager();
+            }
+            w.attach_policy(name);
+            let (p, _, _) = short(&mut w);
+            let mut ms = 0;
+            while w.programs.contains_key(&p) && ms < 60_000 {
+                w.run_policy();
+                w.pass(100);
+                w.run_programs();
+                ms += 100;
+            }
+            assert!(!w.programs.contains_key(&p), "{name}");
+            let ended: Vec<bool> =
+                w.happenings.iter().map(|h| matches!(h, Happening::OutOfMemory { .. })).collect();
+            assert_eq!(ended, [true], "{name}: {:?}", w.happenings);
+            w.check();
+        }
+    }
+}
