@@ -19,6 +19,8 @@
 //! # How this differs from the design's letter
 //! Faults are not `async fn`s but records that are tried again from the start ([`waiting`]): nothing is allocated for one on the page-out path, and nothing that was
 //! remembered can be out of date. Decisions of a policy are vectored calls, not ring entries ([`policy`]).
+//!
+#![doc = include_str!("rows.md")]
 #![no_std]
 #![forbid(unsafe_code)]
 

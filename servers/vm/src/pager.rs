@@ -582,6 +582,11 @@ impl<M: Machine> Vm<M> {
             if let Some(page) = self.frames.page_mut(frame) {
                 page.flags |= Flags::DIRTY;
             }
+            let swapped = self.objects.get(object).is_some_and(|o| o.entry(index).swapped());
+            if self.pager.generation > 1 && !swapped {
+                // An earlier instance may have written it and not lived to tell: then there is a copy that nobody would ever give up.
+                self.free_copies(object, index, 1);
+            }
         }
         if before.contains(Flags::DOOMED) {
             if ok {

@@ -236,6 +236,28 @@ fn an_audit_that_the_pager_does_not_live_to_answer_says_so() {
     w.check();
 }
 
+/// The write reached the disk, but nobody was told; written again it fails.
+#[test]
+fn a_copy_that_nobody_knows_of_is_given_up() {
+    for ends in [false, true] {
+        let (mut w, p, a) = setting();
+        let seat = w.scripted_policy();
+        w.decide(&seat, Want::Launder, p, a + 9 * PAGE);
+        assert_eq!(w.transfers(), 1);
+        w.kill_pager(|_| true);
+        assert_eq!(w.store.copies.len(), 9);
+        w.attach_pager();
+        assert_eq!(w.transfers(), 1);
+        if ends {
+            w.end(p);
+        }
+        w.finish(0, Outcome::Error);
+        w.pump();
+        assert_eq!(w.store.copies.len(), if ends { 0 } else { 8 });
+        w.check();
+    }
+}
+
 #[test]
 fn replacing_the_pager_says_how_long_requests_were_held_and_leaks_nothing() {
     let (mut w, p, a) = setting();

@@ -60,19 +60,35 @@ fn pgo_233_normal_allocations_stop_at_the_reserve_and_system_ones_go_on() {
     w.check();
 }
 
+/// Once when it begins, and once more when somebody has to wait for its end: the policy may be asleep since.
 #[test]
 fn pgo_073_a_shortage_is_told_once() {
     let mut w = World::new(500);
     let mut seat = w.scripted_policy();
     w.events(&mut seat);
+    let mut told = |w: &mut World| {
+        let events = w.events(&mut seat);
+        events.iter().filter(|e| e.0 == EventKind::Shortage).count()
+    };
     let p = w.program();
     let a = w.mmap(p, 600);
-    let n = fill(&mut w, p, a, 600);
-    let told = w.events(&mut seat).iter().filter(|e| e.0 == EventKind::Shortage).count();
-    assert_eq!(told, 1);
-    assert!(w.vm.frames.gate.pages_needed() && w.count(Counter::vm_pages_needed) == 1);
-    // It was told before anybody had to wait.
-    assert!(n > 0);
+    let mut n = 0;
+    while !w.vm.frames.gate.pages_needed() {
+        assert!(w.write(p, a + n * PAGE, n));
+        n += 1;
+    }
+    assert_eq!((told(&mut w), w.count(Counter::vm_pages_needed)), (1, 1));
+    while w.vm.frames.gate.free_count() > w.vm.frames.gate.thresholds().free_reserved {
+        assert!(w.write(p, a + n * PAGE, n));
+        n += 1;
+    }
+    assert_eq!(told(&mut w), 0);
+    assert!(!w.write(p, a + n * PAGE, n));
+    assert_eq!(told(&mut w), 1);
+    let q = w.program();
+    let b = w.mmap(q, 1);
+    assert!(!w.write(q, b, 1));
+    assert_eq!(told(&mut w), 0);
     w.check();
 }
 
@@ -482,4 +498,30 @@ fn a_failed_read_for_a_program_that_ended_frees_its_frame() {
     w.pump();
     assert!(w.happenings.is_empty());
     w.check();
+}
+
+#[test]
+fn with_a_real_policy_and_no_swap_the_program_is_ended() {
+    for name in ebb_policy::NAMES {
+        for pager in [false, true] {
+            let mut w = World::new(500);
+            if pager {
+                w.attach_pager();
+            }
+            w.attach_policy(name);
+            let (p, _, _) = short(&mut w);
+            let mut ms = 0;
+            while w.programs.contains_key(&p) && ms < 60_000 {
+                w.run_policy();
+                w.pass(100);
+                w.run_programs();
+                ms += 100;
+            }
+            assert!(!w.programs.contains_key(&p), "{name}");
+            let ended: Vec<bool> =
+                w.happenings.iter().map(|h| matches!(h, Happening::OutOfMemory { .. })).collect();
+            assert_eq!(ended, [true], "{name}: {:?}", w.happenings);
+            w.check();
+        }
+    }
 }

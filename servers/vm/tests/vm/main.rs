@@ -7,5 +7,6 @@ mod deciding;
 mod memory;
 mod model;
 mod random;
+mod rows;
 mod swapping;
 mod writing;

@@ -478,7 +478,7 @@ impl Run {
         for _ in 0..600 {
             self.w.pump();
             self.w.run_policy();
-            self.w.pass(10);
+            self.w.pass(100);
             self.attach_pager();
             self.look();
             let waiting = self.w.programs.values().any(|p| p.stopped.is_some());

@@ -33,6 +33,7 @@ impl World {
     pub fn take_seat(&mut self) -> Seat {
         let space = self.space("pageout", true);
         self.init::<()>(Request::PolicyAllow(proto::PolicyAllow { space })).expect("allowing");
+        self.start(space);
         self.sit_down(space).expect("attaching a policy")
     }
 

@@ -255,6 +255,13 @@ impl World {
         }
         self.pager = Some(ScriptedPager::new(self.ring_words_of_pager()));
         self.pager_space = space;
+        self.start(space);
+    }
+
+    /// Starts the thread of a server.
+    pub fn start(&mut self, space: Space) {
+        let start = proto::Start { space, entry: 0x20_0000, stack: 0x7fff_0000, argument: 0, priority: 5 };
+        self.init::<()>(Request::Start(start)).expect("starting a server");
     }
 
     /// The words of the pager's rings.
