@@ -118,7 +118,12 @@ pub const CASES: &[Case] = &[
     // The kernel alone: every system call and error path, from a program that is booted in place of `init`.
     Case { name: "kernel", init: Some("kernel-test"), swap: &[], checks: &[Logs(" 0 failed")], ..CASE },
     // What the kernel does when it finds itself wrong: each of these makes it so on purpose.
-    Case { name: "kernel-assertion", cmdline: "fail=assertion", checks: &[Logs("epitaph: failed on purpose")], ..EPITAPH },
+    Case {
+        name: "kernel-assertion",
+        cmdline: "fail=assertion",
+        checks: &[Logs("epitaph: failed on purpose")],
+        ..EPITAPH
+    },
     Case { name: "kernel-fault", cmdline: "fail=fault", checks: &[Logs("epitaph: page fault")], ..EPITAPH },
     Case { name: "kernel-text", cmdline: "fail=text", checks: &[Logs("epitaph: page fault")], ..EPITAPH },
     Case { name: "kernel-stack", cmdline: "fail=stack", checks: &[Logs("epitaph: double fault")], ..EPITAPH },

@@ -169,6 +169,10 @@ impl Registers for View {
         assert_eq!(offset, 20);
         let mut m = m.borrow_mut();
         m.status = value;
+        if value == 0 {
+            // A reset forgets the queue.
+            (m.seen, m.used, m.enabled) = (0, 0, false);
+        }
         if value & 8 != 0 && m.accepted & !m.features != 0 {
             m.status &= !8;
         }
