@@ -8,9 +8,9 @@
 //! | `object`, `map`, `space`, `segment` | `vm_object`, `vm_map`, programs, shared memory |
 //! | `fault` | from an address to a mapping |
 //! | `waiting` | what cannot go on yet |
-//! | `memory` | `mmap` and its kin |
+//! | `memory`, `wire` | `mmap` and its kin; `mlock` |
 //! | `policy`, `clumsy`, `oom` | carrying out decisions; doing without; when nothing is left |
-//! | `pager`, `swap` | the swap pager and its devices |
+//! | `pager`, `completion`, `launder`, `swap` | the swap pager: requests, answers, writing pages, its devices |
 //! | `audit`, `tunables`, `meter` | seeing |
 //! | `serve`, `machine` | clients and the kernel |
 //!
@@ -28,8 +28,10 @@ extern crate alloc;
 
 pub mod audit;
 pub mod clumsy;
+pub mod completion;
 pub mod fault;
 pub mod frames;
+pub mod launder;
 pub mod machine;
 pub mod map;
 pub mod memory;
@@ -46,3 +48,4 @@ pub mod swap;
 pub mod tunables;
 pub mod vm;
 pub mod waiting;
+pub mod wire;

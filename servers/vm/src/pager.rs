@@ -6,22 +6,15 @@
 //! that it claims and its generation is the cookie's.
 
 use crate::machine::Machine;
-use crate::object::Entry;
-use crate::page::{Flags, NONE, Place};
-use crate::segment::Segment;
+use crate::page::{Flags, Place};
 use crate::vm::Vm;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use ebb_abi::frame::{FrameOp, MODIFIED};
-use ebb_abi::map::{MapFlags, MapOp};
 use ebb_abi::meter::Counter;
-use ebb_abi::{Frame, Handle, Rights};
-use ebb_policy::cluster;
+use ebb_abi::{Handle, Rights};
 use ebb_proto::Error;
-use ebb_proto::pager::{
-    Completion, DEVICE_STRIDE, DEVICES, MAX_RUN, Op, Outcome, RING_PAGES, RINGS, Submission,
-};
-use ebb_proto::vm::{EventKind, PAGER_BIT, PAGER_SUBMIT_BIT, PagerAttachment, PagerDevice, Space, Verdict};
+use ebb_proto::pager::{DEVICE_STRIDE, DEVICES, Op, RING_PAGES, RINGS, Submission};
+use ebb_proto::vm::{PAGER_BIT, PAGER_SUBMIT_BIT, PagerAttachment, PagerDevice, Space};
 use ebb_ring::{Consumer, Producer};
 
 /// Entries of the submission ring kept for frees and control.
@@ -46,11 +39,11 @@ pub struct Device {
 
 /// A request to free copies, until it is answered.
 #[derive(Clone, Copy, Debug)]
-struct FreeRequest {
-    object: u32,
-    first: u32,
-    pages: u32,
-    submitted: bool,
+pub(crate) struct FreeRequest {
+    pub(crate) object: u32,
+    pub(crate) first: u32,
+    pub(crate) pages: u32,
+    pub(crate) submitted: bool,
 }
 
 /// An audit of the pager under way: what changed since it was submitted.
@@ -70,16 +63,16 @@ pub struct Pager<R> {
     space: Space,
     notification: Handle,
     attached: bool,
-    generation: u32,
+    pub(crate) generation: u32,
     submissions: Option<Producer<'static>>,
-    completions: Option<Consumer<'static>>,
+    pub(crate) completions: Option<Consumer<'static>>,
     ring_segment: u32,
     /// Entries that the submission ring holds.
     capacity: usize,
-    frees: VecDeque<FreeRequest>,
-    control: VecDeque<(Submission, bool)>,
-    reading: u32,
-    writing: u32,
+    pub(crate) frees: VecDeque<FreeRequest>,
+    pub(crate) control: VecDeque<(Submission, bool)>,
+    pub(crate) reading: u32,
+    pub(crate) writing: u32,
     /// After a new instance came: the frame from which on what was in flight has not been submitted again yet.
     resubmit_from: Option<u32>,
     /// Devices.
@@ -287,7 +280,7 @@ impl<M: Machine> Vm<M> {
     }
 
     /// Appends to the ring; `false`: no pager, no room, or a broken ring.
-    fn push(&mut self, submission: &Submission) -> bool {
+    pub(crate) fn push(&mut self, submission: &Submission) -> bool {
         let Some(ring) = self.pager.submissions.as_mut() else { return false };
         self.pager.rang = false;
         matches!(ring.push(&submission.pack()), Ok(true))
@@ -320,71 +313,6 @@ impl<M: Machine> Vm<M> {
         self.frames.meter.add(Counter::v_swapin, 1);
     }
 
-    /// Writes a page with its dirty neighbours (`vm_pageout_cluster`, `vm_pageout_flush`). `modified` says which neighbours of the queue count:
-    /// only inactive ones for a policy, any for `vm`'s own reclaim.
-    pub fn launder(&mut self, frame: u32, any_queue: bool) -> Verdict {
-        let Some((object, index)) = self.page_of(frame) else { return Verdict::Stale };
-        if self.free_slots() == 0 {
-            return Verdict::NoSpace;
-        }
-        if !self.pager.room(MAX_RUN) || self.pager.writing >= self.tunables.max_laundering {
-            return Verdict::Again;
-        }
-        let Some(o) = self.objects.get(object) else { return Verdict::Stale };
-        let p = self.frames.gate.thresholds().cluster.min(MAX_RUN as u32) as u64;
-        let (frames, m, entering) = (&self.frames, &mut self.m, self.entering);
-        let run = cluster::build(index as u64, o.pages as u64, p, |i| {
-            let Some(frame) = o.entry(i as u32).frame() else { return false };
-            let page = frames.page(frame);
-            if page.wired > 0
-                || frame == entering
-                || page.flags.intersects(Flags::BUSY)
-                || !(any_queue || page.flags.contains(Flags::INACTIVE))
-            {
-                return false;
-            }
-            let mut bits = [frame as u64];
-            page.flags.contains(Flags::DIRTY)
-                || (m.frame_op(FrameOp::TestModified, &mut bits).is_ok() && bits[0] & MODIFIED != 0)
-        });
-        let mut list = [0u64; MAX_RUN];
-        let len = (run.end - run.start) as usize;
-        for (slot, i) in list.iter_mut().zip(run.clone()) {
-            *slot = o.entry(i as u32).frame().unwrap_or(NONE) as u64;
-        }
-        // Busy and write-protected before the pager hears of it (PGO-151); then the dirty bits can be cleared without losing a write.
-        for op in [FrameOp::RemoveWrite, FrameOp::ClearModified] {
-            let mut bits = list;
-            if let Err(error) = self.m.frame_op(op, &mut bits[..len]) {
-                self.m.log(format_args!("write-protecting {len} pages: {error:?}"));
-                return Verdict::Failed;
-            }
-        }
-        for (nth, frame) in list[..len].iter().enumerate() {
-            let frame = *frame as u32;
-            let Some(page) = self.frames.page_mut(frame) else { continue };
-            page.flags = (page.flags | Flags::WRITING) - Flags::DIRTY;
-            let submission = Submission {
-                op: Op::Put,
-                run: len as u8,
-                place: nth as u8,
-                cookie: page.generation,
-                words: [object as u64, run.start + nth as u64, frame as u64],
-            };
-            self.push(&submission);
-        }
-        if let Some(o) = self.objects.get_mut(object) {
-            o.busy += len as u32;
-        }
-        self.pager.writing += len as u32;
-        if let Some(audit) = &mut self.pager.audit {
-            audit.puts_after += len as u64;
-        }
-        self.frames.meter.add(Counter::v_swapout, 1);
-        self.frames.meter.set(Counter::v_laundry_count, self.pager.writing as u64);
-        Verdict::Started
-    }
-
     /// Gives up the copies of a range of an object.
     pub fn free_copies(&mut self, object: u32, first: u32, pages: u32) {
         if let Some(o) = self.objects.get_mut(object) {
@@ -409,7 +337,7 @@ impl<M: Machine> Vm<M> {
     }
 
     /// Submits what is queued, as far as there is room.
-    fn flush_requests(&mut self) {
+    pub(crate) fn flush_requests(&mut self) {
         self.flush_frees();
         self.resubmit_pages();
         self.flush_control();
@@ -442,210 +370,6 @@ impl<M: Machine> Vm<M> {
             *submitted = true;
             self.pager.rang = false;
         }
-    }
-
-    /// Takes all completions there are.
-    pub fn take_completions(&mut self) {
-        if !self.drain_completions() {
-            // Nothing that it says can be understood any more: it is as good as dead, and the next one gets all that was in flight.
-            self.m.log(format_args!("the pager broke its ring"));
-            self.pager_detach();
-        }
-    }
-
-    /// Takes all completions there are; `false`: the ring is broken, and closed now.
-    fn drain_completions(&mut self) -> bool {
-        let (mut any, mut whole) = (false, true);
-        loop {
-            let entry = match self.pager.completions.as_mut().map(|c| c.pop()) {
-                Some(Ok(Some(entry))) => entry,
-                Some(Ok(None)) => {
-                    if self.pager.completions.as_ref().is_some_and(|c| c.sleep()) {
-                        break;
-                    }
-                    continue;
-                }
-                Some(Err(_)) => {
-                    self.pager.completions = None;
-                    whole = false;
-                    break;
-                }
-                None => break,
-            };
-            any = true;
-            match Completion::unpack(&entry) {
-                Some(c) => self.complete(&c),
-                None => self.m.log(format_args!("the pager sent nonsense: {entry:x?}")),
-            }
-        }
-        if any {
-            self.flush_requests();
-            self.waiting.pager_ready();
-            // Pages that were being cleaned for somebody who waits are clean now: the policy can go on.
-            if self.frames.gate.pages_needed() {
-                self.policy_go_on();
-            }
-        }
-        whole
-    }
-
-    fn complete(&mut self, c: &Completion) {
-        match c.op {
-            Op::Get => self.get_done(c),
-            Op::Put => self.put_done(c),
-            Op::Free => {
-                // Answered in order of submission.
-                if let Some(request) = self.pager.frees.pop_front() {
-                    if let Some(o) = self.objects.get_mut(request.object) {
-                        o.freeing = o.freeing.saturating_sub(1);
-                    }
-                    self.reap(request.object);
-                }
-            }
-            Op::Audit => {
-                self.pager.control.pop_front();
-                self.audit_done(c);
-            }
-            _ => {
-                self.pager.control.pop_front();
-                self.swap_change_done(c);
-            }
-        }
-    }
-
-    /// The page that a completion speaks of, if it speaks the truth.
-    fn busy_page(&mut self, c: &Completion, busy: Flags) -> Option<(u32, u32, u32)> {
-        let frame = u32::try_from(c.frame).ok()?;
-        let page = self.frames.page(frame);
-        if page.place != Place::Object || page.generation != c.cookie || !page.flags.contains(busy) {
-            self.m.log(format_args!("the pager completed what nobody asked for: {c:?}"));
-            return None;
-        }
-        Some((frame, page.object, page.index))
-    }
-
-    fn unbusy(&mut self, frame: u32, object: u32, busy: Flags) -> Flags {
-        let mut before = Flags::empty();
-        if let Some(page) = self.frames.page_mut(frame) {
-            before = page.flags;
-            page.flags -= busy | Flags::WANTED | Flags::DEMANDED | Flags::DOOMED;
-        }
-        if let Some(o) = self.objects.get_mut(object) {
-            o.busy = o.busy.saturating_sub(1);
-        }
-        if before.contains(Flags::WANTED) {
-            self.waiting.page_done(frame);
-        }
-        before
-    }
-
-    /// `swp_pager_async_iodone` for a read.
-    fn get_done(&mut self, c: &Completion) {
-        let Some((frame, object, index)) = self.busy_page(c, Flags::READING) else { return };
-        self.pager.reading = self.pager.reading.saturating_sub(1);
-        let before = self.unbusy(frame, object, Flags::READING);
-        if before.contains(Flags::DOOMED) {
-            self.drop_page(object, index, frame);
-            return;
-        }
-        if c.outcome == Outcome::Ok {
-            self.frames.meter.add(Counter::v_swappgsin, 1);
-            let active = before.contains(Flags::DEMANDED);
-            self.frames.set_queue(frame, if active { Flags::ACTIVE } else { Flags::INACTIVE });
-            self.tell_policy(EventKind::PageIn, frame, active as u64);
-            return;
-        }
-        // Not read: a neighbour goes back to where it was; a page that was needed is lost.
-        self.set_entry(object, index, |e| e.with_frame(None));
-        if before.contains(Flags::DEMANDED) {
-            self.m.log(format_args!("page {index} of object {object} could not be read: {:?}", c.outcome));
-            self.set_entry(object, index, Entry::into_lost);
-        }
-        self.frames.free(frame);
-    }
-
-    /// `swp_pager_async_iodone` for a write.
-    fn put_done(&mut self, c: &Completion) {
-        let Some((frame, object, index)) = self.busy_page(c, Flags::WRITING) else { return };
-        self.pager.writing = self.pager.writing.saturating_sub(1);
-        self.frames.meter.set(Counter::v_laundry_count, self.pager.writing as u64);
-        let before = self.unbusy(frame, object, Flags::WRITING);
-        let ok = c.outcome == Outcome::Ok;
-        if ok {
-            self.frames.meter.add(Counter::v_swappgsout, 1);
-            if !self.objects.get(object).is_some_and(|o| o.entry(index).swapped()) {
-                self.frames.meter.add(Counter::swap_used, 1);
-            }
-            self.set_entry(object, index, |e| e.with_swapped(true));
-        } else {
-            self.frames.meter.add(Counter::v_pageout_errors, 1);
-            if let Some(page) = self.frames.page_mut(frame) {
-                page.flags |= Flags::DIRTY;
-            }
-            let swapped = self.objects.get(object).is_some_and(|o| o.entry(index).swapped());
-            if self.pager.generation > 1 && !swapped {
-                // An earlier instance may have written it and not lived to tell: then there is a copy that nobody would ever give up.
-                self.free_copies(object, index, 1);
-            }
-        }
-        if before.contains(Flags::DOOMED) {
-            if ok {
-                // The copies that there were are given up already; this one came later.
-                self.copies_given_up(1);
-                self.set_entry(object, index, |e| e.with_swapped(false));
-                self.free_copies(object, index, 1);
-            }
-            self.drop_page(object, index, frame);
-            return;
-        }
-        if !ok {
-            self.frames.set_queue(frame, Flags::ACTIVE);
-        }
-        self.tell_policy(EventKind::Laundered, frame, ok as u64);
-    }
-
-    /// Frees a page of an object, wherever it is on the way out.
-    pub fn drop_page(&mut self, object: u32, index: u32, frame: u32) {
-        if self.frames.page(frame).flags.intersects(Flags::QUEUED) {
-            self.tell_policy(EventKind::Free, frame, 0);
-        }
-        self.set_entry(object, index, |e| e.with_frame(None));
-        self.frames.free(frame);
-        self.reap(object);
-    }
-
-    /// Forgets a dead object when nothing of it is left anywhere.
-    pub fn reap(&mut self, object: u32) {
-        let gone = self.objects.get(object).is_some_and(|o| o.dead && o.busy == 0 && o.freeing == 0);
-        if !gone {
-            return;
-        }
-        if let Some(o) = self.objects.remove(object) {
-            for leaf in o.leaves.into_iter().flatten() {
-                self.free_leaf(leaf);
-            }
-        }
-    }
-
-    /// Maps a whole segment somewhere in a space, wired and writable.
-    pub fn map_segment_at(&mut self, space: Space, id: u32, address: u64) -> Result<(), Error> {
-        let segment: &Segment =
-            self.segments.get(id as usize).and_then(|s| s.as_ref()).ok_or(Error::NotFound)?;
-        let frames = segment.frames.clone();
-        for (chunk, frames) in frames.chunks(ebb_sys::memory::MAX_MAPS).enumerate() {
-            let base = address + (chunk * ebb_sys::memory::MAX_MAPS * 4096) as u64;
-            let ops: Vec<MapOp> = frames
-                .iter()
-                .enumerate()
-                .map(|(n, f)| MapOp {
-                    address: base + n as u64 * 4096,
-                    frame: Frame(*f),
-                    flags: MapFlags::WRITE,
-                })
-                .collect();
-            self.enter(space, &ops)?;
-        }
-        Ok(())
     }
 }
 

@@ -7,8 +7,10 @@ use crate::vm::Vm;
 use alloc::vec::Vec;
 use core::sync::atomic::AtomicU64;
 use ebb_abi::Frame;
+use ebb_abi::map::{MapFlags, MapOp};
 use ebb_policy::gate::Class;
 use ebb_proto::Error;
+use ebb_proto::vm::Space;
 use ebb_rt::client::from_sys;
 
 /// A segment.
@@ -124,5 +126,26 @@ impl<M: Machine> Vm<M> {
                 self.frames.free(frame);
             }
         }
+    }
+
+    /// Maps a whole segment somewhere in a space, wired and writable.
+    pub fn map_segment_at(&mut self, space: Space, id: u32, address: u64) -> Result<(), Error> {
+        let segment: &Segment =
+            self.segments.get(id as usize).and_then(|s| s.as_ref()).ok_or(Error::NotFound)?;
+        let frames = segment.frames.clone();
+        for (chunk, frames) in frames.chunks(ebb_sys::memory::MAX_MAPS).enumerate() {
+            let base = address + (chunk * ebb_sys::memory::MAX_MAPS * 4096) as u64;
+            let ops: Vec<MapOp> = frames
+                .iter()
+                .enumerate()
+                .map(|(n, f)| MapOp {
+                    address: base + n as u64 * 4096,
+                    frame: Frame(*f),
+                    flags: MapFlags::WRITE,
+                })
+                .collect();
+            self.enter(space, &ops)?;
+        }
+        Ok(())
     }
 }

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! What the pager answered (`swp_pager_async_iodone`): pages come in, writes end, copies are gone. A completion is believed only if the frame is busy in the way that
+//! it claims and its generation is the cookie's.
+
+use crate::machine::Machine;
+use crate::object::Entry;
+use crate::page::{Flags, Place};
+use crate::vm::Vm;
+use ebb_abi::meter::Counter;
+use ebb_proto::pager::{Completion, Op, Outcome};
+use ebb_proto::vm::EventKind;
+
+impl<M: Machine> Vm<M> {
+    /// Takes all completions there are.
+    pub fn take_completions(&mut self) {
+        if !self.drain_completions() {
+            // Nothing that it says can be understood any more: it is as good as dead, and the next one gets all that was in flight.
+            self.m.log(format_args!("the pager broke its ring"));
+            self.pager_detach();
+        }
+    }
+
+    /// Takes all completions there are; `false`: the ring is broken, and closed now.
+    pub(crate) fn drain_completions(&mut self) -> bool {
+        let (mut any, mut whole) = (false, true);
+        loop {
+            let entry = match self.pager.completions.as_mut().map(|c| c.pop()) {
+                Some(Ok(Some(entry))) => entry,
+                Some(Ok(None)) => {
+                    if self.pager.completions.as_ref().is_some_and(|c| c.sleep()) {
+                        break;
+                    }
+                    continue;
+                }
+                Some(Err(_)) => {
+                    self.pager.completions = None;
+                    whole = false;
+                    break;
+                }
+                None => break,
+            };
+            any = true;
+            match Completion::unpack(&entry) {
+                Some(c) => self.complete(&c),
+                None => self.m.log(format_args!("the pager sent nonsense: {entry:x?}")),
+            }
+        }
+        if any {
+            self.flush_requests();
+            self.waiting.pager_ready();
+            // Pages that were being cleaned for somebody who waits are clean now: the policy can go on.
+            if self.frames.gate.pages_needed() {
+                self.policy_go_on();
+            }
+        }
+        whole
+    }
+
+    fn complete(&mut self, c: &Completion) {
+        match c.op {
+            Op::Get => self.get_done(c),
+            Op::Put => self.put_done(c),
+            Op::Free => {
+                // Answered in order of submission.
+                if let Some(request) = self.pager.frees.pop_front() {
+                    if let Some(o) = self.objects.get_mut(request.object) {
+                        o.freeing = o.freeing.saturating_sub(1);
+                    }
+                    self.reap(request.object);
+                }
+            }
+            Op::Audit => {
+                self.pager.control.pop_front();
+                self.audit_done(c);
+            }
+            _ => {
+                self.pager.control.pop_front();
+                self.swap_change_done(c);
+            }
+        }
+    }
+
+    /// The page that a completion speaks of, if it speaks the truth.
+    fn busy_page(&mut self, c: &Completion, busy: Flags) -> Option<(u32, u32, u32)> {
+        let frame = u32::try_from(c.frame).ok()?;
+        let page = self.frames.page(frame);
+        if page.place != Place::Object || page.generation != c.cookie || !page.flags.contains(busy) {
+            self.m.log(format_args!("the pager completed what nobody asked for: {c:?}"));
+            return None;
+        }
+        Some((frame, page.object, page.index))
+    }
+
+    fn unbusy(&mut self, frame: u32, object: u32, busy: Flags) -> Flags {
+        let mut before = Flags::empty();
+        if let Some(page) = self.frames.page_mut(frame) {
+            before = page.flags;
+            page.flags -= busy | Flags::WANTED | Flags::DEMANDED | Flags::DOOMED;
+        }
+        if let Some(o) = self.objects.get_mut(object) {
+            o.busy = o.busy.saturating_sub(1);
+        }
+        if before.contains(Flags::WANTED) {
+            self.waiting.page_done(frame);
+        }
+        before
+    }
+
+    /// `swp_pager_async_iodone` for a read.
+    fn get_done(&mut self, c: &Completion) {
+        let Some((frame, object, index)) = self.busy_page(c, Flags::READING) else { return };
+        self.pager.reading = self.pager.reading.saturating_sub(1);
+        let before = self.unbusy(frame, object, Flags::READING);
+        if before.contains(Flags::DOOMED) {
+            self.drop_page(object, index, frame);
+            return;
+        }
+        if c.outcome == Outcome::Ok {
+            self.frames.meter.add(Counter::v_swappgsin, 1);
+            let active = before.contains(Flags::DEMANDED);
+            self.frames.set_queue(frame, if active { Flags::ACTIVE } else { Flags::INACTIVE });
+            self.tell_policy(EventKind::PageIn, frame, active as u64);
+            return;
+        }
+        // Not read: a neighbour goes back to where it was; a page that was needed is lost.
+        self.set_entry(object, index, |e| e.with_frame(None));
+        if before.contains(Flags::DEMANDED) {
+            self.m.log(format_args!("page {index} of object {object} could not be read: {:?}", c.outcome));
+            self.set_entry(object, index, Entry::into_lost);
+        }
+        self.frames.free(frame);
+    }
+
+    /// `swp_pager_async_iodone` for a write.
+    fn put_done(&mut self, c: &Completion) {
+        let Some((frame, object, index)) = self.busy_page(c, Flags::WRITING) else { return };
+        self.pager.writing = self.pager.writing.saturating_sub(1);
+        self.frames.meter.set(Counter::v_laundry_count, self.pager.writing as u64);
+        let before = self.unbusy(frame, object, Flags::WRITING);
+        let ok = c.outcome == Outcome::Ok;
+        if ok {
+            self.frames.meter.add(Counter::v_swappgsout, 1);
+            if !self.objects.get(object).is_some_and(|o| o.entry(index).swapped()) {
+                self.frames.meter.add(Counter::swap_used, 1);
+            }
+            self.set_entry(object, index, |e| e.with_swapped(true));
+        } else {
+            self.frames.meter.add(Counter::v_pageout_errors, 1);
+            if let Some(page) = self.frames.page_mut(frame) {
+                page.flags |= Flags::DIRTY;
+            }
+            let swapped = self.objects.get(object).is_some_and(|o| o.entry(index).swapped());
+            if self.pager.generation > 1 && !swapped {
+                // An earlier instance may have written it and not lived to tell: then there is a copy that nobody would ever give up.
+                self.free_copies(object, index, 1);
+            }
+        }
+        if before.contains(Flags::DOOMED) {
+            if ok {
+                // The copies that there were are given up already; this one came later.
+                self.copies_given_up(1);
+                self.set_entry(object, index, |e| e.with_swapped(false));
+                self.free_copies(object, index, 1);
+            }
+            self.drop_page(object, index, frame);
+            return;
+        }
+        if !ok {
+            self.frames.set_queue(frame, Flags::ACTIVE);
+        }
+        self.tell_policy(EventKind::Laundered, frame, ok as u64);
+    }
+
+    /// Frees a page of an object, wherever it is on the way out.
+    pub fn drop_page(&mut self, object: u32, index: u32, frame: u32) {
+        if self.frames.page(frame).flags.intersects(Flags::QUEUED) {
+            self.tell_policy(EventKind::Free, frame, 0);
+        }
+        self.set_entry(object, index, |e| e.with_frame(None));
+        self.frames.free(frame);
+        self.reap(object);
+    }
+
+    /// Forgets a dead object when nothing of it is left anywhere.
+    pub fn reap(&mut self, object: u32) {
+        let gone = self.objects.get(object).is_some_and(|o| o.dead && o.busy == 0 && o.freeing == 0);
+        if !gone {
+            return;
+        }
+        if let Some(o) = self.objects.remove(object) {
+            for leaf in o.leaves.into_iter().flatten() {
+                self.free_leaf(leaf);
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `mlock`: pages that stay resident until they are unwired.
+
+use crate::fault::Found;
+use crate::machine::Machine;
+use crate::map::{Backing, Range};
+use crate::page::Flags;
+use crate::vm::Vm;
+use crate::waiting::Work;
+use alloc::vec::Vec;
+use ebb_abi::{Frame, PAGE_SIZE};
+use ebb_proto::Error;
+use ebb_proto::vm::{EventKind, Space};
+
+const PAGE: u64 = PAGE_SIZE as u64;
+
+impl<M: Machine> Vm<M> {
+    /// `mlock`: answers when all pages are there.
+    pub fn wire(&mut self, id: Space, range: Range, reply: M::Reply) {
+        let pages = range.pages();
+        let ready = match self.spaces.get_mut(id) {
+            None => Err(Error::NotFound),
+            Some(space) if !space.map.covers(range) => Err(Error::Fault),
+            Some(space) if space.map.touching(range).any(|r| r.wired) => Err(Error::Busy),
+            Some(space)
+                if space.map.touching(range).any(|r| !matches!(r.backing, Backing::Anonymous { .. })) =>
+            {
+                Err(Error::Unsupported)
+            }
+            Some(_) if pages > u32::MAX as u64 || !self.frames.wire(pages as u32) => Err(Error::NoMemory),
+            Some(space) => {
+                for region in space.map.range_mut(range) {
+                    region.wired = true;
+                }
+                Ok(())
+            }
+        };
+        match ready {
+            Ok(()) => self.wire_on(id, range, range.start, reply),
+            Err(error) => self.wire_answer(reply, Err(error)),
+        }
+    }
+
+    /// Goes on with a wiring: pages before `next` are wired.
+    pub fn wire_on(&mut self, id: Space, range: Range, mut next: u64, reply: M::Reply) {
+        while next < range.end {
+            let region = self.spaces.get(id).and_then(|s| s.map.find(next)).copied();
+            let Some(region) = region.filter(|r| r.wired) else {
+                // Unmapped meanwhile: what was wired there went with its region, what is left is unwired; the rest is no longer counted.
+                self.unwire_until(id, range, next);
+                self.frames.unwire(((range.end - next) / PAGE) as u32);
+                return self.wire_answer(reply, Err(Error::Fault));
+            };
+            let Backing::Anonymous { object, offset } = region.backing.advanced(region.page_at(next)) else {
+                self.unwire_until(id, range, next);
+                self.frames.unwire(((range.end - next) / PAGE) as u32);
+                return self.wire_answer(reply, Err(Error::Unsupported));
+            };
+            match self.find_page(id, &region, object, offset, true, true) {
+                Found::Frame { frame, zero, .. } => {
+                    if zero && let Err(error) = self.m.zero_tail(Frame(frame), 0) {
+                        self.m.log(format_args!("zeroing frame {frame}: {error:?}"));
+                    }
+                    self.wire_page(object, frame);
+                }
+                Found::Wait(reason) => {
+                    return self.wait_for(reason, Work::Wire { space: id, range, next, reply });
+                }
+                Found::Lost => {
+                    self.unwire_until(id, range, next);
+                    self.frames.unwire(((range.end - next) / PAGE) as u32);
+                    return self.wire_answer(reply, Err(Error::Io));
+                }
+            }
+            next += PAGE;
+        }
+        self.wire_answer(reply, Ok(()));
+    }
+
+    /// Wires a page that was counted before.
+    fn wire_page(&mut self, object: u32, frame: u32) {
+        let Some(page) = self.frames.page_mut(frame) else { return };
+        page.wired += 1;
+        if page.wired > 1 {
+            // It was wired, and is counted, already.
+            return self.frames.unwire(1);
+        }
+        self.tell_policy(EventKind::Wire, frame, 0);
+        self.frames.set_queue(frame, Flags::empty());
+        if let Some(o) = self.objects.get_mut(object) {
+            o.wired += 1;
+        }
+    }
+
+    /// `munlock`.
+    pub fn unwire(&mut self, id: Space, range: Range) -> Result<(), Error> {
+        let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
+        if !space.map.covers(range) || !space.map.touching(range).all(|r| r.wired) {
+            return Err(Error::Fault);
+        }
+        self.unwire_until(id, range, range.end);
+        Ok(())
+    }
+
+    /// Unwires the pages of a range before `end`, and marks the whole range as not wired.
+    fn unwire_until(&mut self, id: Space, range: Range, end: u64) {
+        let mut pages = Vec::new();
+        if let Some(space) = self.spaces.get_mut(id) {
+            for region in space.map.range_mut(range).iter_mut().filter(|r| r.wired) {
+                region.wired = false;
+                let Backing::Anonymous { object, offset } = region.backing else { continue };
+                for n in 0..region.pages {
+                    if region.start + n * PAGE < end {
+                        pages.push((object, offset + n as u32));
+                    }
+                }
+            }
+        }
+        for (object, index) in pages {
+            let Some(frame) = self.objects.get(object).and_then(|o| o.entry(index).frame()) else { continue };
+            let Some(page) = self.frames.page_mut(frame).filter(|p| p.wired > 0) else { continue };
+            page.wired -= 1;
+            if page.wired > 0 {
+                continue;
+            }
+            if let Some(o) = self.objects.get_mut(object) {
+                o.wired = o.wired.saturating_sub(1);
+            }
+            self.frames.unwire(1);
+            self.frames.set_queue(frame, Flags::ACTIVE);
+            self.tell_policy(EventKind::Unwire, frame, 1);
+        }
+    }
+}
