@@ -159,3 +159,29 @@ fn events_come_before_the_scan() {
     b.run(1);
     assert_eq!(b.freed(), [0]);
 }
+
+/// PGO-068, better than the seed: while pages age, nothing is being written and somebody waits, the next scan follows at once, and such scans
+/// do not count towards the end of memory; nobody waiting, the half second stands.
+#[test]
+fn pgo_068_no_sleep_while_pages_age_and_somebody_waits() {
+    let mut b = Bench::new(400);
+    b.add(0..300, Queue::Active);
+    b.need(50);
+    // Four scans below do count: one more would be the end of a program.
+    b.sim.tunables.pageout_oom_seq = 5;
+    assert_eq!(b.policy.run(&mut b.sim), NO_SLEEP, "pass 1");
+    assert_eq!(b.policy.run(&mut b.sim), HALF_A_SECOND, "nobody waits");
+    b.sim.meter.oldest_wait_us = 1;
+    for page in b.sim.pages.iter_mut() {
+        page.refs = 1;
+    }
+    assert_eq!(b.policy.run(&mut b.sim), HALF_A_SECOND, "all in use: nothing ages");
+    let mut scans = 0;
+    while b.policy.stats().inactive_count == 0 {
+        assert_eq!(b.policy.run(&mut b.sim), NO_SLEEP);
+        scans += 1;
+        assert!(scans < 70, "counts are at most 64");
+    }
+    assert!(scans > 3);
+    assert_eq!(b.policy.stats().oom_requests, 0, "no time has passed in which anything could get better");
+}
