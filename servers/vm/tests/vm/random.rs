@@ -13,7 +13,9 @@ use ebb_vm::page::Place;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-const FRAMES: u32 = 280;
+const FRAMES: u32 = 310;
+/// Pages set aside for starting a server.
+const SERVER: u32 = 32;
 const SLOTS: u64 = 900;
 /// Most pages of one mapping, and mappings of one program.
 const MAX_PAGES: u64 = 60;
@@ -90,7 +92,6 @@ struct Run {
     hostile: Option<Seat>,
     calls: Vec<(u64, Call)>,
     stamp: u64,
-    pager_deaths: bool,
 }
 
 /// A call that is answered later.
@@ -104,6 +105,7 @@ impl Run {
     fn new() -> Run {
         let mut w = World::with_swap(FRAMES, SLOTS);
         w.add_disk(1, SLOTS / 2);
+        w.init::<()>(Request::SetAside(proto::SetAside { pages: SERVER })).expect("setting aside");
         Run {
             w,
             maps: BTreeMap::new(),
@@ -111,7 +113,6 @@ impl Run {
             hostile: None,
             calls: Vec::new(),
             stamp: 1,
-            pager_deaths: false,
         }
     }
 
@@ -192,7 +193,6 @@ impl Run {
             Kind::Nonsense => self.nonsense(a, b, c),
             Kind::KillPager => {
                 if self.w.pager.is_some() {
-                    self.pager_deaths = true;
                     let mut n = a;
                     self.w.kill_pager(|_| {
                         n = n.rotate_left(3).wrapping_add(0x35);
@@ -272,7 +272,9 @@ impl Run {
                     return;
                 }
                 if decode::<()>(answer) == Ok(()) {
-                    for n in 0..pages {
+                    // What was unmapped before the rest was there is not wired.
+                    let wired = self.pages_wired(space, address, pages);
+                    for n in (0..pages).filter(|n| wired[*n as usize]) {
                         let frame = self.w.frame(space, address + n * PAGE).expect("wired and not resident");
                         assert!(self.w.vm.frames.page(frame).wired > 0, "wired and not wired");
                     }
@@ -417,7 +419,7 @@ impl Run {
     fn attach_pager(&mut self) {
         if self.w.pager.is_none() {
             // What it needs may not be there; then it is tried again later, as `init` does.
-            let needed = 30;
+            let needed = SERVER;
             if self.w.vm.frames.gate.free_count() > needed {
                 self.w.attach_pager();
             }
@@ -425,7 +427,7 @@ impl Run {
     }
 
     fn attach_policy(&mut self, a: u16) {
-        if self.w.vm.frames.gate.free_count() < 30 {
+        if self.w.vm.frames.gate.free_count() < SERVER {
             return;
         }
         self.w.kill_policy();
@@ -566,13 +568,5 @@ proptest! {
             run.step(step);
         }
         run.finish_run();
-        if std::env::var("VM_STATS").is_ok() {
-            let c = |c| run.w.count(c);
-            eprintln!(
-                "faults {} in {} out {} clumsy {} ejected {} resubmitted {} errors {} intrans {}",
-                c(Counter::v_vm_faults), c(Counter::v_swappgsin), c(Counter::v_swappgsout), c(Counter::v_clumsy),
-                c(Counter::v_ejected), c(Counter::v_resubmitted), c(Counter::v_pageout_errors), c(Counter::v_intrans)
-            );
-        }
     }
 }
