@@ -337,7 +337,7 @@ protocol! {
     number 4;
 
     /// Maps memory (`mmap`). `address` 0: `vm` chooses. Replaces nothing: `Exists` if something is mapped there. Returns the address.
-    /// `Invalid`: bad range or protection; `NoMemory`; `NotFound`: no such segment or module.
+    /// `Invalid`: bad range or protection; `NoMemory`: also for more than 1,024 regions; `NotFound`: no such segment or module.
     1 Map { space: Space, address: u64, pages: u64, protection: u8, source: Source } -> u64;
     /// Removes mappings (`munmap`); holes are no error. `Invalid`.
     2 Unmap { space: Space, address: u64, pages: u64 } -> ();
@@ -418,7 +418,7 @@ protocol! {
     /// How long, in cycles, requests were held at the last replacement of the pager.
     52 PagerHeld {} -> u64;
 
-    /// Checks everything (`vm.audit`).
+    /// Checks everything (`vm.audit`). `Busy`: an audit is under way.
     64 Audit {} -> AuditReport;
     /// All tunables and read-only values.
     65 Tunables {} -> Vec<Tunable>;

@@ -101,6 +101,9 @@ impl Range {
     }
 }
 
+/// Regions that a space may have: they take `vm`'s own memory, which no program may use up.
+const MAX_REGIONS: usize = 1024;
+
 /// The regions of a space.
 #[derive(Default, Debug)]
 pub struct Map {
@@ -124,6 +127,18 @@ impl Map {
     pub fn find_mut(&mut self, address: u64) -> Option<&mut Region> {
         let at = self.at(address);
         self.regions.get_mut(at).filter(|r| r.start <= address)
+    }
+
+    /// Whether a region may still be added.
+    pub fn has_room(&self) -> bool {
+        self.regions.len() < MAX_REGIONS
+    }
+
+    /// Whether the regions at the ends of a range may still be split there, where they must be.
+    pub fn may_split(&self, range: Range) -> bool {
+        let splits = |at: u64| self.find(at).is_some_and(|r| r.start < at) as usize;
+        let new = splits(range.start) + splits(range.end);
+        new == 0 || self.regions.len() + new <= MAX_REGIONS
     }
 
     /// All regions.
@@ -252,6 +267,22 @@ mod tests {
         map.insert(region(0x10_3000, 2, 3)).unwrap();
         assert!(map.covers(Range::new(0x10_0000, 10).unwrap()));
         assert!(!map.covers(Range::new(0x10_0000, 11).unwrap()));
+    }
+
+    #[test]
+    fn a_program_has_so_many_regions_and_no_more() {
+        let mut map = Map::default();
+        map.insert(region(USER_MIN, 4 * MAX_REGIONS as u64, 1)).unwrap();
+        let mut at = USER_MIN;
+        while map.may_split(Range::new(at + PAGE, 1).unwrap()) {
+            map.remove(Range::new(at + PAGE, 1).unwrap());
+            at += 2 * PAGE;
+        }
+        let full = map.iter().count();
+        assert!(full <= MAX_REGIONS && full + 2 > MAX_REGIONS, "{full}");
+        // What splits nothing can always be given back.
+        assert!(map.may_split(Range::new(USER_MIN, 1).unwrap()));
+        assert!(map.may_split(Range::new(USER_MIN, 4 * MAX_REGIONS as u64).unwrap()));
     }
 
     #[test]

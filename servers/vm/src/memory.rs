@@ -48,6 +48,9 @@ impl<M: Machine> Vm<M> {
         if !space.map.is_free(range) {
             return Err(Error::Exists);
         }
+        if !space.map.has_room() {
+            return Err(Error::NoMemory);
+        }
         let pages = op.pages as u32;
         let backing = match op.source {
             Source::Anonymous => self.new_object(pages)?,
@@ -239,6 +242,9 @@ impl<M: Machine> Vm<M> {
     pub fn unmap(&mut self, id: Space, range: Range) -> Result<(), Error> {
         let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
         let task = space.task;
+        if !space.map.may_split(range) {
+            return Err(Error::NoMemory);
+        }
         let regions = space.map.remove(range);
         for region in &regions {
             self.m.unmap(task, region.start, region.pages).map_err(from_sys)?;
@@ -321,6 +327,9 @@ impl<M: Machine> Vm<M> {
         if !space.map.covers(range) {
             return Err(Error::Fault);
         }
+        if !space.map.may_split(range) {
+            return Err(Error::NoMemory);
+        }
         let task = space.task;
         let shared = |r: &Region| matches!(r.backing, Backing::Module { .. });
         if protection.contains(Protection::WRITE) && space.map.touching(range).any(shared) {
@@ -342,6 +351,9 @@ impl<M: Machine> Vm<M> {
         let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
         if !space.map.covers(range) {
             return Err(Error::Fault);
+        }
+        if !space.map.may_split(range) {
+            return Err(Error::NoMemory);
         }
         let task = space.task;
         if matches!(advice, Advice::Normal | Advice::Sequential | Advice::Random) {

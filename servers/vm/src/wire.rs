@@ -22,6 +22,7 @@ impl<M: Machine> Vm<M> {
             None => Err(Error::NotFound),
             Some(space) if !space.map.covers(range) => Err(Error::Fault),
             Some(space) if space.map.touching(range).any(|r| r.wired) => Err(Error::Busy),
+            Some(space) if !space.map.may_split(range) => Err(Error::NoMemory),
             Some(space)
                 if space.map.touching(range).any(|r| !matches!(r.backing, Backing::Anonymous { .. })) =>
             {
@@ -97,6 +98,9 @@ impl<M: Machine> Vm<M> {
         let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
         if !space.map.covers(range) || !space.map.touching(range).all(|r| r.wired) {
             return Err(Error::Fault);
+        }
+        if !space.map.may_split(range) {
+            return Err(Error::NoMemory);
         }
         self.unwire_until(id, range, range.end);
         Ok(())
