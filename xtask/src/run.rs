@@ -44,7 +44,7 @@ pub struct Options {
     /// Memory that the kernel may use (QEMU gets 64M more, because its firmware needs 48M to start)
     #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = size::memory)]
     pub mem: Size,
-    /// A swap disk of this size; give it again for one more
+    /// A swap disk of this size; give it again for one more [default: 256M in this terminal, none with --exec]
     #[arg(long, value_name = "SIZE", value_parser = size::disk)]
     pub swap: Vec<Size>,
     /// A file of the host as a read-only disk, input0 first; give it again for one more. The machine sees whole
@@ -80,6 +80,9 @@ pub struct Options {
     #[arg(long, value_name = "WORDS", hide = true)]
     pub cmdline: Option<String>,
 }
+
+/// The swap disk of a machine at this terminal, if nothing is said about it.
+const USUAL_SWAP: Size = Size(256 << 20);
 
 impl Default for Options {
     fn default() -> Self {
@@ -205,7 +208,10 @@ impl Prepared {
         let engine = options.engine()?;
         let folder = Folder::new(options.keep)?;
         let mut disks = Vec::new();
-        for (i, size) in options.swap.iter().enumerate() {
+        // A person gets a machine that pages; a script gets exactly what it asks for.
+        let usual = (options.exec.is_none() && options.swap.is_empty() && options.kernel.is_none())
+            .then_some(USUAL_SWAP);
+        for (i, size) in options.swap.iter().chain(&usual).enumerate() {
             let file = folder.path().join(format!("swap{i}.img"));
             let disk = File::create(&file).and_then(|f| f.set_len(size.0));
             disk.with_context(|| format!("{} cannot be made {size} long", file.display()))?;
