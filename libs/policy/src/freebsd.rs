@@ -35,9 +35,9 @@ pub struct Options {
 /// The two-queue policy.
 #[derive(Debug)]
 pub struct Freebsd {
-    pages: Pages,
-    worker: Worker,
-    batch: Box<Batch>,
+    pub(crate) pages: Pages,
+    pub(crate) worker: Worker,
+    pub(crate) batch: Box<Batch>,
     /// Pages that the active scan moved to the inactive queue and the machine was not yet told of.
     falling: Box<Batch>,
     options: Options,

@@ -8,6 +8,7 @@
 //!
 //! - [`Policy`], [`Event`], [`Sleep`]: what a policy is. [`Machine`], [`Decision`], [`Verdict`]: what it works on.
 //! - [`thresholds`], [`predicates`], [`gate`], [`tunables`]: the levels, and the accounting of free pages in `vm`.
+//! - [`contiguous`]: room in a range of addresses.
 //! - [`cluster`], [`flush`]: what is written together, and what the pager's answers mean.
 //! - [`rss`]: the rules of resident-set trimming.
 //! - [`freebsd`], [`fifo`]: the policies; [`queues`] and [`worker`]: what they are built of.
@@ -22,6 +23,7 @@
 extern crate alloc;
 
 pub mod cluster;
+pub mod contiguous;
 pub mod fifo;
 pub mod flush;
 pub mod freebsd;

@@ -4,6 +4,7 @@
 
 mod active;
 mod clusters;
+mod contiguous;
 mod equality;
 mod flush;
 mod gates;

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 const TABLE: &str = include_str!("../../src/rows.md");
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 14] = [
     include_str!("active.rs"),
     include_str!("clusters.rs"),
+    include_str!("contiguous.rs"),
     include_str!("equality.rs"),
     include_str!("flush.rs"),
     include_str!("gates.rs"),
