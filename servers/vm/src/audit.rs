@@ -54,7 +54,7 @@ impl<M: Machine> Vm<M> {
         let nr = self.frames.nr_frames();
 
         // Frames: each in one place, and the places add up.
-        let mut in_place = [0u64; 8];
+        let mut in_place = [0u64; Place::Own as usize + 1];
         let (mut active, mut inactive, mut wired_pages, mut writing, mut reading) = (0, 0, 0u64, 0, 0);
         for frame in 0..nr {
             let page = self.frames.page(frame);
@@ -88,7 +88,6 @@ impl<M: Machine> Vm<M> {
         let free = self.frames.gate.free_count() as u64;
         f.equal("free frames", in_place[Place::Free as usize], free);
         f.equal("length of the free list", self.frames.free_list_len() as u64, free);
-        f.equal("loose frames", in_place[Place::Loose as usize], 0);
         f.equal("v_active_count", self.frames.meter.get(Counter::v_active_count), active);
         f.equal("v_inactive_count", self.frames.meter.get(Counter::v_inactive_count), inactive);
         f.equal("v_free_count", self.frames.meter.get(Counter::v_free_count), free);
@@ -197,7 +196,7 @@ impl<M: Machine> Vm<M> {
                 let (uses, mappings) = ((*bits >> 8) & 0xff, *bits >> 16);
                 let user = *bits != FAILED && uses == Use::User as u64;
                 let good = match page.place {
-                    Place::Free | Place::Loose => user && mappings == 0,
+                    Place::Free => user && mappings == 0,
                     Place::Kernel => *bits == FAILED || !user,
                     Place::Object | Place::Segment | Place::Leaf | Place::Own => user,
                     Place::Foreign => true,

@@ -23,8 +23,6 @@ pub enum Place {
     Leaf,
     /// `vm`'s own: heap, rings, the counters.
     Own,
-    /// On a list of frames about to be freed or used, inside one operation only.
-    Loose,
 }
 
 bitflags! {

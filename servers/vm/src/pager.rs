@@ -110,6 +110,11 @@ impl<R> Pager<R> {
         }
     }
 
+    /// The segment of its rings.
+    pub fn ring_segment(&self) -> u32 {
+        self.ring_segment
+    }
+
     /// The pager's space, 0 if there is none.
     pub fn space(&self) -> Space {
         self.space

@@ -2,7 +2,6 @@
 //! From the start information to the loop.
 
 use crate::kernel::Kernel;
-use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::vec::Vec;
 use ebb_abi::boot::Range;
@@ -19,21 +18,15 @@ use ebb_sys::buffer::vector;
 use ebb_sys::ipc::{self, Message, Received};
 use ebb_vm::frames::Frames;
 use ebb_vm::meter::Meter;
-use ebb_vm::object::Objects;
-use ebb_vm::page::{NONE, Place};
-use ebb_vm::pager::{COMPLETION_BITS, Pager, RING_SEGMENT_PAGES};
-use ebb_vm::policy::Policy;
+use ebb_vm::page::Place;
+use ebb_vm::pager::COMPLETION_BITS;
 use ebb_vm::segment::Module;
-use ebb_vm::space::Spaces;
-use ebb_vm::vm::Vm;
-use ebb_vm::waiting::Waiting;
+use ebb_vm::vm::{Parts, Vm};
 
 /// Bit of `vm`'s notification that its own timer sets.
 const TIMER_BIT: u64 = 1 << 62;
 /// Waiting faults and wirings for which room is made at the start.
 const WAITERS: usize = 256;
-/// How long a policy may take to answer a shortage: guessed; a scan takes less than a thousandth of it.
-const POLICY_DEADLINE_MS: u64 = 2000;
 
 /// The server.
 pub fn main(info: &'static StartInfo) -> ! {
@@ -82,40 +75,19 @@ fn start(info: &'static StartInfo) -> Result<Vm<Kernel>, Error> {
     let mut frames = Frames::new(nr_frames, total, &free, meter);
     frames.adopt(meter_frame, Place::Own, 0, 0);
 
-    let mut vm = Vm {
-        m,
-        frames,
-        objects: Objects::default(),
-        spaces: Spaces::default(),
-        waiting: Waiting::with_capacity(WAITERS),
-        pager: Pager::new(0),
-        policy: Policy::none(),
-        segments: Vec::new(),
+    let parts = Parts {
         modules,
-        tunables: ebb_policy::Tunables::default(),
-        policy_deadline_ms: POLICY_DEADLINE_MS,
         cycles_per_ms: (info.tsc_hz / 1000).max(1),
-        happenings: VecDeque::new(),
         endpoint: info.handle("endpoint")?,
         supervisor: info.handle("supervisor")?,
         init_notification: info.handle("init_notification")?,
+        init_task: info.handle("init_task")?,
         notification: info.handle("notification")?,
         own_task,
         meter_frame,
-        own_slots: Vec::new(),
-        own_next: 1,
-        swap_change: None,
-        pager_heaps: Vec::new(),
-        clumsy_due: 0,
-        hand: 0,
-        idle_laps: 0,
-        scratch: Vec::with_capacity(MAX_DECISIONS),
-        entering: NONE,
+        waiters: WAITERS,
     };
-    vm.adopt_init(info.handle("init_task")?)?;
-    let ring = vm.segment_new(RING_SEGMENT_PAGES)?;
-    vm.segment_own(ring)?;
-    vm.pager = Pager::new(ring);
+    let vm = Vm::new(m, frames, parts)?;
     ebb_rt::log!(
         "{} of {} pages free, thresholds {:?}",
         vm.frames.gate.free_count(),

@@ -16,7 +16,7 @@ use crate::frames::Frames;
 use crate::machine::Machine;
 use crate::object::Objects;
 use crate::page::NONE;
-use crate::pager::Pager;
+use crate::pager::{Pager, RING_SEGMENT_PAGES};
 use crate::policy::Policy;
 use crate::segment::{Module, Segment};
 use crate::space::Spaces;
@@ -27,8 +27,11 @@ use alloc::vec::Vec;
 use ebb_abi::Handle;
 use ebb_policy::Tunables;
 use ebb_policy::gate::Wake;
-use ebb_proto::vm::Happening;
+use ebb_proto::Error;
+use ebb_proto::vm::{Happening, MAX_DECISIONS};
 
+/// How long a policy may take to answer a shortage: guessed; a scan takes less than a thousandth of it.
+const POLICY_DEADLINE_MS: u64 = 2000;
 /// Happenings kept for `init`; older ones are dropped when nobody fetches them.
 const MAX_HAPPENINGS: usize = 64;
 
@@ -92,7 +95,70 @@ pub struct Vm<M: Machine> {
     pub entering: u32,
 }
 
+/// What the server is started with.
+pub struct Parts {
+    /// Boot modules.
+    pub modules: Vec<Module>,
+    /// Cycles per millisecond.
+    pub cycles_per_ms: u64,
+    /// `vm`'s own endpoint.
+    pub endpoint: Handle,
+    /// `init`'s endpoint for exceptions.
+    pub supervisor: Handle,
+    /// `init`'s notification.
+    pub init_notification: Handle,
+    /// `init`'s task.
+    pub init_task: Handle,
+    /// `vm`'s own notification.
+    pub notification: Handle,
+    /// `vm`'s own task.
+    pub own_task: Handle,
+    /// The frame of the counters, which is mapped at the first place of `vm`'s own range.
+    pub meter_frame: u32,
+    /// Waiting faults and wirings for which room is made.
+    pub waiters: usize,
+}
+
 impl<M: Machine> Vm<M> {
+    /// The server before its first message: with `init` as its only space, and the rings for a pager.
+    pub fn new(m: M, frames: Frames, parts: Parts) -> Result<Self, Error> {
+        let mut vm = Vm {
+            m,
+            frames,
+            objects: Objects::default(),
+            spaces: Spaces::default(),
+            waiting: Waiting::with_capacity(parts.waiters),
+            pager: Pager::new(0),
+            policy: Policy::none(),
+            segments: Vec::new(),
+            modules: parts.modules,
+            tunables: Tunables::default(),
+            policy_deadline_ms: POLICY_DEADLINE_MS,
+            cycles_per_ms: parts.cycles_per_ms,
+            happenings: VecDeque::new(),
+            endpoint: parts.endpoint,
+            supervisor: parts.supervisor,
+            init_notification: parts.init_notification,
+            notification: parts.notification,
+            own_task: parts.own_task,
+            meter_frame: parts.meter_frame,
+            own_slots: Vec::new(),
+            own_next: 1,
+            swap_change: None,
+            pager_heaps: Vec::new(),
+            clumsy_due: 0,
+            hand: 0,
+            idle_laps: 0,
+            scratch: Vec::with_capacity(MAX_DECISIONS),
+            entering: NONE,
+        };
+        vm.adopt_init(parts.init_task)?;
+        let ring = vm.segment_new(RING_SEGMENT_PAGES)?;
+        vm.segment_own(ring)?;
+        vm.pager = Pager::new(ring);
+        Ok(vm)
+    }
+
     /// After each message: tries again what can go on, tells the policy, keeps deadlines. Returns when (in cycles of the time-stamp counter) it wants to be called
     /// again at the latest; 0: whenever something happens.
     pub fn settle(&mut self) -> u64 {

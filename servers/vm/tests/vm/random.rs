@@ -534,7 +534,7 @@ impl Run {
         assert_eq!(self.w.vm.objects.iter().count(), 0, "objects are left behind");
         for frame in 0..FRAMES {
             let place = self.w.vm.frames.page(frame).place;
-            assert!(!matches!(place, Place::Object | Place::Leaf | Place::Loose), "frame {frame}: {place:?}");
+            assert!(!matches!(place, Place::Object | Place::Leaf), "frame {frame}: {place:?}");
         }
         // Somebody may be ended only when swap is full or has been taken away.
         let wrongly = |h: &Happening| matches!(h, Happening::OutOfMemory { state, .. } if state.2 > 0);

@@ -17,15 +17,10 @@ use ebb_vm::fault::own_address;
 use ebb_vm::frames::Frames;
 use ebb_vm::machine::Machine;
 use ebb_vm::meter::Meter;
-use ebb_vm::object::Objects;
 use ebb_vm::page::{Flags, Place};
-use ebb_vm::pager::{Pager, RING_SEGMENT_PAGES};
-use ebb_vm::policy::Policy;
 use ebb_vm::segment::Module;
-use ebb_vm::space::Spaces;
-use ebb_vm::vm::Vm;
-use ebb_vm::waiting::Waiting;
-use std::collections::{BTreeMap, VecDeque};
+use ebb_vm::vm::{Parts, Vm};
+use std::collections::BTreeMap;
 
 /// Frames that are no user memory; the last four of them are a boot module's.
 const RESERVED: u32 = 8;
@@ -45,7 +40,6 @@ pub struct World {
     pub happenings: Vec<Happening>,
     /// When the server wants to be called.
     pub due: u64,
-    ring: u32,
 }
 
 impl World {
@@ -66,40 +60,19 @@ impl World {
         for page in 0..4 {
             m.frames[(RESERVED - 4 + page) as usize].stamp = 0x3000 + page as u64;
         }
-        let mut vm = Vm {
-            m,
-            frames,
-            objects: Objects::default(),
-            spaces: Spaces::default(),
-            waiting: Waiting::with_capacity(16),
-            pager: Pager::new(0),
-            policy: Policy::none(),
-            segments: Vec::new(),
+        let parts = Parts {
             modules: vec![Module { frame: RESERVED - 4, nr_frames: 4, len: 3 * PAGE + 100 }],
-            tunables: ebb_policy::Tunables::default(),
-            policy_deadline_ms: 2000,
             cycles_per_ms: MS,
-            happenings: VecDeque::new(),
             endpoint: Handle(1),
             supervisor: Handle(2),
             init_notification: Handle(3),
+            init_task,
             notification: Handle(4),
             own_task,
             meter_frame,
-            own_slots: Vec::new(),
-            own_next: 1,
-            swap_change: None,
-            pager_heaps: Vec::new(),
-            clumsy_due: 0,
-            hand: 0,
-            idle_laps: 0,
-            scratch: Vec::with_capacity(proto::MAX_DECISIONS),
-            entering: ebb_vm::page::NONE,
+            waiters: 16,
         };
-        vm.adopt_init(init_task).expect("taking in init");
-        let ring = vm.segment_new(RING_SEGMENT_PAGES).expect("the pager's rings");
-        vm.segment_own(ring).expect("the pager's rings");
-        vm.pager = Pager::new(ring);
+        let vm = Vm::new(m, frames, parts).expect("the server before its first message");
         let mut world = World {
             vm,
             programs: BTreeMap::new(),
@@ -109,7 +82,6 @@ impl World {
             pager_space: 0,
             happenings: Vec::new(),
             due: 0,
-            ring,
         };
         world.settle();
         world
@@ -266,7 +238,10 @@ impl World {
 
     /// The words of the pager's rings.
     pub fn ring_words_of_pager(&self) -> &'static [std::sync::atomic::AtomicU64] {
-        self.vm.segments[self.ring as usize].as_ref().and_then(|s| s.own_words()).expect("rings")
+        self.vm.segments[self.vm.pager.ring_segment() as usize]
+            .as_ref()
+            .and_then(|s| s.own_words())
+            .expect("rings")
     }
 
     /// The pager dies; of the writes under way those chosen have reached the disk.
