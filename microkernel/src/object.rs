@@ -127,10 +127,12 @@ pub unsafe fn copy(from: u32, to: u32) {
 /// `from_offset + len` and `to_offset + len` are at most 4096, and both are user memory or message buffers.
 pub unsafe fn copy_bytes(from: u32, from_offset: usize, to: u32, to_offset: usize, len: usize) {
     debug_assert!(from_offset + len <= 4096 && to_offset + len <= 4096);
-    // SAFETY: inside the frames; `memmove` where they are the same.
+    // SAFETY: inside the frames; where they are the same the ranges may overlap, else they do not.
     unsafe {
         let source = direct::pointer(from).add(from_offset);
         let target = direct::pointer(to).add(to_offset);
-        core::ptr::copy(source, target, len);
+        let words = if from == to { 0 } else { len & !7 };
+        direct::copy(source, target, words);
+        core::ptr::copy(source.add(words), target.add(words), len - words);
     }
 }

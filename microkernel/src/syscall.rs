@@ -65,6 +65,7 @@ fn dispatch(k: &'static Kernel, current: Ref<Thread>, number: u64) -> Ref<Thread
         ZeroTail => memory::zero_tail(k, current),
         TaskRead => memory::task_read(current),
         Audit => memory::audit(k, current),
+        CopyBytes => memory::copy_bytes(k, current),
         PortIn => device::port_in(current),
         PortOut => device::port_out(current),
         IrqBind => device::irq_bind(k, current),

@@ -61,6 +61,49 @@ pub const REFERENCED: u64 = 2;
 /// Result of an element that was refused: no such frame, or not one of user memory.
 pub const FAILED: u64 = u64::MAX;
 
+/// Bytes to copy from one frame to another ([`CopyBytes`](crate::syscall::Number::CopyBytes)).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Piece {
+    /// From this frame.
+    pub from: Frame,
+    /// From this byte of it.
+    pub from_offset: u16,
+    /// To this frame; if it is the same one the pieces may overlap.
+    pub to: Frame,
+    /// To this byte of it.
+    pub to_offset: u16,
+    /// How many.
+    pub bytes: u16,
+}
+
+impl Piece {
+    /// Two elements of a vector: frame in bits 0..32, offset in bits 32..48, in the first the number of bytes in bits 48..64.
+    pub const fn pack(&self) -> [u64; 2] {
+        [
+            self.from.0 as u64 | (self.from_offset as u64) << 32 | (self.bytes as u64) << 48,
+            self.to.0 as u64 | (self.to_offset as u64) << 32,
+        ]
+    }
+
+    /// What two elements say.
+    pub const fn unpack(e: [u64; 2]) -> Piece {
+        Piece {
+            from: Frame(e[0] as u32),
+            from_offset: (e[0] >> 32) as u16,
+            to: Frame(e[1] as u32),
+            to_offset: (e[1] >> 32) as u16,
+            bytes: (e[0] >> 48) as u16,
+        }
+    }
+
+    /// Whether it ends inside both frames.
+    pub const fn is_inside(&self) -> bool {
+        let longest = PAGE_SIZE as u32;
+        self.from_offset as u32 + self.bytes as u32 <= longest
+            && self.to_offset as u32 + self.bytes as u32 <= longest
+    }
+}
+
 /// What a frame is used for, as the kernel sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]

@@ -85,6 +85,9 @@ pub enum Number {
     /// `rdi` pm, `rsi` first frame, `rdx` frames: checks reverse maps, page tables and records of these frames against each other. Returns
     /// the number of inconsistencies in `rdi`; each is written to the log.
     Audit = 39,
+    /// `rdi` pm, `rsi` elements of the vector, in pairs ([`Piece`](crate::frame::Piece)): copies bytes from frame to frame, in order. `BadArgument`: a piece that does not end inside
+    /// its frames.
+    CopyBytes = 40,
 
     /// `rdi` io, `rsi` port, `rdx` width (1, 2, 4): returns the value in `rdi`.
     PortIn = 48,

@@ -54,6 +54,63 @@ errors! {
     TooLong = 14, "too long";
     /// The program does not exist or its image is broken (`ENOEXEC`).
     BadImage = 15, "broken program image";
+    /// A component of the path is no directory (`ENOTDIR`).
+    NotDirectory = 16, "not a directory";
+    /// It is a directory (`EISDIR`).
+    IsDirectory = 17, "is a directory";
+    /// The directory has entries (`ENOTEMPTY`).
+    NotEmpty = 18, "directory not empty";
+    /// A component of the path has more than 255 bytes, or the path more than 3,000 (`ENAMETOOLONG`).
+    NameTooLong = 19, "file name too long";
+    /// The file system or its disk cannot be written (`EROFS`).
+    ReadOnly = 20, "read-only file system";
+    /// The file's permissions do not allow it (`EACCES`).
+    Access = 21, "permission denied";
+    /// More symbolic links than [`crate::fs::MAX_LINKS`] on the way (`ELOOP`).
+    Loop = 22, "too many levels of symbolic links";
+    /// The file would be larger than a file can be (`EFBIG`).
+    FileTooLarge = 23, "file too large";
+    /// No such open file, or not open for this (`EBADF`).
+    BadFile = 24, "bad file descriptor";
+    /// Nobody reads from the pipe any more (`EPIPE`).
+    BrokenPipe = 25, "broken pipe";
+    /// No more files or pipes can be open (`EMFILE`).
+    TooManyFiles = 26, "too many open files";
+    /// What is on the disk contradicts itself (`EUCLEAN`).
+    Damaged = 27, "structure needs cleaning";
+}
+
+impl Error {
+    /// Symbol and text as POSIX has them, for what programs print about files.
+    pub fn posix(self) -> (&'static str, &'static str) {
+        use Error::*;
+        match self {
+            Malformed | Invalid => ("EINVAL", "Invalid argument"),
+            NotFound => ("ENOENT", "No such file or directory"),
+            Exists => ("EEXIST", "File exists"),
+            Busy => ("EBUSY", "Device or resource busy"),
+            NotPermitted => ("EPERM", "Operation not permitted"),
+            NoMemory => ("ENOMEM", "Cannot allocate memory"),
+            NoSpace => ("ENOSPC", "No space left on device"),
+            Io | Dead | Superseded => ("EIO", "Input/output error"),
+            Fault => ("EFAULT", "Bad address"),
+            Unsupported => ("ENOSYS", "Function not implemented"),
+            TooLong => ("E2BIG", "Argument list too long"),
+            BadImage => ("ENOEXEC", "Exec format error"),
+            NotDirectory => ("ENOTDIR", "Not a directory"),
+            IsDirectory => ("EISDIR", "Is a directory"),
+            NotEmpty => ("ENOTEMPTY", "Directory not empty"),
+            NameTooLong => ("ENAMETOOLONG", "File name too long"),
+            ReadOnly => ("EROFS", "Read-only file system"),
+            Access => ("EACCES", "Permission denied"),
+            Loop => ("ELOOP", "Too many levels of symbolic links"),
+            FileTooLarge => ("EFBIG", "File too large"),
+            BadFile => ("EBADF", "Bad file descriptor"),
+            BrokenPipe => ("EPIPE", "Broken pipe"),
+            TooManyFiles => ("EMFILE", "Too many open files"),
+            Damaged => ("EUCLEAN", "Structure needs cleaning"),
+        }
+    }
 }
 
 impl core::fmt::Display for Error {

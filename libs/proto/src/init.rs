@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `init`: starts, watches, restarts and replaces the servers, and (until there is `proc`) programs. The caller's badge is its space.
 
+use crate::start::Stream;
 use crate::vm::Space;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -59,6 +60,13 @@ pub struct Ended {
 /// Bit of a notification: a program that was run has ended ([`Watch`]).
 pub const CHILD_BIT: u64 = 1;
 
+/// Bytes of start information at most: arguments, environment and all.
+pub const MAX_START: usize = 60_000;
+/// Status of a program whose file does not exist.
+pub const NO_COMMAND: Status = 127;
+/// Status of a program whose file cannot be executed.
+pub const NOT_EXECUTABLE: Status = 126;
+
 /// How a program ended: its exit status, or 128 and a signal's number.
 pub type Status = u8;
 /// Status of a program that was killed (128 + `SIGKILL`).
@@ -107,4 +115,11 @@ protocol! {
     /// As [`Run`], with an endpoint between the two: the program can receive from it (its handle "link"), the answer carries the caller's end. It is
     /// freed when the program ends.
     16 RunLinked { name: String, args: Vec<String> } -> Space;
+    /// Runs a program with everything that a shell can give it. `program`: a path of a file (it has a `/`), which is read by the new program itself: that it does not exist or is
+    /// broken shows as its end, with [`NO_COMMAND`] or [`NOT_EXECUTABLE`] and a reason; or the name of a boot module. `cwd`: an absolute path. `streams`: what is shared with
+    /// it, by the caller's own numbers: files in `vm`, ends of pipes; at most three. `linked`: as [`RunLinked`]. Arguments given before with [`MoreArguments`] come first.
+    /// `TooLong`: more than [`MAX_START`] bytes in all. `BadFile`: a stream that the caller has not.
+    17 Launch { program: String, args: Vec<String>, env: Vec<(String, String)>, cwd: String, streams: Vec<Stream>, linked: bool } -> Space;
+    /// Arguments for the caller's next [`Launch`], which do not fit one message. `TooLong`: then all are forgotten.
+    18 MoreArguments { args: Vec<String> } -> ();
 }

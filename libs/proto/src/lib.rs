@@ -18,9 +18,11 @@ mod definition;
 
 pub mod block;
 pub mod console;
+pub mod fs;
 pub mod init;
 pub mod levels;
 pub mod pager;
+pub mod pipe;
 pub mod policy;
 pub mod start;
 pub mod vm;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `pager`: what `swap-pager` serves, and any newcomer. `vm` is the only client; it never waits for a pager, so everything that it asks for goes
-//! through a ring pair. People ask for [`Status`] by call.
+//! `pager`: what `swap-pager` and `vnode-pager` serve, and any newcomer. `vm` is the only client; it never waits for a pager, so everything that it asks for goes
+//! through a ring pair. People ask for [`Status`] by call (of the vnode pager: [`crate::fs::Summarise`]).
 //!
 //! # Rings
 //! The pager's segment is mapped at [`RINGS`]: submissions in the first half of its [`RING_PAGES`] pages, completions in the second.
@@ -15,6 +15,13 @@
 //! | [`Op::SwapOffBegin`], [`Op::SwapOffEnd`], [`Op::SwapOffAbort`] | | disk number | | |
 //! | [`Op::SwapOffNext`] | | disk number | | |
 //! | [`Op::Audit`] | | object or `ALL` | | |
+//! | [`Op::PutBytes`] | run length, place in the run, slot (bits 24..32) | object | page index | frame |
+//! | [`Op::Reserve`] | | object | first index | pages |
+//! | [`Op::Resize`] | | object | bytes | |
+//! | [`Op::Size`] | | object | bytes | |
+//! | [`Op::Fsync`] | | object or `ALL` | | |
+//! | [`Op::Hold`] | | object | bytes | grants |
+//! | [`Op::Release`] | | object | grants | |
 //!
 //! Word 0 has the operation in bits 0..8 and a cookie in bits 32..64. A run of Get or Put is so many consecutive entries of ascending page index of
 //! one object; each page gets its own completion: word 0 status in bits 0..8, operation in 8..16, cookie in 32..64; word 1 the frame; words 2
@@ -28,6 +35,24 @@
 //! - Completions come in any order between runs. Each submission completes exactly once, also across the death of the pager: `vm` submits again what
 //!   was in flight when the next instance attaches.
 //! - Durable state is in the devices' segments: the next instance finds them where they were and adopts them.
+//!
+//! # The pager of files
+//! Objects are inode numbers. It serves Get, Put, Audit and the operations from [`Op::PutBytes`] on. `vm` is the authority for the size of a file that it holds.
+//!
+//! - Its segment has [`BOUNCE_PAGES`] more pages behind the rings: the bytes of pages that it must look at. [`Op::PutBytes`] writes a page whose bytes `vm` has copied
+//!   to the bounce page `slot`, up to the end of the file; zeroes follow. `vm` uses it for pages that were never written to the disk and for the last page of a file; and for a page whose Put was
+//!   answered with `Again`, which means just that. A plain Put is written from the frame, without a copy.
+//! - Get: bit 0 of result 2 ([`HOLE`]): nothing was read, the page is zero; bit 1 ([`RESERVED`]): there is a block for it. The pager does not
+//!   care what lies behind the end of the file in its last page: `vm` zeroes it.
+//! - Put, PutBytes: `Ok` when a crash of the pager (not of the machine) can no longer undo it. `Fail`: no space.
+//! - Reserve: from `Ok` on there is a block for each of the pages; `Fail`: no space, and none of them may be counted on.
+//! - Resize: cuts the file, or makes it longer with a hole, on the disk. `vm` has dropped the pages beyond and waits for their I/O first.
+//! - Size: `vm` says that the file is longer now; pages of it follow sooner or later. For those who ask the pager for the size.
+//! - Fsync: everything that was put before is durable, names too.
+//! - Hold: `vm` has this file, with this size, and has taken so many grants of earlier instances: said first to a new instance, which then counts grants from 0.
+//! - Release: `vm` has nothing of this file any more, and has seen so many grants for it from this instance. If the pager has given more, it is held still.
+//!
+//! The pager also sends entries that answer nothing, in the completion ring, before it answers the call that caused them: [`Notice`].
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -43,6 +68,12 @@ pub const DEVICES: u64 = ebb_abi::layout::SEGMENTS + 0x1_0000_0000;
 pub const DEVICE_STRIDE: u64 = 0x10_0000_0000;
 /// Devices that a pager handles at most.
 pub const MAX_DEVICES: usize = 16;
+/// Pages behind the rings of a pager of files: the bytes of pages that are put with [`Op::PutBytes`]. Also the longest run of it.
+pub const BOUNCE_PAGES: u64 = 32;
+/// Get, result 2: nothing was read, the page is zero.
+pub const HOLE: u64 = 1;
+/// Get, result 2, with [`HOLE`]: there is a block for the page.
+pub const RESERVED: u64 = 2;
 /// Most pages in one run (`MAX_PAGEOUT_CLUSTER`).
 pub const MAX_RUN: usize = 16;
 /// [`Op::Audit`] of everything.
@@ -73,15 +104,91 @@ pub enum Op {
     SwapOffAbort = 9,
     /// Check everything. Word 2: slots in use (of the object, if one is named), word 3: inconsistencies found (each is in the log).
     Audit = 10,
+    /// Write a page whose bytes are in a bounce page.
+    PutBytes = 11,
+    /// See to it that there is a block for each of these pages.
+    Reserve = 12,
+    /// The file is so many bytes long, on the disk too.
+    Resize = 13,
+    /// The file has become so many bytes long.
+    Size = 14,
+    /// Everything put before is durable when it completes.
+    Fsync = 15,
+    /// `vm` has this file.
+    Hold = 16,
+    /// `vm` has nothing of this file any more.
+    Release = 17,
 }
 
 impl Op {
     /// The operation with this number.
     pub fn from_raw(raw: u64) -> Option<Op> {
         use Op::*;
-        [Get, Put, Free, Prepare, SwapOn, SwapOffBegin, SwapOffNext, SwapOffEnd, SwapOffAbort, Audit]
-            .get((raw as usize).wrapping_sub(1))
-            .copied()
+        #[rustfmt::skip]
+        let all = [
+            Get, Put, Free, Prepare, SwapOn, SwapOffBegin, SwapOffNext, SwapOffEnd, SwapOffAbort, Audit,
+            PutBytes, Reserve, Resize, Size, Fsync, Hold, Release,
+        ];
+        all.get((raw as usize).wrapping_sub(1)).copied()
+    }
+}
+
+/// What a pager of files says without being asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Notice {
+    /// A program may open a file: word 0 number of the grant in bits 32..64 and [`OpenFlags`](crate::fs::OpenFlags) in bits 16..24; word 1 the inode in bits 0..32, the
+    /// program's space above; word 2 the file's size.
+    Granted {
+        /// Number of the grant.
+        grant: u32,
+        /// The rights: `READ`, `WRITE`, `EXECUTE` of [`OpenFlags`](crate::fs::OpenFlags).
+        rights: u8,
+        /// The file.
+        inode: u32,
+        /// Whom it is for.
+        space: u32,
+        /// Bytes.
+        size: u64,
+    },
+    /// A file that `vm` holds has no name any more: its pages need not be written, and nothing is lost if they are dropped when nobody uses it.
+    Unlinked {
+        /// The file.
+        inode: u32,
+    },
+}
+
+/// First byte of a [`Notice::Granted`].
+const GRANTED: u64 = 0x80;
+/// First byte of a [`Notice::Unlinked`].
+const UNLINKED: u64 = 0x81;
+
+impl Notice {
+    /// The entry of a ring.
+    pub fn pack(&self) -> [u64; 4] {
+        match *self {
+            Notice::Granted { grant, rights, inode, space, size } => [
+                (rights as u64) << 16 | GRANTED << 8 | (grant as u64) << 32,
+                inode as u64 | (space as u64) << 32,
+                size,
+                0,
+            ],
+            Notice::Unlinked { inode } => [UNLINKED << 8, inode as u64, 0, 0],
+        }
+    }
+
+    /// What an entry says; `None`: it is a completion, or nonsense.
+    pub fn unpack(e: &[u64; 4]) -> Option<Notice> {
+        match (e[0] >> 8) & 0xff {
+            GRANTED => Some(Notice::Granted {
+                grant: (e[0] >> 32) as u32,
+                rights: (e[0] >> 16) as u8,
+                inode: e[1] as u32,
+                space: (e[1] >> 32) as u32,
+                size: e[2],
+            }),
+            UNLINKED => Some(Notice::Unlinked { inode: e[1] as u32 }),
+            _ => None,
+        }
     }
 }
 
@@ -120,6 +227,8 @@ pub struct Submission {
     pub run: u8,
     /// Get: place of the wanted page in the run; Put: place of this page.
     pub place: u8,
+    /// PutBytes: the bounce page.
+    pub slot: u8,
     /// Comes back with the completion.
     pub cookie: u32,
     /// Words 1 to 3.
@@ -131,7 +240,11 @@ impl Submission {
     pub fn pack(&self) -> [u64; 4] {
         let [a, b, c] = self.words;
         [
-            self.op as u64 | (self.run as u64) << 8 | (self.place as u64) << 16 | (self.cookie as u64) << 32,
+            self.op as u64
+                | (self.run as u64) << 8
+                | (self.place as u64) << 16
+                | (self.slot as u64) << 24
+                | (self.cookie as u64) << 32,
             a,
             b,
             c,
@@ -144,6 +257,7 @@ impl Submission {
             op: Op::from_raw(e[0] & 0xff)?,
             run: (e[0] >> 8) as u8,
             place: (e[0] >> 16) as u8,
+            slot: (e[0] >> 24) as u8,
             cookie: (e[0] >> 32) as u32,
             words: [e[1], e[2], e[3]],
         })
@@ -236,10 +350,11 @@ mod tests {
 
     #[test]
     fn entries_survive_packing() {
-        for raw in 1..=10 {
+        for raw in 1..=17 {
             let op = Op::from_raw(raw).unwrap();
             assert_eq!(op as u64, raw);
-            let s = Submission { op, run: 16, place: 15, cookie: 0xffff_fff0, words: [1, u64::MAX, 3] };
+            let s =
+                Submission { op, run: 16, place: 15, slot: 31, cookie: 0xffff_fff0, words: [1, u64::MAX, 3] };
             assert_eq!(Submission::unpack(&s.pack()), Some(s));
             for o in 0..6 {
                 let c =
@@ -249,7 +364,18 @@ mod tests {
             }
         }
         assert_eq!(Op::from_raw(0), None);
-        assert_eq!(Op::from_raw(11), None);
+        assert_eq!(Op::from_raw(18), None);
         assert_eq!(Outcome::from_raw(200), Outcome::Error);
+    }
+
+    #[test]
+    fn notices_are_no_completions() {
+        let granted = Notice::Granted { grant: 7, rights: 3, inode: u32::MAX, space: 12, size: 1 << 40 };
+        for notice in [granted, Notice::Unlinked { inode: 12 }] {
+            assert_eq!(Notice::unpack(&notice.pack()), Some(notice));
+            assert_eq!(Completion::unpack(&notice.pack()), None);
+        }
+        let c = Completion { outcome: Outcome::Ok, op: Op::Release, cookie: 1, frame: 2, results: [3, 4] };
+        assert_eq!(Notice::unpack(&c.pack()), None);
     }
 }

@@ -5,6 +5,22 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
+/// What a standard stream is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum Stream {
+    /// The terminal.
+    #[default]
+    Console,
+    /// Nothing comes out, everything may go in.
+    Null,
+    /// A file that the program has open in `vm`, under this number.
+    File(u32),
+    /// The end of a pipe to read from.
+    PipeRead(u32),
+    /// The end of a pipe to write to.
+    PipeWrite(u32),
+}
+
 /// The start information.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct StartInfo {
@@ -24,4 +40,14 @@ pub struct StartInfo {
     pub tsc_hz: u64,
     /// The kernel's command line.
     pub cmdline: String,
+    /// Environment: names and values.
+    pub env: Vec<(String, String)>,
+    /// Working directory: an absolute path.
+    pub cwd: String,
+    /// Standard input, output and error output; what is missing is the console.
+    pub streams: Vec<Stream>,
+    /// Microseconds from 1970 to the time-stamp counter's zero; 0 if nobody knows.
+    pub epoch_us: u64,
+    /// The file that the program is to become ([`crate::init::Launch`]); empty: it is what it is.
+    pub exec: String,
 }

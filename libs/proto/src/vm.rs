@@ -53,6 +53,51 @@ pub enum Source {
         /// Whether a private copy is wired.
         wired: bool,
     },
+    /// Pages of a file from page `first` on. The mapping may go beyond the end: touching a page wholly beyond it is a bus error, what is behind the end in the last page is
+    /// zero. Writable and shared needs a file open for writing; executable one with the right to execute; any one open for reading.
+    File {
+        /// The caller's number of the open file.
+        file: u32,
+        /// First page.
+        first: u32,
+        /// Writes are seen by this mapping alone (`MAP_PRIVATE`).
+        private: bool,
+    },
+}
+
+/// An open file, as its holder sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FileStatus {
+    /// Inode number.
+    pub inode: u32,
+    /// Bytes.
+    pub size: u64,
+    /// Where [`Read`] and [`Write`] with [`OWN_OFFSET`] go on.
+    pub offset: u64,
+    /// Rights (`READ`, `WRITE`, `EXECUTE` of [`crate::fs::OpenFlags`]).
+    pub rights: u8,
+    /// Whether every write goes to the end.
+    pub append: bool,
+    /// Resident pages of it, and those of them that are known to be modified.
+    pub pages: (u32, u32),
+}
+
+/// Offset of [`Read`] and [`Write`]: the open file's own, which moves on.
+pub const OWN_OFFSET: u64 = u64::MAX;
+/// Bytes that one [`Read`] or [`Write`] moves at most; it says how many it has.
+pub const MAX_TRANSFER: u32 = 64 << 10;
+/// Threads that a space may have.
+pub const MAX_THREADS: usize = 16;
+/// Files that a space may have open.
+pub const MAX_FILES: usize = 256;
+
+/// Which of the two pagers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum PagerKind {
+    /// Of anonymous memory.
+    Swap,
+    /// Of files.
+    Vnode,
 }
 
 /// `madvise`.
@@ -81,7 +126,7 @@ pub struct Region {
     pub pages: u64,
     /// [`Protection`] bits.
     pub protection: u8,
-    /// `anonymous`, `wired`, `segment`, `module`.
+    /// `anonymous`, `wired`, `segment`, `module`, `file`, `private` (a private mapping of a file).
     pub kind: String,
     /// Resident pages.
     pub resident: u64,
@@ -210,8 +255,10 @@ pub struct PagerDevice {
     pub heap: (u64, u64),
 }
 
-/// Bit of `vm`'s notification: completions of the pager.
+/// Bit of `vm`'s notification: completions of the swap pager.
 pub const PAGER_BIT: u32 = 0;
+/// Bit of `vm`'s notification: completions and notices of the vnode pager.
+pub const VNODE_BIT: u32 = 1;
 /// Bit of a policy's notification: events, or shortage.
 pub const POLICY_BIT: u64 = 1;
 /// Bit of a pager's notification: submissions of `vm`.
@@ -405,18 +452,51 @@ protocol! {
     /// How long, in cycles, reclaim was held at the last replacement of the policy (from the end of the old one to the new one's readiness), and pages handed over.
     39 PolicyHeld {} -> (u64, u64);
 
-    /// Makes a space the swap pager's, before it is started: maps the rings and the devices' segments. The message carries the pager's notification. What was in
+    /// Makes a space a pager's, before it is started: maps the rings and the devices' segments. The message carries the pager's notification. What was in
     /// flight is submitted again.
-    48 PagerAttach { space: Space } -> PagerAttachment;
+    48 PagerAttach { space: Space, kind: PagerKind } -> PagerAttachment;
     /// The pager is gone or going: new requests are queued.
-    49 PagerDetach {} -> ();
+    49 PagerDetach { kind: PagerKind } -> ();
     /// Uses a disk for swap (`swapon`). `NotFound`, `Busy`: in use already; `Invalid`: too small or read-only; `NoMemory`. Returns its slots.
     50 SwapOn { disk: u8 } -> u64;
     /// Stops using it (`swapoff`): everything on it is brought in or moved. `NoMemory`: there is no room for that, and the device is in service
     /// again. `NotFound`: not a swap device. Returns the pages brought in.
     51 SwapOff { disk: u8 } -> u64;
     /// How long, in cycles, requests were held at the last replacement of the pager.
-    52 PagerHeld {} -> u64;
+    52 PagerHeld { kind: PagerKind } -> u64;
+
+    /// Opens a file with a grant of the vnode pager ([`crate::fs::Opened`]); a grant is used up by this. `append`: every write goes to the end. Returns the caller's number of the
+    /// open file, and its size. `NotFound`: no such grant for the caller; `TooManyFiles`.
+    80 FileOpen { grant: u32, append: bool } -> (u32, u64);
+    /// Closes it. Mappings of it stay. `BadFile`, here and below: no such open file, or not open for this.
+    81 FileClose { file: u32 } -> ();
+    /// Gives an open file of `from` to `to`: offset and all are shared. For `init`. Returns the number there.
+    82 FileShare { from: Space, file: u32, to: Space } -> u32;
+    /// Reads into the caller's memory at `address`, at most [`MAX_TRANSFER`] bytes. Returns how many; 0 at the end. `offset`: bytes, or [`OWN_OFFSET`]. `Io`; `Fault`: not the caller's
+    /// writable memory (anything before was read).
+    83 Read { file: u32, offset: u64, address: u64, bytes: u32 } -> u32;
+    /// Writes from the caller's memory, at most [`MAX_TRANSFER`] bytes, and makes the file longer as needed. Returns how many. `NoSpace`; `Io`; `Fault`; `FileTooLarge`.
+    84 Write { file: u32, offset: u64, address: u64, bytes: u32 } -> u32;
+    /// Moves the own offset: `whence` 0 to `to`, 1 by `to`, 2 to the end and `to`. Returns it. `Invalid`: before the beginning.
+    85 Seek { file: u32, to: i64, whence: u8 } -> u64;
+    /// What is known of it.
+    86 FileInfo { file: u32 } -> FileStatus;
+    /// Cuts the file, or makes it longer with zeroes (`ftruncate`). `FileTooLarge`; `Io`.
+    87 Truncate { file: u32, size: u64 } -> ();
+    /// Everything written is durable when this is answered (`fsync`). `Io`, `NoSpace`: some page could not be written since the last call; it is kept.
+    88 Sync { file: u32 } -> ();
+    /// As [`Sync`] for all files (`sync`).
+    89 SyncAll {} -> ();
+    /// Writes the modified pages of shared mappings of files in a range (`msync`). `wait`: durable when it is answered. `invalidate` changes nothing here, because there is one
+    /// copy of each page. `Fault`: part of the range is not mapped. `Io`, `NoSpace` as [`Sync`].
+    90 SyncRange { space: Space, address: u64, pages: u64, wait: bool } -> ();
+    /// Another thread in the caller's space. The answer carries a notification that is bound to it (all rights but `MANAGE`); its message buffer is at `MESSAGE_BUFFER + number * 0x1000`.
+    /// `TooManyFiles`: more than [`MAX_THREADS`]; `NoMemory`. Returns its number.
+    91 ThreadNew { entry: u64, stack: u64, argument: u64 } -> u32;
+    /// The calling thread `number` ends; there is no answer. The first thread (0) cannot: it ends the program.
+    92 ThreadExit { number: u32 } -> ();
+    /// Answers when that thread of the caller's space has ended. `NotFound`: there never was one, or it was waited for.
+    93 ThreadJoin { number: u32 } -> ();
 
     /// Checks everything (`vm.audit`). `Busy`: an audit is under way.
     64 Audit {} -> AuditReport;

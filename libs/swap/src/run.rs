@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     fn entry(op: Op, run: u8, place: u8, index: u64) -> Submission {
-        Submission { op, run, place, cookie: index as u32, words: [7, index, 1] }
+        Submission { op, run, place, slot: 0, cookie: index as u32, words: [7, index, 1] }
     }
 
     #[test]

@@ -107,7 +107,7 @@ fn swp_w16_paging_takes_no_memory() {
         lines: 0,
     };
     let mut p = SwapPager::new();
-    let on = Submission { op: Op::SwapOn, run: 0, place: 0, cookie: 0, words: [1, 4096, 0] };
+    let on = Submission { op: Op::SwapOn, run: 0, place: 0, slot: 0, cookie: 0, words: [1, 4096, 0] };
     w.inbox.push_back(on.pack());
     w.settle(&mut p);
     assert_eq!(w.outcomes[Outcome::Ok as usize], 1);
@@ -121,7 +121,8 @@ fn swp_w16_paging_takes_no_memory() {
         for place in 0..if op == Op::Free { 1 } else { run } {
             let words = if op == Op::Free { [object, first, run] } else { [object, first + place, 9] };
             let nth = if op == Op::Put { place as u8 } else { 0 };
-            w.inbox.push_back(Submission { op, run: run as u8, place: nth, cookie: 0, words }.pack());
+            w.inbox
+                .push_back(Submission { op, run: run as u8, place: nth, slot: 0, cookie: 0, words }.pack());
         }
         w.settle(&mut p);
     }

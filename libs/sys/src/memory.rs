@@ -4,7 +4,7 @@
 use crate::Result;
 use crate::buffer::vector;
 use crate::raw::{Registers, syscall, syscall4};
-use ebb_abi::frame::FrameOp;
+use ebb_abi::frame::{FrameOp, Piece};
 use ebb_abi::map::{MapFlags, MapOp};
 use ebb_abi::message::{MAX_BYTES, MAX_VECTOR};
 use ebb_abi::syscall::Number;
@@ -12,6 +12,9 @@ use ebb_abi::{Error, Frame, Handle};
 
 /// Elements that [`map`] takes at a time.
 pub const MAX_MAPS: usize = MAX_VECTOR / 2;
+
+/// Pieces that [`copy_bytes`] takes at a time.
+pub const MAX_PIECES: usize = MAX_VECTOR / 2;
 
 /// A vectored call that stopped early: how many elements were done, and why it stopped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,6 +83,19 @@ pub fn copy(pm: Handle, from: Frame, to: Frame) -> Result<()> {
 /// Zeroes a frame from byte `offset` on.
 pub fn zero_tail(pm: Handle, frame: Frame, offset: u64) -> Result<()> {
     syscall4(Number::ZeroTail, pm.0 as u64, frame.0 as u64, offset, 0).map(|_| ())
+}
+
+/// Copies bytes from frame to frame, as many pieces as a vector holds ([`MAX_PIECES`]); more is `BadArgument`.
+pub fn copy_bytes(pm: Handle, pieces: &[Piece]) -> Result<()> {
+    if pieces.len() > MAX_PIECES {
+        return Err(Error::BadArgument);
+    }
+    for (cells, piece) in vector().chunks_exact(2).zip(pieces) {
+        let [from, to] = piece.pack();
+        cells[0].set(from);
+        cells[1].set(to);
+    }
+    syscall4(Number::CopyBytes, pm.0 as u64, 2 * pieces.len() as u64, 0, 0).map(|_| ())
 }
 
 /// Reads resident memory of a task; returns the bytes read, fewer where something is not resident.

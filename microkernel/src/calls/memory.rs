@@ -11,10 +11,10 @@ use crate::task::Task;
 use crate::thread::Thread;
 use crate::{ipc, pmap};
 use core::cell::Cell;
-use ebb_abi::frame::{FrameOp, Use};
+use ebb_abi::frame::{FrameOp, Piece, Use};
 use ebb_abi::map::{MapFlags, MapOp};
 use ebb_abi::message::{BYTES, MAX_BYTES};
-use ebb_abi::{Error, Kind, Rights};
+use ebb_abi::{Error, Frame, Kind, Rights};
 
 /// The rights of a `PhysMem` handle that has one of these.
 #[inline(always)]
@@ -165,6 +165,27 @@ pub fn zero_tail(k: &Kernel, current: Ref<Thread>) -> Result<(), Error> {
     let frame = frame::check(k, regs.rsi.get()).filter(|f| frame::record(*f).is(Use::User));
     // SAFETY: user memory.
     unsafe { object::zero(frame.ok_or(Error::BadFrame)?, from as usize) };
+    Ok(())
+}
+
+/// `CopyBytes`.
+#[inline(never)]
+pub fn copy_bytes(k: &Kernel, current: Ref<Thread>) -> Result<(), Error> {
+    let regs = &current.regs;
+    privilege(current.task(), regs.rdi.get(), Kind::PhysMem, Rights::FULL_MEMORY)?;
+    let elements = vector(current, regs.rsi.get())?;
+    let user = |f: Frame| frame::check(k, f.0 as u64).filter(|f| frame::record(*f).is(Use::User));
+    for pair in elements.chunks(2) {
+        let [from, to] = pair else { return Err(Error::BadArgument) };
+        let piece = Piece::unpack([from.get(), to.get()]);
+        if !piece.is_inside() {
+            return Err(Error::BadArgument);
+        }
+        let (from, to) = user(piece.from).zip(user(piece.to)).ok_or(Error::BadFrame)?;
+        let (from_offset, to_offset) = (piece.from_offset as usize, piece.to_offset as usize);
+        // SAFETY: user memory, and both ends are inside their frames.
+        unsafe { object::copy_bytes(from, from_offset, to, to_offset, piece.bytes as usize) };
+    }
     Ok(())
 }
 

@@ -205,6 +205,8 @@ impl Init {
                 Ok((space, link)) => reply.answer_with::<proto::RunLinked>(Ok(space), &[link]),
                 Err(error) => reply.answer::<proto::RunLinked>(Err(error)),
             },
+            proto::Request::Launch(_) => reply.answer::<proto::Launch>(Err(Error::Unsupported)),
+            proto::Request::MoreArguments(_) => reply.answer::<proto::MoreArguments>(Err(Error::Unsupported)),
             proto::Request::Wait(op) => self.wait(from, op.space, reply),
             proto::Request::Poll(op) => reply.answer::<proto::Poll>(self.poll(from, op.space)),
             proto::Request::Watch(_) => reply.answer::<proto::Watch>(self.watch(from, handle)),

@@ -262,7 +262,11 @@ impl Init {
         call_with(block_endpoint, &block::Attach { client: SWAP_CLIENT, address, pages }, &[notification])?;
         self.tell(spawn, "block_ring", address);
 
-        let (attached, _) = call_with(self.vm, &vm::PagerAttach { space: spawn.space }, &[notification])?;
+        let (attached, _) = call_with(
+            self.vm,
+            &vm::PagerAttach { space: spawn.space, kind: vm::PagerKind::Swap },
+            &[notification],
+        )?;
         self.tell(spawn, "vm_doorbell", attached.doorbell as u64);
         for (n, d) in attached.devices.iter().enumerate() {
             self.tell(spawn, &format!("device{n}"), d.segment.0);
@@ -297,7 +301,7 @@ impl Init {
                 ebb_rt::log!("{what}: {error}");
             }
         };
-        said("detaching the pager", call(self.vm, &vm::PagerDetach {}));
+        said("detaching the pager", call(self.vm, &vm::PagerDetach { kind: vm::PagerKind::Swap }));
         let Some((id, address)) = ring else { return };
         let Some(block) = self.service("block").and_then(|n| self.services.get(n)) else { return };
         // Answered when no transfer of the old instance is under way: after that no frame of its requests is touched any more.
@@ -433,7 +437,7 @@ impl Init {
             }
             return Err((error, reply, restart));
         }
-        let held = call(self.vm, &vm::PagerHeld {}).unwrap_or(0);
+        let held = call(self.vm, &vm::PagerHeld { kind: vm::PagerKind::Swap }).unwrap_or(0);
         let held_us = clock::us_of(held).max(if held == 0 { clock::now_us() - begun } else { 0 });
         let pages = meter(Counter::swap_used);
         answer(reply, restart, Ok(proto::Replaced { held_us, held_cycles: held, pages }));

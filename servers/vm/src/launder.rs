@@ -59,6 +59,7 @@ impl<M: Machine> Vm<M> {
                 op: Op::Put,
                 run: len as u8,
                 place: nth as u8,
+                slot: 0,
                 cookie: page.generation,
                 words: [object as u64, run.start + nth as u64, frame as u64],
             };

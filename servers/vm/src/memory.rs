@@ -59,6 +59,7 @@ impl<M: Machine> Vm<M> {
             Source::Module { index, offset, bytes, wired } => {
                 self.use_module(index, offset, bytes, pages, protection, wired)?
             }
+            Source::File { .. } => return Err(Error::Unsupported),
         };
         let region = Region {
             start: range.start,

@@ -272,6 +272,7 @@ impl<M: Machine> Vm<M> {
                 op,
                 run: 1,
                 place: 0,
+                slot: 0,
                 cookie: page.generation,
                 words: [page.object as u64, page.index as u64, frame as u64],
             };
@@ -309,6 +310,7 @@ impl<M: Machine> Vm<M> {
                 op: Op::Get,
                 run: run.len() as u8,
                 place: wanted as u8,
+                slot: 0,
                 cookie: self.frames.page(*frame).generation,
                 words: [object as u64, *index as u64, *frame as u64],
             };
@@ -337,7 +339,7 @@ impl<M: Machine> Vm<M> {
 
     /// Submits a control operation.
     pub fn submit_control(&mut self, op: Op, words: [u64; 3]) {
-        self.pager.control.push_back((Submission { op, run: 0, place: 0, cookie: 0, words }, false));
+        self.pager.control.push_back((Submission { op, run: 0, place: 0, slot: 0, cookie: 0, words }, false));
         self.flush_requests();
     }
 
@@ -355,6 +357,7 @@ impl<M: Machine> Vm<M> {
                 op: Op::Free,
                 run: 0,
                 place: 0,
+                slot: 0,
                 cookie: 0,
                 words: [request.object as u64, request.first as u64, request.pages as u64],
             };

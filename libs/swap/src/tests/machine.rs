@@ -118,7 +118,7 @@ impl Machine {
 
     pub fn submit_op(&mut self, op: Op, words: [u64; 3]) -> u32 {
         self.cookie += 1;
-        let entry = Submission { op, run: 0, place: 0, cookie: self.cookie, words };
+        let entry = Submission { op, run: 0, place: 0, slot: 0, cookie: self.cookie, words };
         self.inbox.push_back(entry.pack());
         self.cookie
     }
@@ -153,7 +153,7 @@ impl Machine {
             frames.push(frame);
             let place = if op == Op::Put { place as u8 } else { wanted };
             let words = [object, *index, frame as u64];
-            let entry = Submission { op, run: pages.len() as u8, place, cookie: self.cookie, words };
+            let entry = Submission { op, run: pages.len() as u8, place, slot: 0, cookie: self.cookie, words };
             self.inbox.push_back(entry.pack());
         }
         (first, frames)

@@ -271,7 +271,8 @@ fn replacing_the_pager_says_how_long_requests_were_held_and_leaks_nothing() {
         w.kill_pager(|_| false);
         w.pass(7);
         w.attach_pager();
-        let held: u64 = w.init(Request::PagerHeld(proto::PagerHeld {})).unwrap();
+        let held: u64 =
+            w.init(Request::PagerHeld(proto::PagerHeld { kind: proto::PagerKind::Swap })).unwrap();
         assert_eq!(held, 7 * crate::model::world::MS);
         w.read(p, a + round * PAGE);
         w.pump();

@@ -238,7 +238,7 @@ fn a_detached_pager_has_no_memory_that_is_free() {
     let (id, _) = w.call(INIT, Request::SwapOn(proto::SwapOn { disk: 1 }));
     w.accept();
     w.completions();
-    w.init::<()>(Request::PagerDetach(proto::PagerDetach {})).unwrap();
+    w.init::<()>(Request::PagerDetach(proto::PagerDetach { kind: proto::PagerKind::Swap })).unwrap();
     assert_eq!(decode::<u64>(w.vm.m.answers.take(id).expect("an answer")), Err(Error::Dead));
     let p = w.program();
     w.end(p);

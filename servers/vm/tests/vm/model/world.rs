@@ -214,8 +214,11 @@ impl World {
     /// Makes a new instance of the pager and attaches it.
     pub fn attach_pager(&mut self) {
         let space = self.space("swap-pager", true);
-        let (_, reply) =
-            self.call_with(INIT, Request::PagerAttach(proto::PagerAttach { space }), Handle(50 + space));
+        let (_, reply) = self.call_with(
+            INIT,
+            Request::PagerAttach(proto::PagerAttach { space, kind: proto::PagerKind::Swap }),
+            Handle(50 + space),
+        );
         let attached: proto::PagerAttachment = decode(reply.expect("at once")).expect("attaching a pager");
         for device in &attached.devices {
             let disk = self.store.disks.get_mut(&device.disk).expect("a known disk");
