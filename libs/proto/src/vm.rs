@@ -4,6 +4,7 @@
 //!
 //! Addresses and lengths are in bytes unless they are called `pages`; addresses are page aligned.
 
+use crate::Error;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -180,6 +181,20 @@ pub enum Happening {
         /// Its space.
         space: Space,
     },
+    /// A page of a mapping of a file cannot be had: the program is ended with a bus error.
+    NoPage {
+        /// Whose it was.
+        space: Space,
+        /// The address.
+        address: u64,
+        /// Why: `Invalid`: it lies beyond the end of the file; `NoSpace`: there is no block for it; `Io`.
+        why: Error,
+    },
+    /// All files are on their disks ([`SyncStart`]).
+    Synced {
+        /// Files of which something could not be written.
+        failed: u32,
+    },
     /// A page could not be brought in: the program is ended.
     PageLost {
         /// Whose it was.
@@ -242,6 +257,8 @@ pub struct PagerAttachment {
     pub generation: u32,
     /// The devices that an earlier instance had, mapped where it had them.
     pub devices: Vec<PagerDevice>,
+    /// Frames of the bounce pages, for a pager of files.
+    pub frames: Vec<u32>,
 }
 
 /// A swap device that a new instance of the pager finds.
@@ -497,6 +514,8 @@ protocol! {
     92 ThreadExit { number: u32 } -> ();
     /// Answers when that thread of the caller's space has ended. `NotFound`: there never was one, or it was waited for.
     93 ThreadJoin { number: u32 } -> ();
+    /// Begins to write all files to their disks, for `init`, which waits for nobody: the end is a [`Happening::Synced`].
+    94 SyncStart {} -> ();
 
     /// Checks everything (`vm.audit`). `Busy`: an audit is under way.
     64 Audit {} -> AuditReport;

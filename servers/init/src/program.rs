@@ -258,12 +258,18 @@ impl Init {
                     self.program_ended(space, proto::KILLED, reason);
                 }
                 vm::Happening::PolicyEjected { space } => self.policy_ejected(space),
+                vm::Happening::NoPage { space, why, .. } => self.lost.push((space, why)),
+                vm::Happening::Synced { failed } => {
+                    if failed > 0 {
+                        ebb_rt::log!("{failed} files could not be written whole");
+                    }
+                }
                 vm::Happening::PageLost { space, address } => {
                     ebb_rt::log!(
                         "{} ({space}): the page at {address:#x} could not be read",
                         self.name_of(space)
                     );
-                    self.lost.push(space);
+                    self.lost.push((space, Error::Io));
                 }
             }
         }
