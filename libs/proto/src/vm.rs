@@ -187,6 +187,11 @@ pub enum Happening {
         /// The address.
         address: u64,
     },
+    /// What [`SyncStart`] asked for is done.
+    Synced {
+        /// Pages that could not be written.
+        errors: u32,
+    },
 }
 
 /// A page as a snapshot hands it to a new policy.
@@ -487,6 +492,8 @@ protocol! {
     88 Sync { file: u32 } -> ();
     /// As [`Sync`] for all files (`sync`).
     89 SyncAll {} -> ();
+    /// As [`SyncAll`], but answered at once: when it is done, [`Happening::Synced`] says so. For `init`, which must never wait for a server that it may have to start again.
+    94 SyncStart {} -> ();
     /// Writes the modified pages of shared mappings of files in a range (`msync`). `wait`: durable when it is answered. `invalidate` changes nothing here, because there is one
     /// copy of each page. `Fault`: part of the range is not mapped. `Io`, `NoSpace` as [`Sync`].
     90 SyncRange { space: Space, address: u64, pages: u64, wait: bool } -> ();
