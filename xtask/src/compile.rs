@@ -13,17 +13,20 @@ use crate::setup::{LOADER_TARGET, MACHINE_TARGET};
 
 /// Programs that go into the image, in the order of the boot modules: binary name and folder. One whose folder is
 /// not there yet is left out.
-pub const MODULES: [(&str, &str); 10] = [
+pub const MODULES: [(&str, &str); 13] = [
     ("init", "servers/init"),
     ("vm", "servers/vm"),
     ("block", "servers/block"),
     ("console", "servers/console"),
     ("swap-pager", "servers/swap-pager"),
     ("pageout", "servers/pageout"),
+    ("pipe", "servers/pipe"),
+    ("ld", "user/ld"),
     ("shell", "user/shell"),
     ("thrash", "user/thrash"),
     ("replay", "user/replay"),
     ("bench", "user/bench"),
+    ("launch-test", "user/launch-test"),
 ];
 
 /// What was built.

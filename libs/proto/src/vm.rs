@@ -190,17 +190,17 @@ pub enum Happening {
         /// Why: `Invalid`: it lies beyond the end of the file; `NoSpace`: there is no block for it; `Io`.
         why: Error,
     },
-    /// All files are on their disks ([`SyncStart`]).
-    Synced {
-        /// Files of which something could not be written.
-        failed: u32,
-    },
     /// A page could not be brought in: the program is ended.
     PageLost {
         /// Whose it was.
         space: Space,
         /// The address.
         address: u64,
+    },
+    /// What [`SyncStart`] asked for is done.
+    Synced {
+        /// Pages that could not be written.
+        errors: u32,
     },
 }
 
@@ -504,6 +504,8 @@ protocol! {
     88 Sync { file: u32 } -> ();
     /// As [`Sync`] for all files (`sync`).
     89 SyncAll {} -> ();
+    /// As [`SyncAll`], but answered at once: when it is done, [`Happening::Synced`] says so. For `init`, which must never wait for a server that it may have to start again.
+    94 SyncStart {} -> ();
     /// Writes the modified pages of shared mappings of files in a range (`msync`). `wait`: durable when it is answered. `invalidate` changes nothing here, because there is one
     /// copy of each page. `Fault`: part of the range is not mapped. `Io`, `NoSpace` as [`Sync`].
     90 SyncRange { space: Space, address: u64, pages: u64, wait: bool } -> ();
@@ -514,8 +516,6 @@ protocol! {
     92 ThreadExit { number: u32 } -> ();
     /// Answers when that thread of the caller's space has ended. `NotFound`: there never was one, or it was waited for.
     93 ThreadJoin { number: u32 } -> ();
-    /// Begins to write all files to their disks, for `init`, which waits for nobody: the end is a [`Happening::Synced`].
-    94 SyncStart {} -> ();
 
     /// Checks everything (`vm.audit`). `Busy`: an audit is under way.
     64 Audit {} -> AuditReport;

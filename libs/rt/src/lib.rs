@@ -14,6 +14,7 @@ pub mod boot;
 pub mod client;
 pub mod clock;
 pub mod console;
+pub mod exec;
 pub mod heap;
 pub mod log;
 #[cfg(target_os = "none")]

@@ -21,6 +21,8 @@ const SERVER_STACK: u64 = 32 << 10;
 const PROGRAM_STACK: u64 = 256 << 10;
 /// Heap of a program: pageable, so only what it touches costs anything.
 const PROGRAM_HEAP: u64 = 64 << 20;
+/// Bytes of start information at most.
+const MAX_START_INFO: usize = START_INFO_PAGES as usize * PAGE_SIZE;
 /// Where `init` maps start information to write it.
 const SCRATCH: u64 = SEGMENTS + 0x10_0000;
 
@@ -34,6 +36,13 @@ pub struct Spawn<'a> {
     wired: bool,
     segment: u32,
     entry: u64,
+}
+
+impl Spawn<'_> {
+    /// Whether it is the loader, which may have to rewrite the start information for what it loads.
+    fn is_loader(&self) -> bool {
+        !self.info.exec.is_empty()
+    }
 }
 
 /// A program that runs.
@@ -66,6 +75,7 @@ impl Init {
                 heap_len: heap.unwrap_or(PROGRAM_HEAP),
                 tsc_hz: self.tsc_hz,
                 cmdline: self.cmdline.clone(),
+                epoch_us: self.epoch_us,
                 ..StartInfo::default()
             },
             wired,
@@ -102,7 +112,6 @@ impl Init {
         if pages > 0 {
             call(self.vm, &vm::Map { space, address: HEAP, pages, protection: data, source })?;
         }
-        spawn.segment = call(self.vm, &vm::SegmentNew { pages: START_INFO_PAGES })?;
         Ok(())
     }
 
@@ -128,7 +137,8 @@ impl Init {
 
     /// Starts it.
     pub fn launch(&self, spawn: Spawn<'_>, notification: Handle, priority: u8) -> Result<Spawned, Error> {
-        match self.launch_inner(&spawn, notification, priority) {
+        let mut spawn = spawn;
+        match self.launch_inner(&mut spawn, notification, priority) {
             Ok(()) => Ok(Spawned { space: spawn.space, segment: spawn.segment }),
             Err(error) => {
                 self.abandon(spawn);
@@ -137,15 +147,22 @@ impl Init {
         }
     }
 
-    fn launch_inner(&self, spawn: &Spawn<'_>, notification: Handle, priority: u8) -> Result<(), Error> {
+    fn launch_inner(&self, spawn: &mut Spawn<'_>, notification: Handle, priority: u8) -> Result<(), Error> {
+        let bytes = ebb_rt::start::encode(&spawn.info)?;
+        let mut protection = Protection::READ;
+        let mut room = bytes.len();
+        if spawn.is_loader() {
+            protection |= Protection::WRITE;
+            room = (room + ebb_rt::exec::slack(&spawn.info.exec)).min(MAX_START_INFO);
+        }
+        let (protection, pages) = (protection.bits(), (room as u64).div_ceil(PAGE));
+        spawn.segment = call(self.vm, &vm::SegmentNew { pages })?;
         let source = Source::Segment { id: spawn.segment, first: 0 };
-        let pages = START_INFO_PAGES;
         let data = (Protection::READ | Protection::WRITE).bits();
         call(self.vm, &vm::Map { space: 0, address: SCRATCH, pages, protection: data, source })?;
-        let written = write_start_info(&spawn.info, SCRATCH);
+        let written = write_pages(&bytes, SCRATCH, pages);
         call(self.vm, &vm::Unmap { space: 0, address: SCRATCH, pages })?;
         written?;
-        let protection = Protection::READ.bits();
         call(self.vm, &vm::Map { space: spawn.space, address: START_INFO, pages, protection, source })?;
         let start =
             vm::Start { space: spawn.space, entry: spawn.entry, stack: STACK_TOP, argument: 0, priority };
@@ -171,10 +188,12 @@ impl Init {
     }
 }
 
-/// Writes start information into pages mapped at `address`.
-pub fn write_start_info(info: &StartInfo, address: u64) -> Result<(), Error> {
-    let bytes = ebb_rt::start::encode(info)?;
-    let cells = ebb_rt::shared::segment(address, START_INFO_PAGES).ok_or(Error::Invalid)?;
+/// Writes bytes into pages of a segment mapped at `address`.
+pub fn write_pages(bytes: &[u8], address: u64, pages: u64) -> Result<(), Error> {
+    let cells = ebb_rt::shared::segment(address, pages).ok_or(Error::Invalid)?;
+    if bytes.len() > cells.len() * 8 {
+        return Err(Error::TooLong);
+    }
     for (cell, chunk) in cells.iter().zip(bytes.chunks(8)) {
         let mut word = [0; 8];
         word[..chunk.len()].copy_from_slice(chunk);

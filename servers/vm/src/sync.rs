@@ -309,7 +309,7 @@ impl<M: Machine> Vm<M> {
             Whom::Range(_, reply) => self.m.answer::<proto::SyncRange>(reply, result, &[]),
             Whom::Init => {
                 let failed = failed.max(result.is_err() as u32);
-                self.happened(Happening::Synced { failed });
+                self.happened(Happening::Synced { errors: failed });
             }
             Whom::Nobody => {}
         }
