@@ -2,13 +2,13 @@
 //! A program through `vm`: space, image, stack, heap, handles, start information, thread.
 
 use crate::boot::Module;
-use crate::image;
 use crate::serve::Init;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
-use ebb_abi::layout::{HEAP, SEGMENTS, STACK_TOP, START_INFO, START_INFO_PAGES};
+use ebb_abi::layout::{HEAP, MMAP, SEGMENTS, STACK_TOP, START_INFO, START_INFO_PAGES, USER_MIN};
 use ebb_abi::{Handle, PAGE_SIZE, Rights};
+use ebb_image::Image;
 use ebb_proto::Error;
 use ebb_proto::start::StartInfo;
 use ebb_proto::vm::{self, Protection, Source, Space};
@@ -62,7 +62,7 @@ impl Init {
         args: Vec<String>,
         heap: Option<u64>,
     ) -> Result<Spawn<'a>, Error> {
-        let image = image::parse(module.bytes)?;
+        let image = image(module)?;
         let wired = heap.is_some();
         let space = call(self.vm, &vm::SpaceNew { name: String::from(name), protected: wired })?;
         let mut spawn = Spawn {
@@ -91,17 +91,17 @@ impl Init {
         }
     }
 
-    fn populate(&self, spawn: &mut Spawn<'_>, image: &image::Image) -> Result<(), Error> {
+    fn populate(&self, spawn: &mut Spawn<'_>, image: &Image) -> Result<(), Error> {
         let space = spawn.space;
         for s in &image.segments {
             let source = Source::Module {
                 index: spawn.module.index,
                 offset: s.offset,
-                bytes: s.bytes,
+                bytes: s.file_bytes,
                 wired: spawn.wired,
             };
             let protection = s.protection.bits();
-            call(self.vm, &vm::Map { space, address: s.address, pages: s.pages, protection, source })?;
+            call(self.vm, &vm::Map { space, address: s.address, pages: s.pages(), protection, source })?;
         }
         let data = (Protection::READ | Protection::WRITE).bits();
         let (stack, source) =
@@ -186,6 +186,11 @@ impl Init {
             ebb_rt::log!("freeing segment {}: {error}", spawned.segment);
         }
     }
+}
+
+/// The checked image of a module, whose segments can be mapped where they lie.
+pub fn image(module: &Module) -> Result<Image, Error> {
+    ebb_image::parse(module.bytes, module.bytes.len() as u64, &(USER_MIN..MMAP))?.in_own_pages()
 }
 
 /// Writes bytes into pages of a segment mapped at `address`.
