@@ -74,7 +74,7 @@ impl Order {
         match self.program.find('/') {
             None => String::new(),
             Some(0) => self.program.clone(),
-            Some(_) => format!("{}/{}", self.cwd, self.program),
+            Some(_) => format!("{}/{}", self.cwd.trim_end_matches('/'), self.program),
         }
     }
 }
