@@ -4,6 +4,7 @@
 //!
 //! Addresses and lengths are in bytes unless they are called `pages`; addresses are page aligned.
 
+use crate::Error;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -180,6 +181,15 @@ pub enum Happening {
         /// Its space.
         space: Space,
     },
+    /// A page of a mapping of a file cannot be had: the program is ended with a bus error.
+    NoPage {
+        /// Whose it was.
+        space: Space,
+        /// The address.
+        address: u64,
+        /// Why: `Invalid`: it lies beyond the end of the file; `NoSpace`: there is no block for it; `Io`.
+        why: Error,
+    },
     /// A page could not be brought in: the program is ended.
     PageLost {
         /// Whose it was.
@@ -247,6 +257,8 @@ pub struct PagerAttachment {
     pub generation: u32,
     /// The devices that an earlier instance had, mapped where it had them.
     pub devices: Vec<PagerDevice>,
+    /// Frames of the bounce pages, for a pager of files.
+    pub frames: Vec<u32>,
 }
 
 /// A swap device that a new instance of the pager finds.

@@ -199,12 +199,13 @@ impl Init {
                     self.program_ended(space, proto::KILLED, reason);
                 }
                 vm::Happening::PolicyEjected { space } => self.policy_ejected(space),
+                vm::Happening::NoPage { space, why, .. } => self.lost.push((space, why)),
                 vm::Happening::PageLost { space, address } => {
                     ebb_rt::log!(
                         "{} ({space}): the page at {address:#x} could not be read",
                         self.name_of(space)
                     );
-                    self.lost.push(space);
+                    self.lost.push((space, Error::Io));
                 }
                 vm::Happening::Synced { errors } => self.synced(errors),
             }

@@ -68,8 +68,8 @@ pub struct Init {
     pub ring_number: u64,
     /// When it started.
     pub started_us: u64,
-    /// Spaces that lost a page: their exception is on its way.
-    pub lost: Vec<Space>,
+    /// Spaces that cannot have a page, and why: their exception is on its way.
+    pub lost: Vec<(Space, Error)>,
     /// The machine's end, under way.
     pub shutdown: Option<Shutdown>,
 }
@@ -185,10 +185,17 @@ impl Init {
             }
             return;
         }
-        let lost = self.lost.iter().position(|s| *s == space).map(|at| self.lost.swap_remove(at));
+        let lost = self.lost.iter().position(|(s, _)| *s == space).map(|at| self.lost.swap_remove(at).1);
         let [vector, _, _, address, ..] = message.words;
         let (status, reason) = match (lost, vector) {
-            (Some(_), _) => (proto::BUS_ERROR, format!("bus error: page at {address:#x} could not be read")),
+            (Some(why), _) => {
+                let why = match why {
+                    Error::Invalid => "beyond the end of the file",
+                    Error::NoSpace => "no space left on device",
+                    _ => "the page could not be read",
+                };
+                (proto::BUS_ERROR, format!("bus error at {address:#x}: {why}"))
+            }
             (None, 14) => (proto::SEGMENTATION_FAULT, format!("segmentation fault at {address:#x}")),
             _ => (proto::ILLEGAL, first),
         };
