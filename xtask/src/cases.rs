@@ -254,7 +254,14 @@ pub const CASES: &[Case] = &[
         checks: &[Is("clean", "true"), NeverSays("wrong byte")],
         ..CASE
     },
-    Case { name: "launch", swap: &[], exec: "launch-test", checks: &[Says(" passed, 0 failed")], ..CASE },
+    Case {
+        name: "launch",
+        mem: "128M",
+        swap: &[],
+        exec: "launch-test",
+        checks: &[Says(" passed, 0 failed")],
+        ..CASE
+    },
     Case {
         name: "two-swap-disks",
         swap: &["96M", "96M"],

@@ -148,7 +148,15 @@ impl Init {
                 let deadline = tsc() + clock::cycles_of(us);
                 ipc::timer(self.notification, TIMER_BIT, deadline).map_err(from_sys)?;
             }
-            match server::receive(self.endpoint)? {
+            let received = match server::receive(self.endpoint) {
+                // No room for the right to answer; the message waits.
+                Err(Error::NoMemory) => {
+                    self.reserve_handles(1)?;
+                    continue;
+                }
+                received => received?,
+            };
+            match received {
                 Received::Bits(bits) => {
                     if bits & HAPPENING_BIT != 0 {
                         self.take_happenings()?;

@@ -12,7 +12,8 @@ use ebb_image::Image;
 use ebb_proto::Error;
 use ebb_proto::start::StartInfo;
 use ebb_proto::vm::{self, Protection, Source, Space};
-use ebb_rt::client::{call, call_with};
+use ebb_rt::client::{call, call_with, from_sys};
+use ebb_sys::object::handle_close;
 
 const PAGE: u64 = PAGE_SIZE as u64;
 /// Stack of a server, wired.
@@ -23,6 +24,8 @@ const PROGRAM_STACK: u64 = 256 << 10;
 const PROGRAM_HEAP: u64 = 64 << 20;
 /// Bytes of start information at most.
 const MAX_START_INFO: usize = START_INFO_PAGES as usize * PAGE_SIZE;
+/// Handles that making a program brings.
+const HANDLES: usize = 4;
 /// Where `init` maps start information to write it.
 const SCRATCH: u64 = SEGMENTS + 0x10_0000;
 
@@ -62,6 +65,7 @@ impl Init {
         args: Vec<String>,
         heap: Option<u64>,
     ) -> Result<Spawn<'a>, Error> {
+        self.reserve_handles(HANDLES)?;
         let image = image(module)?;
         let wired = heap.is_some();
         let space = call(self.vm, &vm::SpaceNew { name: String::from(name), protected: wired })?;
@@ -172,6 +176,22 @@ impl Init {
     /// Gives up a program that was not started.
     pub fn abandon(&self, spawn: Spawn<'_>) {
         self.forget(&Spawned { space: spawn.space, segment: spawn.segment });
+    }
+
+    /// Sees to it that so many handles can be received: `vm` makes `init`'s table larger when it gives a handle that has no room there. An answer that brings more
+    /// handles than there is room for would never come.
+    pub fn reserve_handles(&self, count: usize) -> Result<(), Error> {
+        let give = vm::HandleGive { space: vm::INIT, rights: Rights::SEND.bits(), badge: 0 };
+        let mut own = Vec::with_capacity(count);
+        let made = (0..count).try_for_each(|_| {
+            let (there, _) = call_with(self.vm, &give, &[self.vm_endpoint])?;
+            own.push(Handle(there));
+            Ok(())
+        });
+        for handle in own {
+            handle_close(handle).map_err(from_sys)?;
+        }
+        made
     }
 
     /// Takes everything of a program back. One that `vm` has ended already is no error.

@@ -29,7 +29,8 @@ pub fn told(args: &[String], env: &[(String, String)], cwd: &str) -> String {
     alloc::format!("{} {} {cwd} {hash:016x}", args.len(), env.len())
 }
 
-/// `count N`: writes so many bytes of the pattern. `relay`: copies its input to its output. `tell`: writes what it was told. `wait`: reads until its input ends.
+/// `count N`: writes so many bytes of the pattern. `relay`: copies its input to its output. `tell`: writes what it was told. `wait`: reads once.
+/// `sleep`: does nothing for an hour.
 pub fn run(info: &StartInfo, mode: &str, args: &[String]) -> u8 {
     let result = match mode {
         "count" => {
@@ -40,6 +41,7 @@ pub fn run(info: &StartInfo, mode: &str, args: &[String]) -> u8 {
         "relay" => relay(info),
         "tell" => write(info, told(args, &info.env, &info.cwd).as_bytes()),
         "wait" => read(info).map(|_| ()),
+        "sleep" => ebb_rt::clock::sleep_us(3_600_000_000),
         _ => return 2,
     };
     match result {

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use ebb_rt::client::call;
 use ebb_rt::clock;
 use ebb_rt::proto::Error;
-use ebb_rt::proto::init::{Launch, MAX_START, MoreArguments, NO_COMMAND};
+use ebb_rt::proto::init::{KILLED, KillProgram, Launch, MAX_START, MoreArguments, NO_COMMAND};
 use ebb_rt::proto::pipe::End;
 use ebb_rt::proto::start::Stream::{self, File, Null, PipeRead, PipeWrite};
 
@@ -62,7 +62,12 @@ pub fn too_long(p: &Parent) -> Result<(), Failure> {
     };
     same("limit", error, Error::TooLong)?;
     // Nothing of it comes with the next one.
-    let child = p.child(&["count", "0"], &[])?;
+    let pipe = p.new_pipe()?;
+    let child = p.child(&["tell"], &[Null, PipeWrite(pipe)])?;
+    p.close(pipe, End::Write)?;
+    let text = String::from_utf8(p.read_all(pipe)?).unwrap_or_default();
+    p.close(pipe, End::Read)?;
+    same("told", text, told(&[], &[], "/"))?;
     p.ends_with(child, 0)?;
     // Empty ones cost memory too.
     let empty = MoreArguments { args: Vec::from([const { String::new() }; 1000]) };
@@ -125,6 +130,22 @@ pub fn often(p: &Parent) -> Result<(), Failure> {
         p.ends_with(child, 0)?;
     }
     same("spaces", p.spaces()?, before)
+}
+
+/// More programs at once than the tables of the servers have room for at first.
+pub fn many(p: &Parent) -> Result<(), Failure> {
+    let before = p.spaces()?;
+    let mut children = Vec::new();
+    let result = (0..270).try_for_each(|_| {
+        children.push(p.child(&["sleep"], &[])?);
+        Ok(())
+    });
+    for child in children {
+        because("kill", call(p.init, &KillProgram { space: child }))?;
+        p.ends_with(child, KILLED)?;
+    }
+    same("spaces", p.spaces()?, before)?;
+    result
 }
 
 /// The wall clock is within this century.

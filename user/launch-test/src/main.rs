@@ -31,12 +31,14 @@ const TESTS: &[(&str, Test)] = &[
     ("nobody who reads ends the writer", pipes::broken),
     ("a pipe that is not the program's", pipes::foreign),
     ("as many pipes as there can be", pipes::many),
+    ("full pipes", pipes::full),
     ("long arguments, environment, folder", launching::long),
     ("too long arguments", launching::too_long),
     ("what cannot be launched", launching::refused),
     ("a file that does not exist", launching::no_file),
     ("a refused launch leaves nothing", launching::undone),
     ("launched often", launching::often),
+    ("more at once than tables have room for", launching::many),
     ("the clock", launching::clock),
 ];
 

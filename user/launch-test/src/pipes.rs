@@ -6,6 +6,7 @@ use crate::child::{BROKEN, pattern, write_all};
 use crate::parent::{Parent, because, same};
 use alloc::vec::Vec;
 use ebb_rt::client::call;
+use ebb_rt::clock;
 use ebb_rt::proto::Error;
 use ebb_rt::proto::init::{KILLED, KillProgram};
 use ebb_rt::proto::pipe::{Close, End, Gone, New, Read, Share, Write};
@@ -95,4 +96,26 @@ pub fn many(p: &Parent) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// All pipes full, and two writers waiting for each: the server's heap has room for that, and everybody learns of the end.
+pub fn full(p: &Parent) -> Result<(), Failure> {
+    let mut pipes = Vec::new();
+    while let Ok(pipe) = call(p.pipe, &New {}) {
+        pipes.push(pipe);
+    }
+    let mut children = Vec::new();
+    for pipe in &pipes {
+        for _ in 0..2 {
+            children.push(p.child(&["count", "100000"], &[Null, PipeWrite(*pipe)])?);
+        }
+        p.close(*pipe, End::Write)?;
+    }
+    because("sleep", clock::sleep_us(300_000))?;
+    for pipe in &pipes {
+        let piece = because("read", call(p.pipe, &Read { pipe: *pipe }))?;
+        same("first byte", piece.first().copied(), Some(pattern(0)))?;
+        p.close(*pipe, End::Read)?;
+    }
+    children.into_iter().try_for_each(|child| p.ends_with(child, BROKEN))
 }
