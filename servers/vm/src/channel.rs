@@ -72,6 +72,7 @@ impl Channel {
     }
 
     /// Whether a pager is attached.
+    #[inline]
     pub fn attached(&self) -> bool {
         self.space != 0
     }
@@ -119,6 +120,7 @@ impl Channel {
 
     /// Whether so many pages more can be asked for. All that are in flight must fit the ring at once, because after the death of the pager they
     /// are submitted again; a few entries are kept for the rest.
+    #[inline]
     pub fn room(&self, entries: usize) -> bool {
         let in_flight = (self.reading + self.writing) as usize;
         self.resubmit_from.is_none()
@@ -127,11 +129,13 @@ impl Channel {
     }
 
     /// Whether so many entries fit the ring now.
+    #[inline]
     pub fn fits(&self, entries: usize) -> bool {
         self.submissions.as_ref().and_then(|s| s.room().ok()).is_some_and(|room| room >= entries)
     }
 
     /// Appends to the ring; `false`: no pager, no room, or a broken ring.
+    #[inline]
     pub fn push(&mut self, submission: &Submission) -> bool {
         let Some(ring) = self.submissions.as_mut() else { return false };
         let pushed = matches!(ring.push(&submission.pack()), Ok(true));
@@ -140,6 +144,7 @@ impl Channel {
     }
 
     /// Whom to ring, if it waits for what was pushed since the last time.
+    #[inline]
     pub fn doorbell(&mut self) -> Option<Handle> {
         if core::mem::replace(&mut self.rang, true) {
             return None;

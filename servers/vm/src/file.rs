@@ -193,7 +193,10 @@ impl<M: Machine> Vm<M> {
             return *object;
         }
         let object = self.objects.insert(Object::new_file(File::new(inode, size)));
-        self.vnode.by_inode.insert(inode, object);
+        if self.vnode.by_inode.insert(inode, object).is_none() && self.vnode.by_inode.len() == 1 {
+            // Until now the syncer had nothing to look at.
+            self.sync_due = self.m.now() + self.sync_period_ms * self.cycles_per_ms;
+        }
         self.frames.meter.add(Counter::v_files, 1);
         object
     }

@@ -219,6 +219,7 @@ impl Object {
     }
 
     /// What shows through where it has no page: an object, and its page that shows through as the first.
+    #[inline]
     pub fn behind(&self) -> Option<(u32, u32)> {
         match self.kind {
             Kind::Anonymous { behind } => behind,

@@ -147,13 +147,11 @@ impl<M: Machine> Vm<M> {
 
     /// The syncer looks, if it is time. Returns when the next time is; 0: there is nothing for it to look at.
     pub(crate) fn run_syncer(&mut self, now: u64) -> u64 {
-        let period = self.sync_period_ms * self.cycles_per_ms;
         if self.vnode.by_inode.is_empty() {
-            self.sync_due = now + period;
             return 0;
         }
         if now >= self.sync_due {
-            self.sync_due = now + period;
+            self.sync_due = now + self.sync_period_ms * self.cycles_per_ms;
             self.frames.meter.add(Counter::v_syncs, 1);
             let spans = self.spans_touched();
             if !spans.is_empty() {
