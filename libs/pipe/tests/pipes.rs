@@ -149,7 +149,7 @@ fn short_writes_are_not_mixed() {
         pipes.write(A, p, &[0; MAX_IO], 0);
         full += MAX_IO;
     }
-    pipes.write(A, p, &[0; CAPACITY - full - 100], 0);
+    pipes.write(A, p, &vec![0; CAPACITY - full - 100], 0);
     done(&mut pipes);
     pipes.write(A, p, &[1; ATOMIC], 1);
     pipes.write(A, p, &[2; 50], 2);
