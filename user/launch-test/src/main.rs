@@ -10,6 +10,7 @@
 extern crate alloc;
 
 mod child;
+mod files;
 mod launching;
 mod parent;
 mod pipes;
@@ -36,6 +37,10 @@ const TESTS: &[(&str, Test)] = &[
     ("too long arguments", launching::too_long),
     ("what cannot be launched", launching::refused),
     ("a file that does not exist", launching::no_file),
+    ("a program from a file", files::program),
+    ("a script", files::script),
+    ("files that are no programs", files::broken),
+    ("a file as a stream", files::stream),
     ("a refused launch leaves nothing", launching::undone),
     ("launched often", launching::often),
     ("more at once than tables have room for", launching::many),

@@ -81,10 +81,14 @@ impl Parent {
         because("launch", self.try_launch("launch-test", args, streams))
     }
 
+    /// Waits for a child.
+    pub fn wait(&self, space: Space) -> Result<u8, Failure> {
+        because("wait", call(self.init, &Wait { space }))
+    }
+
     /// Waits for a child, and checks its status.
     pub fn ends_with(&self, space: Space, status: u8) -> Result<(), Failure> {
-        let ended = because("wait", call(self.init, &Wait { space }))?;
-        same("status", ended, status)
+        same("status", self.wait(space)?, status)
     }
 
     /// An operation that must fail.
