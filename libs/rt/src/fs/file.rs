@@ -168,7 +168,7 @@ impl File {
     }
 
     /// Bytes.
-    pub fn len(&self) -> Result<u64, Error> {
+    pub fn size(&self) -> Result<u64, Error> {
         self.status().map(|s| s.size)
     }
 
@@ -207,7 +207,7 @@ impl Write for File {
 /// A whole file.
 pub fn read(path: &str) -> Result<Vec<u8>, Error> {
     let mut file = File::open(path)?;
-    let size = file.len()?;
+    let size = file.size()?;
     let mut bytes = vec![0; usize::try_from(size).map_err(|_| Error::NoMemory)?];
     let mut have = 0;
     loop {
