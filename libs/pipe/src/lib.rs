@@ -6,7 +6,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `buffer` | the bytes of one pipe, in blocks |
+//! | `store` | memory for bytes, set aside in blocks |
+//! | `buffer` | the bytes of one pipe or one waiting write |
 //! | `ends` | which space has which end how often |
 //! | `pipe` | one pipe: bytes, ends, waiting calls, and who is served next |
 //! | `pipes` | all pipes: numbers, permissions, limits |
@@ -22,5 +23,6 @@ mod ends;
 pub mod limits;
 mod pipe;
 mod pipes;
+mod store;
 
 pub use pipes::{Answer, Pipes};

@@ -5,6 +5,7 @@ use crate::buffer::Buffer;
 use crate::ends::Ends;
 use crate::limits::ATOMIC;
 use crate::pipes::Answer;
+use crate::store::Store;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use ebb_proto::Error;
@@ -20,7 +21,7 @@ pub struct Reader<R> {
 #[derive(Debug)]
 pub struct Writer<R> {
     pub space: Space,
-    pub bytes: Vec<u8>,
+    pub bytes: Buffer,
     pub reply: R,
 }
 
@@ -33,6 +34,16 @@ pub struct Pipe<R> {
     /// Waiting, in the order in which they came. Readers wait only for an empty pipe.
     pub readers: VecDeque<Reader<R>>,
     pub writers: VecDeque<Writer<R>>,
+}
+
+/// What serving a pipe uses and brings.
+pub struct Service<'a, R> {
+    /// All blocks.
+    pub store: &'a mut Store,
+    /// Shared blocks that no pipe has.
+    pub free: &'a mut usize,
+    /// Calls that can be answered.
+    pub done: &'a mut Vec<(R, Answer)>,
 }
 
 impl<R> Pipe<R> {
@@ -51,9 +62,9 @@ impl<R> Pipe<R> {
         self.readers.len() + self.writers.len()
     }
 
-    /// Bytes of waiting writes that are kept beyond what each may have.
+    /// Blocks of waiting writes beyond what each may have.
     pub fn kept(&self) -> usize {
-        self.writers.iter().map(|w| w.bytes.len().saturating_sub(ATOMIC)).sum()
+        self.writers.iter().map(|w| w.bytes.shared()).sum()
     }
 
     /// How many bytes of a write of `len` can be taken with `free` shared blocks; 0: it must wait.
@@ -62,62 +73,78 @@ impl<R> Pipe<R> {
         if len <= ATOMIC && room < len { 0 } else { room.min(len) }
     }
 
-    /// Serves who can be served. `free`: shared blocks that nobody has; what is left of them is the result.
-    pub fn pump(&mut self, mut free: usize, done: &mut Vec<(R, Answer)>) -> usize {
-        free += self.buffer.shared();
-        loop {
-            if !self.ends.open(End::Read) {
-                self.buffer.clear();
-                let broken = self.writers.drain(..).map(|w| (w.reply, Answer::Wrote(Err(Error::BrokenPipe))));
-                done.extend(broken);
+    fn put(&mut self, s: &mut Service<'_, R>, bytes: &[u8]) {
+        let before = self.buffer.shared();
+        self.buffer.put(s.store, bytes);
+        *s.free = s.free.saturating_sub(self.buffer.shared() - before);
+    }
+
+    fn take(&mut self, s: &mut Service<'_, R>) -> Vec<u8> {
+        let before = self.buffer.shared();
+        let bytes = self.buffer.take(s.store, MAX_IO);
+        *s.free += before - self.buffer.shared();
+        bytes
+    }
+
+    /// A write that need not wait, if that is so: how much of it was taken.
+    pub fn write_now(&mut self, s: &mut Service<'_, R>, bytes: &[u8]) -> Option<Result<u32, Error>> {
+        if !self.ends.open(End::Read) {
+            return Some(Err(Error::BrokenPipe));
+        }
+        let count = if self.writers.is_empty() { self.takes(bytes.len(), *s.free) } else { 0 };
+        self.put(s, bytes.get(..count)?);
+        (count > 0 || bytes.is_empty()).then_some(Ok(count as u32))
+    }
+
+    /// Serves who can be served.
+    pub fn pump(&mut self, s: &mut Service<'_, R>) {
+        if !self.ends.open(End::Read) {
+            *s.free += self.buffer.shared();
+            self.buffer.clear(s.store);
+            while let Some(mut writer) = self.writers.pop_front() {
+                writer.bytes.clear(s.store);
+                s.done.push((writer.reply, Answer::Wrote(Err(Error::BrokenPipe))));
             }
+        }
+        loop {
             if self.buffer.len() > 0
                 && let Some(reader) = self.readers.pop_front()
             {
-                done.push((reader.reply, Answer::Got(Ok(self.buffer.take(MAX_IO)))));
+                let bytes = self.take(s);
+                s.done.push((reader.reply, Answer::Got(Ok(bytes))));
                 continue;
             }
-            let left = free.saturating_sub(self.buffer.shared());
             let Some(writer) = self.writers.front() else { break };
-            let count = self.takes(writer.bytes.len(), left);
+            let count = self.takes(writer.bytes.len(), *s.free);
             if count == 0 {
                 break;
             }
-            let Some(writer) = self.writers.pop_front() else { break };
-            self.buffer.put(writer.bytes.get(..count).unwrap_or(&writer.bytes));
-            done.push((writer.reply, Answer::Wrote(Ok(count as u32))));
+            let Some(mut writer) = self.writers.pop_front() else { break };
+            let bytes = writer.bytes.take(s.store, count);
+            writer.bytes.clear(s.store);
+            self.put(s, &bytes);
+            s.done.push((writer.reply, Answer::Wrote(Ok(count as u32))));
         }
         if !self.ends.open(End::Write) && self.buffer.len() == 0 {
-            done.extend(self.readers.drain(..).map(|r| (r.reply, Answer::Got(Ok(Vec::new())))));
+            s.done.extend(self.readers.drain(..).map(|r| (r.reply, Answer::Got(Ok(Vec::new())))));
         }
-        free.saturating_sub(self.buffer.shared())
     }
 
-    /// Calls of a space that wait for an end it no longer has.
-    pub fn orphans(&mut self, space: Space, done: &mut Vec<(R, Answer)>) {
-        if !self.ends.has(space, End::Read) {
-            for reader in drain_where(&mut self.readers, |r| r.space == space) {
-                done.push((reader.reply, Answer::Got(Err(Error::BadFile))));
-            }
-        }
-        if !self.ends.has(space, End::Write) {
-            for writer in drain_where(&mut self.writers, |w| w.space == space) {
-                done.push((writer.reply, Answer::Wrote(Err(Error::BadFile))));
-            }
-        }
+    /// Takes out the waiting calls of a space for ends that it does not have. They wait for nothing any more.
+    pub fn orphans(&mut self, store: &mut Store, space: Space) -> (Vec<R>, Vec<R>) {
+        let (reads, writes) = (self.ends.has(space, End::Read), self.ends.has(space, End::Write));
+        let readers = drain_where(&mut self.readers, |r| r.space == space && !reads);
+        let writers = drain_where(&mut self.writers, |w| w.space == space && !writes);
+        let given_back = writers.into_iter().map(|mut w| {
+            w.bytes.clear(store);
+            w.reply
+        });
+        (readers.into_iter().map(|r| r.reply).collect(), given_back.collect())
     }
 }
 
 fn drain_where<T>(queue: &mut VecDeque<T>, which: impl Fn(&T) -> bool) -> Vec<T> {
-    let (out, rest): (Vec<T>, VecDeque<T>) =
-        queue.drain(..).fold((Vec::new(), VecDeque::new()), |(mut out, mut rest), item| {
-            if which(&item) {
-                out.push(item)
-            } else {
-                rest.push_back(item)
-            }
-            (out, rest)
-        });
-    *queue = rest;
+    let (out, rest) = queue.drain(..).partition(which);
+    *queue = VecDeque::from(rest);
     out
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! All pipes: numbers, permissions, limits.
 
-use crate::limits::{ALL_HOLDERS, ATOMIC, KEPT, PIPES, SHARED_BLOCKS, WAITING};
-use crate::pipe::{Pipe, Reader, Writer};
+use crate::buffer::Buffer;
+use crate::limits::{ALL_HOLDERS, BLOCK, BLOCKS, KEPT_BLOCKS, PIPES, SHARED_BLOCKS, WAITING};
+use crate::pipe::{Pipe, Reader, Service, Writer};
+use crate::store::Store;
 use alloc::vec::Vec;
 use ebb_proto::Error;
 use ebb_proto::pipe::{End, MAX_IO};
@@ -22,6 +24,7 @@ pub enum Answer {
 pub struct Pipes<R> {
     pipes: Vec<Pipe<R>>,
     next: u32,
+    store: Store,
     /// Shared blocks that no pipe has.
     free: usize,
     done: Vec<(R, Answer)>,
@@ -29,7 +32,8 @@ pub struct Pipes<R> {
 
 impl<R> Default for Pipes<R> {
     fn default() -> Self {
-        Pipes { pipes: Vec::new(), next: 1, free: SHARED_BLOCKS, done: Vec::new() }
+        let pipes = Vec::with_capacity(PIPES);
+        Pipes { pipes, next: 1, store: Store::new(), free: SHARED_BLOCKS, done: Vec::new() }
     }
 }
 
@@ -83,34 +87,36 @@ impl<R> Pipes<R> {
     }
 
     /// Waits for room and puts bytes in. Of a longer write than [`MAX_IO`] no more is taken. `BadFile`, `BrokenPipe`; `NoMemory` as above.
-    pub fn write(&mut self, space: Space, number: u32, mut bytes: Vec<u8>, reply: R) {
-        let (room, kept) = (self.room_for_call(), self.pipes.iter().map(Pipe::kept).sum::<usize>());
-        bytes.truncate(MAX_IO);
-        match self.find(space, number, End::Write) {
-            Ok(_) if bytes.is_empty() => return self.done.push((reply, Answer::Wrote(Ok(0)))),
-            Ok(pipe) => pipe.writers.push_back(Writer { space, bytes, reply }),
-            Err(error) => return self.done.push((reply, Answer::Wrote(Err(error)))),
+    pub fn write(&mut self, space: Space, number: u32, bytes: &[u8], reply: R) {
+        let room = self.room_for_call();
+        let kept: usize = self.pipes.iter().map(Pipe::kept).sum();
+        let bytes = bytes.get(..MAX_IO).unwrap_or(bytes);
+        if let Err(error) = self.find(space, number, End::Write) {
+            return self.done.push((reply, Answer::Wrote(Err(error))));
+        }
+        let Some((pipe, mut service)) = self.serving(number) else { return };
+        if let Some(result) = pipe.write_now(&mut service, bytes) {
+            service.done.push((reply, Answer::Wrote(result)));
+        } else if !room {
+            service.done.push((reply, Answer::Wrote(Err(Error::NoMemory))));
+        } else {
+            let most = (1 + KEPT_BLOCKS.saturating_sub(kept)) * BLOCK;
+            let mut waiting = Buffer::default();
+            waiting.put(service.store, bytes.get(..most).unwrap_or(bytes));
+            pipe.writers.push_back(Writer { space, bytes: waiting, reply });
         }
         self.pump(number);
-        // The last one waits if any does.
-        let Some(pipe) = self.pipe(number) else { return };
-        if let Some(mut writer) = pipe.writers.pop_back() {
-            if !room {
-                return self.done.push((writer.reply, Answer::Wrote(Err(Error::NoMemory))));
-            }
-            writer.bytes.truncate(ATOMIC + KEPT.saturating_sub(kept));
-            writer.bytes.shrink_to_fit();
-            pipe.writers.push_back(writer);
-        }
     }
 
     /// Gives up an end. `BadFile`.
     pub fn close(&mut self, space: Space, number: u32, end: End) -> Result<(), Error> {
         let pipe = self.find(space, number, end)?;
         pipe.ends.remove(space, end)?;
-        let mut done = Vec::new();
-        pipe.orphans(space, &mut done);
-        self.done.append(&mut done);
+        if let Some((pipe, service)) = self.serving(number) {
+            let (readers, writers) = pipe.orphans(service.store, space);
+            service.done.extend(readers.into_iter().map(|r| (r, Answer::Got(Err(Error::BadFile)))));
+            service.done.extend(writers.into_iter().map(|w| (w, Answer::Wrote(Err(Error::BadFile)))));
+        }
         self.pump(number);
         Ok(())
     }
@@ -128,17 +134,13 @@ impl<R> Pipes<R> {
     /// A space is gone: its ends are closed, its calls forgotten.
     pub fn gone(&mut self, space: Space) {
         let mut touched = Vec::new();
-        for pipe in &mut self.pipes {
-            pipe.readers.retain(|r| r.space != space);
-            pipe.writers.retain(|w| w.space != space);
-            if pipe.ends.knows(space) {
-                pipe.ends.remove_all(space);
-                touched.push(pipe.number);
-            }
+        for pipe in self.pipes.iter_mut().filter(|p| p.ends.knows(space)) {
+            pipe.ends.remove_all(space);
+            // Nobody is there to be answered.
+            drop(pipe.orphans(&mut self.store, space));
+            touched.push(pipe.number);
         }
-        for number in touched {
-            self.pump(number);
-        }
+        touched.into_iter().for_each(|number| self.pump(number));
     }
 
     fn place(&self, number: u32) -> Result<usize, Error> {
@@ -163,14 +165,20 @@ impl<R> Pipes<R> {
         if holders < ALL_HOLDERS { Ok(()) } else { Err(Error::NoMemory) }
     }
 
+    /// A pipe, and what serving it takes.
+    fn serving(&mut self, number: u32) -> Option<(&mut Pipe<R>, Service<'_, R>)> {
+        let Pipes { pipes, store, free, done, .. } = self;
+        let pipe = pipes.iter_mut().find(|p| p.number == number)?;
+        Some((pipe, Service { store, free, done }))
+    }
+
     /// Serves who can be served now, and forgets a pipe that nobody has.
     fn pump(&mut self, number: u32) {
-        let Ok(at) = self.place(number) else { return };
-        let Some(pipe) = self.pipes.get_mut(at) else { return };
-        self.free = pipe.pump(self.free, &mut self.done);
+        let Some((pipe, mut service)) = self.serving(number) else { return };
+        pipe.pump(&mut service);
         if pipe.ends.holders() == 0 {
-            // Nobody waits, because nobody has an end; and the last reader took the bytes away.
-            self.pipes.swap_remove(at);
+            // Nobody waits, because nobody has an end; and the bytes went with the last who could read.
+            self.pipes.retain(|p| p.number != number);
         }
     }
 
@@ -180,7 +188,10 @@ impl<R> Pipes<R> {
         let says = |holds: bool, text| if holds { Ok(()) } else { Err(text) };
         says(shared + self.free == SHARED_BLOCKS, "shared blocks do not add up")?;
         says(self.pipes.iter().map(Pipe::waiting).sum::<usize>() <= WAITING, "too many wait")?;
-        says(self.pipes.iter().map(Pipe::kept).sum::<usize>() <= KEPT, "too many bytes are kept")?;
+        says(self.pipes.iter().map(Pipe::kept).sum::<usize>() <= KEPT_BLOCKS, "too much is kept")?;
+        let writers = self.pipes.iter().flat_map(|p| &p.writers).map(|w| w.bytes.blocks());
+        let used = self.pipes.iter().map(|p| p.buffer.blocks()).chain(writers).sum::<usize>();
+        says(used + self.store.free() == BLOCKS, "blocks do not add up")?;
         for p in &self.pipes {
             says(p.ends.holders() > 0, "a pipe that nobody has")?;
             says(p.buffer.len() <= ebb_proto::pipe::CAPACITY, "more bytes than a pipe holds")?;

@@ -39,10 +39,10 @@ fn a_reader_waits_for_bytes_and_gets_what_there_is() {
     let p = between(&mut pipes);
     pipes.read(B, p, 1);
     assert_eq!(done(&mut pipes), []);
-    pipes.write(A, p, b"one".to_vec(), 2);
+    pipes.write(A, p, b"one", 2);
     assert_eq!(done(&mut pipes), [(2, wrote(3)), (1, got(b"one"))]);
-    pipes.write(A, p, b"two".to_vec(), 3);
-    pipes.write(A, p, b"three".to_vec(), 4);
+    pipes.write(A, p, b"two", 3);
+    pipes.write(A, p, b"three", 4);
     pipes.read(B, p, 5);
     assert_eq!(done(&mut pipes), [(3, wrote(3)), (4, wrote(5)), (5, got(b"twothree"))]);
 }
@@ -53,14 +53,14 @@ fn a_writer_waits_for_room() {
     let p = between(&mut pipes);
     let mut put = 0;
     for n in 0..5 {
-        pipes.write(A, p, vec![n as u8; MAX_IO], n);
+        pipes.write(A, p, &[n as u8; MAX_IO], n);
         put += done(&mut pipes)
             .iter()
             .map(|(_, a)| if let Answer::Wrote(Ok(n)) = a { *n } else { 0 })
             .sum::<u32>();
     }
     assert_eq!(put as usize, CAPACITY);
-    pipes.write(A, p, vec![9; MAX_IO], 5);
+    pipes.write(A, p, &[9; MAX_IO], 5);
     assert_eq!(done(&mut pipes), []);
     pipes.read(B, p, 6);
     assert_eq!(done(&mut pipes), [(6, got(&[0; MAX_IO])), (5, wrote(MAX_IO))]);
@@ -71,7 +71,7 @@ fn the_end_of_the_last_writer_is_the_end_of_the_bytes() {
     let mut pipes = Pipes::default();
     let p = between(&mut pipes);
     pipes.share(p, End::Write, A, B).unwrap();
-    pipes.write(A, p, b"last".to_vec(), 1);
+    pipes.write(A, p, b"last", 1);
     pipes.close(A, p, End::Write).unwrap();
     pipes.read(B, p, 2);
     assert_eq!(done(&mut pipes), [(1, wrote(4)), (2, got(b"last"))]);
@@ -90,12 +90,12 @@ fn nobody_who_reads_breaks_the_pipe_for_who_waits_and_who_comes() {
     let mut pipes = Pipes::default();
     let p = between(&mut pipes);
     for n in 0..6 {
-        pipes.write(A, p, vec![0; MAX_IO], n);
+        pipes.write(A, p, &[0; MAX_IO], n);
     }
     done(&mut pipes);
     pipes.gone(B);
     assert_eq!(done(&mut pipes), [(5, Answer::Wrote(Err(Error::BrokenPipe)))]);
-    pipes.write(A, p, vec![0], 7);
+    pipes.write(A, p, &[0], 7);
     assert_eq!(done(&mut pipes), [(7, Answer::Wrote(Err(Error::BrokenPipe)))]);
     pipes.close(A, p, End::Write).unwrap();
     assert!(pipes.is_empty());
@@ -112,7 +112,7 @@ fn an_end_belongs_to_its_space_as_often_as_it_was_given() {
     pipes.close(A, p, End::Read).unwrap();
     assert_eq!(pipes.close(A, p, End::Read), Err(Error::BadFile));
     pipes.read(A, p, 1);
-    pipes.write(B, p, vec![1], 2);
+    pipes.write(B, p, &[1], 2);
     let bad = [(1, Answer::Got(Err(Error::BadFile))), (2, Answer::Wrote(Err(Error::BadFile)))];
     assert_eq!(done(&mut pipes), bad);
     assert_eq!(pipes.close(A, 77, End::Read), Err(Error::BadFile));
@@ -134,7 +134,7 @@ fn calls_of_a_space_that_is_gone_are_forgotten() {
     pipes.share(p, End::Read, B, A).unwrap();
     pipes.read(B, p, 1);
     pipes.gone(B);
-    pipes.write(A, p, b"x".to_vec(), 2);
+    pipes.write(A, p, b"x", 2);
     pipes.read(A, p, 3);
     assert_eq!(done(&mut pipes), [(2, wrote(1)), (3, got(b"x"))]);
 }
@@ -143,16 +143,16 @@ fn calls_of_a_space_that_is_gone_are_forgotten() {
 fn short_writes_are_not_mixed() {
     let mut pipes = Pipes::default();
     let p = between(&mut pipes);
-    pipes.write(A, p, vec![0; CAPACITY], 0);
+    pipes.write(A, p, &[0; CAPACITY], 0);
     let mut full = MAX_IO;
     while full + MAX_IO < CAPACITY {
-        pipes.write(A, p, vec![0; MAX_IO], 0);
+        pipes.write(A, p, &[0; MAX_IO], 0);
         full += MAX_IO;
     }
-    pipes.write(A, p, vec![0; CAPACITY - full - 100], 0);
+    pipes.write(A, p, &vec![0; CAPACITY - full - 100], 0);
     done(&mut pipes);
-    pipes.write(A, p, vec![1; ATOMIC], 1);
-    pipes.write(A, p, vec![2; 50], 2);
+    pipes.write(A, p, &[1; ATOMIC], 1);
+    pipes.write(A, p, &[2; 50], 2);
     assert_eq!(done(&mut pipes), [], "100 bytes of room take neither the first nor, before it, the second");
     pipes.read(B, p, 3);
     let answers = done(&mut pipes);
@@ -163,8 +163,8 @@ fn short_writes_are_not_mixed() {
 fn an_empty_write_takes_nothing_and_a_long_one_what_a_message_has() {
     let mut pipes = Pipes::default();
     let p = between(&mut pipes);
-    pipes.write(A, p, vec![], 1);
-    pipes.write(A, p, vec![7; 5000], 2);
+    pipes.write(A, p, &[], 1);
+    pipes.write(A, p, &[7; 5000], 2);
     assert_eq!(done(&mut pipes), [(1, wrote(0)), (2, wrote(MAX_IO))]);
 }
 
@@ -176,7 +176,7 @@ fn every_pipe_moves_however_many_are_full() {
     let mut taken = 0;
     for (n, p) in all.iter().enumerate() {
         for _ in 0..CAPACITY / MAX_IO + 1 {
-            pipes.write(A, *p, vec![n as u8; MAX_IO], 0);
+            pipes.write(A, *p, &[n as u8; MAX_IO], 0);
         }
         taken += done(&mut pipes)
             .iter()
@@ -206,7 +206,7 @@ fn too_many_do_not_wait() {
     pipes.read(B, p, 1000);
     assert_eq!(done(&mut pipes), [(1000, Answer::Got(Err(Error::NoMemory)))]);
     // Who need not wait is served all the same.
-    pipes.write(A, q, vec![1], 1001);
+    pipes.write(A, q, &[1], 1001);
     pipes.read(B, q, 1002);
     assert_eq!(done(&mut pipes), [(1001, wrote(1)), (1002, got(&[1]))]);
 }
@@ -286,7 +286,7 @@ proptest! {
                 Step::Write(space, at, len) => {
                     let bytes: Vec<u8> = (0..len).map(|_| { pattern = pattern.wrapping_mul(5).wrapping_add(3); pattern }).collect();
                     asked.insert(token, (space, Asked::Write(number(at), bytes.clone())));
-                    pipes.write(space, number(at), bytes, token);
+                    pipes.write(space, number(at), &bytes, token);
                 }
                 Step::Close(space, at, write) => {
                     let known = naive.get(&number(at)).is_some_and(|n| n.has(space, write));

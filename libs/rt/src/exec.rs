@@ -74,12 +74,12 @@ mod machine {
         // SAFETY: as after `exit`, nothing of this program runs any more: it has one thread, which never comes back. The registers are those of a thread's start.
         unsafe {
             core::arch::asm!(
-                "mov rsp, {stack}",
+                "mov rsp, rcx",
                 "xor edi, edi",
                 "xor ebp, ebp",
-                "jmp {entry}",
-                stack = in(reg) STACK_TOP,
-                entry = in(reg) entry,
+                "jmp rax",
+                in("rcx") STACK_TOP,
+                in("rax") entry,
                 options(noreturn),
             )
         }

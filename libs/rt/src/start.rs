@@ -109,8 +109,7 @@ macro_rules! program {
         extern "C" fn ebb_main() -> ! {
             let main: fn(&'static $crate::StartInfo) -> u8 = $main;
             let status = main($crate::start::read());
-            $crate::console::flush();
-            $crate::start::exit(status)
+            $crate::process::exit(status)
         }
     };
 }

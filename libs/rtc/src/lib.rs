@@ -41,7 +41,7 @@ pub struct Registers {
     pub seconds: u8,
     /// 0 to 59.
     pub minutes: u8,
-    /// 0 to 23, or 1 to 12 and [`AFTERNOON`].
+    /// 0 to 23, or 1 to 12 with bit 7 in the afternoon.
     pub hours: u8,
     /// Day of the month, from 1.
     pub day: u8,

@@ -2,7 +2,7 @@
 //! `vm` by hand: the one program for which `init` maps frames itself. Nothing here is ever given back: `vm` lives as long as the machine.
 
 use crate::boot::{Frames, Module};
-use crate::image;
+use crate::spawn::image;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -117,7 +117,7 @@ pub fn start_vm(
         let own = MapOp { address: SEGMENTS + n * PAGE, frame, flags: MapFlags::WRITE };
         enter(frames, handles::TASK, own)?;
     }
-    let entry = image::parse(module.bytes)?.entry;
+    let entry = image(module)?.entry;
     let start = Start { buffer: MESSAGE_BUFFER, entry, stack: STACK_TOP, argument: 0 };
     let thread = loop {
         match object::thread_create(pm, task, thread_frame, buffer, start) {
@@ -197,10 +197,10 @@ fn values(info: &BootInfo, frames: &Frames) -> Vec<(String, u64)> {
 /// Maps the image: what is read-only where it lies in the module, what is writable as a copy.
 fn load(info: &BootInfo, frames: &mut Frames, module: &Module, task: Handle) -> Result<(), Error> {
     let first = info.modules.get(module.index as usize).ok_or(Error::NotFound)?.frame;
-    for segment in image::parse(module.bytes)?.segments {
+    for segment in image(module)?.segments {
         let mut flags = MapFlags::empty();
         flags.set(MapFlags::EXECUTE, segment.protection.contains(Protection::EXECUTE));
-        for n in 0..segment.pages {
+        for n in 0..segment.pages() {
             let address = segment.address + n * PAGE;
             let there = Frame(first + (segment.offset / PAGE + n) as u32);
             if !segment.protection.contains(Protection::WRITE) {
@@ -208,7 +208,7 @@ fn load(info: &BootInfo, frames: &mut Frames, module: &Module, task: Handle) -> 
                 continue;
             }
             let frame = map_new(frames, task, address, flags | MapFlags::WRITE)?;
-            let bytes = segment.bytes.saturating_sub(n * PAGE).min(PAGE);
+            let bytes = segment.file_bytes.saturating_sub(n * PAGE).min(PAGE);
             if bytes > 0 {
                 memory::copy(handles::PHYS_MEM, there, frame).map_err(from_sys)?;
                 memory::zero_tail(handles::PHYS_MEM, frame, bytes).map_err(from_sys)?;

@@ -74,7 +74,7 @@ impl Order {
         match self.program.find('/') {
             None => String::new(),
             Some(0) => self.program.clone(),
-            Some(_) => format!("{}/{}", self.cwd, self.program),
+            Some(_) => format!("{}/{}", self.cwd.trim_end_matches('/'), self.program),
         }
     }
 }
@@ -104,7 +104,6 @@ impl Init {
         order.check()?;
         let (name, exec) = (order.name(), order.file());
         let module = self.module_of(if exec.is_empty() { &order.program } else { LOADER }, &exec)?;
-        let image = exec.is_empty().then_some(module.bytes);
         let priority = if order.program == "shell" { SHELL_PRIORITY } else { PROGRAM_PRIORITY };
         let Order { args, env, cwd, streams, linked, .. } = order;
         let mut spawn = self.spawn(&module, &name, args, None)?;
@@ -120,7 +119,7 @@ impl Init {
         };
         match self.launch(spawn, objects[0], priority) {
             Ok(spawned) => {
-                self.programs.running.push(Program { spawned, name, parent, image, objects });
+                self.programs.running.push(Program { spawned, name, parent, image: module.bytes, objects });
                 Ok((space, objects[1]))
             }
             Err(error) => {

@@ -6,7 +6,6 @@
 //! |---|---|
 //! | `boot` | what the kernel said; frames before there is a `vm` |
 //! | `bootstrap` | `vm` by hand |
-//! | `image` | programs in boot modules |
 //! | `spawn` | a program through `vm` |
 //! | `service` | the servers: start, watch, restart, replace, kill |
 //! | `launch`, `arguments` | programs: run |
@@ -29,8 +28,6 @@ mod boot;
 mod bootstrap;
 #[cfg(target_os = "none")]
 mod crash;
-#[cfg(target_os = "none")]
-mod image;
 #[cfg(target_os = "none")]
 mod launch;
 #[cfg(target_os = "none")]

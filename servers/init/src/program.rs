@@ -14,6 +14,10 @@ use ebb_rt::server::Call;
 use ebb_sys::ipc;
 use ebb_sys::object::handle_close;
 
+/// Ended programs that are remembered: of one parent, and of all.
+const MAX_ENDED_OF_ONE: usize = 256;
+const MAX_ENDED: usize = 512;
+
 /// A program.
 pub struct Program {
     /// What `vm` has of it.
@@ -22,8 +26,8 @@ pub struct Program {
     pub name: String,
     /// Who ran it.
     pub parent: Space,
-    /// The bytes of its image, if it is a boot module.
-    pub image: Option<&'static [u8]>,
+    /// The boot module that was started: of a program from a file, the loader.
+    pub image: &'static [u8],
     /// Its notification, and its endpoint with its parent if there is one (all rights).
     pub objects: [Handle; 2],
 }
@@ -43,6 +47,21 @@ pub struct Programs {
     ended: Vec<Ended>,
     waiting: Vec<(Space, Space, Call)>,
     watching: Vec<(Space, Handle)>,
+}
+
+impl Programs {
+    /// Keeps how a program ended until its parent asks. Parents that never do lose the oldest: memory is bounded.
+    fn keep(&mut self, ended: Ended) {
+        let own = self.ended.iter().filter(|e| e.parent == ended.parent).count();
+        let oldest = match own >= MAX_ENDED_OF_ONE {
+            true => self.ended.iter().position(|e| e.parent == ended.parent),
+            false => (self.ended.len() >= MAX_ENDED).then_some(0),
+        };
+        if let Some(oldest) = oldest {
+            self.ended.remove(oldest);
+        }
+        self.ended.push(ended);
+    }
 }
 
 impl Init {
@@ -80,7 +99,7 @@ impl Init {
             call.answer::<proto::Wait>(Ok(ended.status));
             return;
         }
-        self.programs.ended.push(Ended { space, parent: program.parent, ended });
+        self.programs.keep(Ended { space, parent: program.parent, ended });
         if let Some((_, handle)) = self.programs.watching.iter().find(|(s, _)| *s == program.parent) {
             // A watcher that died meanwhile is forgotten with its own end.
             let _ = ipc::signal(*handle, proto::CHILD_BIT);
@@ -104,7 +123,7 @@ impl Init {
     /// Waits for a program.
     pub fn wait(&mut self, parent: Space, space: Space, reply: Call) {
         if let Some(at) = self.programs.ended.iter().position(|e| (e.space, e.parent) == (space, parent)) {
-            let ended = self.programs.ended.swap_remove(at);
+            let ended = self.programs.ended.remove(at);
             return reply.answer::<proto::Wait>(Ok(ended.ended.status));
         }
         if self.programs.running.iter().any(|p| p.spawned.space == space && p.parent == parent) {
@@ -117,7 +136,7 @@ impl Init {
     /// Whether a program has ended.
     pub fn poll(&mut self, parent: Space, space: Space) -> Result<Option<proto::Ended>, Error> {
         if let Some(at) = self.programs.ended.iter().position(|e| (e.space, e.parent) == (space, parent)) {
-            return Ok(Some(self.programs.ended.swap_remove(at).ended));
+            return Ok(Some(self.programs.ended.remove(at).ended));
         }
         match self.programs.running.iter().any(|p| p.spawned.space == space && p.parent == parent) {
             true => Ok(None),
@@ -169,7 +188,7 @@ impl Init {
     /// The bytes of the image that runs in a space.
     pub fn image_of(&self, space: Space) -> Option<&'static [u8]> {
         if let Some(p) = self.programs.running.iter().find(|p| p.spawned.space == space) {
-            return p.image;
+            return Some(p.image);
         }
         let find = |name: &str| self.modules.iter().find(|m| m.name == name).map(|m| m.bytes);
         let service = self.service_in(space).and_then(|n| self.services.get(n))?;

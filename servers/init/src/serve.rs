@@ -22,6 +22,7 @@ use ebb_rt::client::from_sys;
 use ebb_rt::clock;
 use ebb_rt::server::{self, Call};
 use ebb_sys::ipc::{self, Message, Received};
+use ebb_sys::object::handle_close;
 use ebb_sys::time::tsc;
 
 /// Bit of the own notification that the timer sets.
@@ -148,7 +149,15 @@ impl Init {
                 let deadline = tsc() + clock::cycles_of(us);
                 ipc::timer(self.notification, TIMER_BIT, deadline).map_err(from_sys)?;
             }
-            match server::receive(self.endpoint)? {
+            let received = match server::receive(self.endpoint) {
+                // No room for the right to answer; the message waits.
+                Err(Error::NoMemory) => {
+                    self.reserve_handles(1)?;
+                    continue;
+                }
+                received => received?,
+            };
+            match received {
                 Received::Bits(bits) => {
                     if bits & HAPPENING_BIT != 0 {
                         self.take_happenings()?;
@@ -204,11 +213,15 @@ impl Init {
 
     fn call(&mut self, from: Space, message: &Message, reply: Call) {
         let bytes = server::bytes(message);
-        let handle = server::handles(message).next().unwrap_or(Handle::NONE);
-        let request = match proto::Request::decode(message.tag.label(), &bytes) {
-            Ok(request) => request,
-            Err(_) => return reply.fail(Error::Malformed),
-        };
+        let mut handles: Vec<Handle> = server::handles(message).filter(|h| *h != Handle::NONE).collect();
+        let request = proto::Request::decode(message.tag.label(), &bytes);
+        let watch = matches!(request, Ok(proto::Request::Watch(_))) && !handles.is_empty();
+        let handle = if watch { handles.swap_remove(0) } else { Handle::NONE };
+        for handle in handles {
+            // Nobody asked for it. It is one's own, so that closing cannot fail.
+            let _ = handle_close(handle);
+        }
+        let Ok(request) = request else { return reply.fail(Error::Malformed) };
         match request {
             proto::Request::Services(_) => reply.answer::<proto::Services>(Ok(self.service_list())),
             proto::Request::Replace(op) => self.replace_service(&op.role, Some(op.image), reply),

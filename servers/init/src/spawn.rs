@@ -2,17 +2,18 @@
 //! A program through `vm`: space, image, stack, heap, handles, start information, thread.
 
 use crate::boot::Module;
-use crate::image;
 use crate::serve::Init;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
-use ebb_abi::layout::{HEAP, SEGMENTS, STACK_TOP, START_INFO, START_INFO_PAGES};
+use ebb_abi::layout::{HEAP, MMAP, SEGMENTS, STACK_TOP, START_INFO, START_INFO_PAGES, USER_MIN};
 use ebb_abi::{Handle, PAGE_SIZE, Rights};
+use ebb_image::Image;
 use ebb_proto::Error;
 use ebb_proto::start::StartInfo;
 use ebb_proto::vm::{self, Protection, Source, Space};
-use ebb_rt::client::{call, call_with};
+use ebb_rt::client::{call, call_with, from_sys};
+use ebb_sys::object::handle_close;
 
 const PAGE: u64 = PAGE_SIZE as u64;
 /// Stack of a server, wired.
@@ -23,6 +24,8 @@ const PROGRAM_STACK: u64 = 256 << 10;
 const PROGRAM_HEAP: u64 = 64 << 20;
 /// Bytes of start information at most.
 const MAX_START_INFO: usize = START_INFO_PAGES as usize * PAGE_SIZE;
+/// Handles that making a program brings.
+const HANDLES: usize = 4;
 /// Where `init` maps start information to write it.
 const SCRATCH: u64 = SEGMENTS + 0x10_0000;
 
@@ -62,7 +65,8 @@ impl Init {
         args: Vec<String>,
         heap: Option<u64>,
     ) -> Result<Spawn<'a>, Error> {
-        let image = image::parse(module.bytes)?;
+        self.reserve_handles(HANDLES)?;
+        let image = image(module)?;
         let wired = heap.is_some();
         let space = call(self.vm, &vm::SpaceNew { name: String::from(name), protected: wired })?;
         let mut spawn = Spawn {
@@ -91,17 +95,17 @@ impl Init {
         }
     }
 
-    fn populate(&self, spawn: &mut Spawn<'_>, image: &image::Image) -> Result<(), Error> {
+    fn populate(&self, spawn: &mut Spawn<'_>, image: &Image) -> Result<(), Error> {
         let space = spawn.space;
         for s in &image.segments {
             let source = Source::Module {
                 index: spawn.module.index,
                 offset: s.offset,
-                bytes: s.bytes,
+                bytes: s.file_bytes,
                 wired: spawn.wired,
             };
             let protection = s.protection.bits();
-            call(self.vm, &vm::Map { space, address: s.address, pages: s.pages, protection, source })?;
+            call(self.vm, &vm::Map { space, address: s.address, pages: s.pages(), protection, source })?;
         }
         let data = (Protection::READ | Protection::WRITE).bits();
         let (stack, source) =
@@ -174,6 +178,22 @@ impl Init {
         self.forget(&Spawned { space: spawn.space, segment: spawn.segment });
     }
 
+    /// Sees to it that so many handles can be received: `vm` makes `init`'s table larger when it gives a handle that has no room there. An answer that brings more
+    /// handles than there is room for would never come.
+    pub fn reserve_handles(&self, count: usize) -> Result<(), Error> {
+        let give = vm::HandleGive { space: vm::INIT, rights: Rights::SEND.bits(), badge: 0 };
+        let mut own = Vec::with_capacity(count);
+        let made = (0..count).try_for_each(|_| {
+            let (there, _) = call_with(self.vm, &give, &[self.vm_endpoint])?;
+            own.push(Handle(there));
+            Ok(())
+        });
+        for handle in own {
+            handle_close(handle).map_err(from_sys)?;
+        }
+        made
+    }
+
     /// Takes everything of a program back. One that `vm` has ended already is no error.
     pub fn forget(&self, spawned: &Spawned) {
         match call(self.vm, &vm::SpaceFree { space: spawned.space }) {
@@ -186,6 +206,11 @@ impl Init {
             ebb_rt::log!("freeing segment {}: {error}", spawned.segment);
         }
     }
+}
+
+/// The checked image of a module, whose segments can be mapped where they lie.
+pub fn image(module: &Module) -> Result<Image, Error> {
+    ebb_image::parse(module.bytes, module.bytes.len() as u64, &(USER_MIN..MMAP))?.in_own_pages()
 }
 
 /// Writes bytes into pages of a segment mapped at `address`.

@@ -54,7 +54,7 @@ fn request(pipes: &mut Pipes<Call>, from: Space, call: Call, message: &Message) 
     match request {
         Ok(Request::New(_)) => call.answer::<New>(pipes.create(from)),
         Ok(Request::Read(op)) => pipes.read(from, op.pipe, call),
-        Ok(Request::Write(op)) => pipes.write(from, op.pipe, op.bytes, call),
+        Ok(Request::Write(op)) => pipes.write(from, op.pipe, &op.bytes, call),
         Ok(Request::Close(op)) => call.answer::<Close>(pipes.close(from, op.pipe, op.end)),
         Ok(Request::Share(op)) => {
             call.answer::<Share>(init.and_then(|()| pipes.share(op.pipe, op.end, op.from, op.to)));

@@ -160,11 +160,11 @@ impl<M: Machine> Vm<M> {
                 }
             }
         }
-        let task = match self.m.task_create(frames.map(Frame)) {
+        let task = match self.with_room(|m| m.task_create(frames.map(Frame))) {
             Ok(task) => task,
             Err(error) => {
                 frames.iter().for_each(|f| self.frames.free(*f));
-                return Err(from_sys(error));
+                return Err(error);
             }
         };
         self.spaces.insert(Space {
@@ -292,6 +292,19 @@ impl<M: Machine> Vm<M> {
         }
     }
 
+    /// Makes something that `vm` gets a handle of; its table grows if it is full.
+    fn with_room(
+        &mut self,
+        mut make: impl FnMut(&mut M) -> core::result::Result<Handle, ebb_abi::Error>,
+    ) -> Result<Handle, Error> {
+        loop {
+            match make(&mut self.m) {
+                Err(ebb_abi::Error::NoSlot) => self.more_handles()?,
+                made => return made.map_err(from_sys),
+            }
+        }
+    }
+
     /// Copies a handle of `vm`'s into a space; its table grows if it is full.
     pub fn give(
         &mut self,
@@ -337,6 +350,11 @@ impl<M: Machine> Vm<M> {
                         break Err(error);
                     }
                 }
+                Err(ebb_abi::Error::NoSlot) => {
+                    if let Err(error) = self.more_handles() {
+                        break Err(error);
+                    }
+                }
                 Err(error) => break Err(from_sys(error)),
             }
         };
@@ -366,10 +384,7 @@ impl<M: Machine> Vm<M> {
     /// Makes an endpoint or a notification.
     pub fn object_new(&mut self, kind: Kind) -> Result<Handle, Error> {
         let frame = self.kernel_frame(0)?;
-        self.m.object_create(kind, Frame(frame)).map_err(|error| {
-            self.frames.free(frame);
-            from_sys(error)
-        })
+        self.with_room(|m| m.object_create(kind, Frame(frame))).inspect_err(|_| self.frames.free(frame))
     }
 
     /// Destroys an endpoint or a notification.
