@@ -139,8 +139,7 @@ impl<W: World> Channel<W> {
             for (page, bytes) in request.pages().iter().zip(piece.chunks(PAGE)) {
                 self.world.store(page.slot as usize, bytes);
             }
-            let behind =
-                self.journal.iter().any(|(first, n)| *first <= at && at + count as u64 <= first + n);
+            let behind = self.journal.iter().any(|(first, n)| *first <= at && at + count as u64 <= first + n);
             self.finish_own(request, !behind)?;
             at += count as u64;
         }
@@ -212,9 +211,7 @@ impl<W: World> Channel<W> {
             let Some(request) = self.requests.finish(completion.cookie) else {
                 self.counts.1 += 1;
                 let cookie = completion.cookie;
-                self.world.log(format_args!(
-                    "the disks completed a request that was not made: {cookie:#x}"
-                ));
+                self.world.log(format_args!("the disks completed a request that was not made: {cookie:#x}"));
                 continue;
             };
             if completion.status != Status::Ok {

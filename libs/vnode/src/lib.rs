@@ -31,8 +31,8 @@
 //! survives the death of the machine. (A commit flushes the disk, so everything but plain Put does.)
 //!
 //! # Images
-//! `mke2fs -t ext4 -b 4096 -I 256 -J size=4 -O ^orphan_file,^metadata_csum_seed,^resize_inode -E lazy_itable_init=0`: blocks have to be as large as pages; `orphan_file` is
-//! not known to the crate; the size of the journal bounds what the crate keeps in memory.
+//! `mke2fs -t ext4 -b 4096 -J size=4 -O ^orphan_file,^metadata_csum_seed,^resize_inode,^dir_index -E lazy_itable_init=0`: blocks have to be as large as pages; `orphan_file` is
+//! not known to the crate, and it counts the blocks of an indexed directory wrong; the size of the journal bounds what the crate keeps in memory.
 #![no_std]
 #![forbid(unsafe_code)]
 

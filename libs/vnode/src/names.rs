@@ -11,9 +11,7 @@ use alloc::string::String;
 use ebb_proto::Error;
 use ebb_proto::fs::{Entry, Listing, MAX_PATH};
 use ebb_proto::pager::Notice;
-use rsext4::{
-    DirectoryCursor, DirectoryEntryType, FilePermissions, InodeInfo, InodeNumber, RenameOptions,
-};
+use rsext4::{DirectoryCursor, DirectoryEntryType, FilePermissions, InodeInfo, InodeNumber, RenameOptions};
 
 /// Bytes of names in a piece of a listing, with what is sent with each.
 const LISTING: usize = 3000;
@@ -174,7 +172,8 @@ impl<W: World> VnodePager<W> {
                 None => {}
             }
             let options = RenameOptions::REPLACE;
-            let outcome = p.store.change(|fs| fs.rename(old.parent, old_name, new.parent, new_name, options))?;
+            let outcome =
+                p.store.change(|fs| fs.rename(old.parent, old_name, new.parent, new_name, options))?;
             if let Some(replaced) = outcome.replaced
                 && replaced.requires_reap()
             {

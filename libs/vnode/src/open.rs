@@ -22,10 +22,7 @@ const MAY_EXECUTE: u16 = 0o111;
 
 impl<W: World> VnodePager<W> {
     /// Does something that changes nothing, after what `vm` has said before.
-    pub(crate) fn look<T>(
-        &mut self,
-        look: impl FnOnce(&mut Self) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+    pub(crate) fn look<T>(&mut self, look: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
         self.pump();
         look(self)
     }

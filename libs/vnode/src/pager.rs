@@ -83,12 +83,12 @@ pub struct VnodePager<W: World> {
 }
 
 impl<W: World> VnodePager<W> {
-    /// Mounts the file system. After a cold start, files that were unlinked while they were in use go.
-    pub fn new(world: W, setup: Setup) -> Result<VnodePager<W>, Error> {
+    /// Mounts the file system; where it cannot, everything is answered with the reason. After a cold start, files that were unlinked while they were in use go.
+    pub fn new(world: W, setup: Setup) -> VnodePager<W> {
         let channel = Rc::new(RefCell::new(Channel::new(world, setup.geometry)));
         let wall = Wall(setup.now_us);
         let mut pager = VnodePager {
-            store: Store::new(channel.clone(), wall)?,
+            store: Store::new(channel.clone(), wall),
             channel,
             held: Table::default(),
             extents: Extents::default(),
@@ -107,16 +107,21 @@ impl<W: World> VnodePager<W> {
             changes: 0,
             owed: 0,
         };
+        if !pager.store.is_mounted() {
+            return pager;
+        }
         if let Err(error) = pager.unlinked.open(&mut pager.store) {
             pager.log(format_args!("the folder of unlinked files: {error}"));
         }
         if setup.cold {
             pager.sweep();
         }
-        if pager.store.is_dirty() && let Err(error) = pager.store.commit() {
+        if pager.store.is_dirty()
+            && let Err(error) = pager.store.commit()
+        {
             pager.log(format_args!("the first commit: {error}"));
         }
-        Ok(pager)
+        pager
     }
 
     /// Does all that can be done now.

@@ -2,7 +2,7 @@
 //! The mounted file system: mounting, committing, and what remains when the disk fails.
 //!
 //! What was changed is not answered before [`Store::commit`]. When a commit fails the file system is mounted again, so that what it shows is what the disk has; if the journal
-//! was given up, only for reading.
+//! was given up, only for reading. Where that fails too, everything is answered with the reason.
 
 use crate::channel::Channel;
 use crate::disk::{Disk, Entropy, Wall};
@@ -29,7 +29,8 @@ const JOURNAL_PIECES: usize = 64;
 pub struct Store<W: World> {
     channel: Rc<RefCell<Channel<W>>>,
     wall: Wall,
-    fs: Option<Mounted<W>>,
+    /// The file system, or why there is none.
+    fs: Result<Mounted<W>, Error>,
     /// Something has changed since the last commit.
     dirty: bool,
     /// Nothing may be changed any more.
@@ -42,17 +43,19 @@ pub struct Store<W: World> {
 
 impl<W: World> Store<W> {
     /// Mounts the file system. Where the disk cannot be written, or its last user found it damaged, only for reading.
-    pub fn new(channel: Rc<RefCell<Channel<W>>>, wall: Wall) -> Result<Store<W>, Error> {
-        let mut store =
-            Store { channel, wall, fs: None, dirty: false, read_only: false, mounts: 0, commits: 0 };
-        let blind = store.channel.borrow().geometry.read_only;
-        match store.mount(blind) {
-            Ok(()) => Ok(store),
-            Err(error) => {
-                store.log(format_args!("cannot mount: {error}"));
-                Err(error_of(error))
-            }
+    pub fn new(channel: Rc<RefCell<Channel<W>>>, wall: Wall) -> Store<W> {
+        let blind = channel.borrow().geometry.read_only;
+        let fs = Err(Error::Io);
+        let mut store = Store { channel, wall, fs, dirty: false, read_only: false, mounts: 0, commits: 0 };
+        if let Err(error) = store.mount(blind) {
+            store.log(format_args!("cannot mount: {error}"));
         }
+        store
+    }
+
+    /// Whether there is a file system.
+    pub fn is_mounted(&self) -> bool {
+        self.fs.is_ok()
     }
 
     /// The wall clock.
@@ -77,7 +80,7 @@ impl<W: World> Store<W> {
 
     /// Looks something up.
     pub fn read<T>(&mut self, look: impl FnOnce(&mut Mounted<W>) -> Ext4Result<T>) -> Result<T, Error> {
-        let fs = self.fs.as_mut().ok_or(Error::Io)?;
+        let fs = self.fs.as_mut().map_err(|why| *why)?;
         look(fs).map_err(error_of)
     }
 
@@ -86,7 +89,7 @@ impl<W: World> Store<W> {
         if self.read_only {
             return Err(Error::ReadOnly);
         }
-        let fs = self.fs.as_mut().ok_or(Error::Io)?;
+        let fs = self.fs.as_mut().map_err(|why| *why)?;
         // Also when it fails: part of it may have been done.
         self.dirty = true;
         change(fs).map_err(error_of)
@@ -97,7 +100,7 @@ impl<W: World> Store<W> {
         if self.read_only {
             return Ok(());
         }
-        let Some(fs) = self.fs.as_mut() else { return Err(Error::Io) };
+        let fs = self.fs.as_mut().map_err(|why| *why)?;
         self.commits += 1;
         self.dirty = false;
         // A transfer that failed once is tried again; a journal that was given up says so.
@@ -118,11 +121,28 @@ impl<W: World> Store<W> {
     }
 
     fn mount(&mut self, read_only: bool) -> Result<(), Ext4Error> {
-        self.fs = None;
+        // The old one goes first: there is not memory for two.
+        self.fs = Err(Error::Io);
         self.dirty = false;
         self.mounts += 1;
-        let services =
-            || MountServices::new(self.wall, Entropy(self.wall), NoopObserver);
+        match self.mounted(read_only) {
+            Ok(fs) => {
+                self.read_only = fs.options().readonly;
+                self.fs = Ok(fs);
+                if self.read_only {
+                    self.log(format_args!("mounted for reading only"));
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.fs = Err(error_of(error));
+                Err(error)
+            }
+        }
+    }
+
+    fn mounted(&mut self, read_only: bool) -> Result<Mounted<W>, Ext4Error> {
+        let services = || MountServices::new(self.wall, Entropy(self.wall), NoopObserver);
         let disk = || Disk(self.channel.clone());
         let replay = !self.channel.borrow().geometry.read_only;
         let options = MountOptions { readonly: true, replay_journal: replay, block_validity: true };
@@ -139,19 +159,16 @@ impl<W: World> Store<W> {
         if fs.statfs().block_size != PAGE as u64 {
             return Err(Ext4Error::unsupported().with_operation("mount:block_size"));
         }
-        self.read_only = fs.options().readonly;
         let journal = InodeNumber::new(JOURNAL)
             .and_then(|n| fs.inode_extents(n, 0, u64::MAX, FileExtentTarget::Data, JOURNAL_PIECES));
         let pieces: Vec<(u64, u64)> = journal
-            .map(|map| map.extents.iter().map(|e| (e.physical_start / PAGE as u64, e.length / PAGE as u64)).collect())
+            .map(|map| {
+                map.extents.iter().map(|e| (e.physical_start / PAGE as u64, e.length / PAGE as u64)).collect()
+            })
             // Without a journal nothing is known to be one.
             .unwrap_or_default();
         self.channel.borrow_mut().set_journal(pieces);
-        self.fs = Some(fs);
-        if self.read_only {
-            self.log(format_args!("mounted for reading only"));
-        }
-        Ok(())
+        Ok(fs)
     }
 
     /// Writes a line to the log.

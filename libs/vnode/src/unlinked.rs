@@ -11,7 +11,8 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use ebb_proto::Error;
 use rsext4::{
-    DirectoryCursor, DirectoryEntryType, FileName, FilePermissions, InodeInfo, InodeNumber, MutationContext, RenameOptions,
+    DirectoryCursor, DirectoryEntryType, FileName, FilePermissions, InodeInfo, InodeNumber, MutationContext,
+    RenameOptions,
 };
 
 /// Names that are looked at at a time.
@@ -36,7 +37,9 @@ impl Unlinked {
             Some(info) if info.is_directory() => info,
             Some(_) => return Err(Error::Exists),
             None if store.is_read_only() => return Ok(()),
-            None => store.change(|fs| fs.create_directory(OWNER, root, name, FilePermissions::new(0o700)?))?,
+            None => {
+                store.change(|fs| fs.create_directory(OWNER, root, name, FilePermissions::new(0o700)?))?
+            }
         };
         self.folder = Some(folder.number);
         Ok(())
@@ -115,7 +118,8 @@ impl Unlinked {
             let batch = store.read(|fs| fs.read_directory(folder, cursor, BATCH))?;
             let Some(last) = batch.last() else { return Ok(all) };
             cursor = last.next_cursor;
-            let numbers = batch.iter().filter_map(|e| core::str::from_utf8(&e.name).ok()?.parse::<u32>().ok());
+            let numbers =
+                batch.iter().filter_map(|e| core::str::from_utf8(&e.name).ok()?.parse::<u32>().ok());
             all.extend(numbers);
         }
     }

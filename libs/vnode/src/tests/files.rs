@@ -185,7 +185,11 @@ fn the_size_is_what_vm_says() {
     let mut rig = Rig::new();
     let inode = rig.create("/f");
     rig.submit(Op::Size, 0, [inode as u64, 12345, 0]);
-    assert_eq!(rig.pager.status("/f", true).unwrap().size, 12345, "the ring is read before the call is answered");
+    assert_eq!(
+        rig.pager.status("/f", true).unwrap().size,
+        12345,
+        "the ring is read before the call is answered"
+    );
     assert_eq!(rig.open("/f", OpenFlags::READ).unwrap().stat.size, 12345);
 }
 
@@ -328,8 +332,7 @@ fn a_disk_that_refuses_writes_is_read() {
     // What the journal still has cannot be brought home on such a disk.
     let machine = Machine::new(super::rig::replayed(&rig.m.borrow().content()));
     let geometry = crate::Geometry { disk: 0, pages: machine.pages(), read_only: true };
-    let result = Rig::with(machine, true, geometry);
-    let mut rig = result.unwrap_or_else(|e| panic!("{e:?}"));
+    let mut rig = Rig::with(machine, true, geometry);
     assert!(rig.pager.mounts().unwrap()[0].read_only);
     assert_eq!(rig.pager.make_directory("/d", 0o755), Err(Error::ReadOnly));
     assert_eq!(rig.open("/f", OpenFlags::WRITE).unwrap_err(), Error::ReadOnly);
@@ -337,8 +340,21 @@ fn a_disk_that_refuses_writes_is_read() {
 }
 
 #[test]
-fn something_else_on_the_disk_is_an_error() {
+fn where_there_is_no_file_system_everything_is_answered() {
     for disk in [std::vec![0; 1 << 20], pattern(1, 1 << 20), super::rig::make("16M", &["-b", "1024"])] {
-        assert!(Rig::try_on(Machine::new(disk), true).is_err());
+        let machine = Machine::new(disk);
+        let geometry = crate::Geometry { disk: 0, pages: machine.pages(), read_only: false };
+        let mut rig = Rig::with(machine, true, geometry);
+        let error = rig.pager.status("/", true).unwrap_err();
+        // The crate does not tell a superblock that it cannot read from one that is none.
+        assert!([Error::Io, Error::Damaged, Error::Unsupported].contains(&error), "{error:?}");
+        assert_eq!(rig.open("/f", OpenFlags::READ).unwrap_err(), error);
+        assert_eq!(rig.pager.make_directory("/d", 0o755), Err(error));
+        for op in [Op::Get, Op::Put, Op::PutBytes, Op::Reserve, Op::Resize, Op::Size, Op::Hold, Op::Release] {
+            let outcome = rig.control(op, [12, 1, 300]).outcome;
+            assert!(outcome != Outcome::Ok || op == Op::Release, "{op:?}");
+        }
+        assert_ne!(rig.fsync(ALL), Outcome::Ok);
+        assert_eq!(rig.control(Op::Audit, [ALL, 0, 0]).outcome, Outcome::Ok);
     }
 }

@@ -19,8 +19,20 @@ use std::vec::Vec;
 
 /// Options that images for Ebb are made with.
 const OPTIONS: &[&str] = &[
-    "-q", "-F", "-t", "ext4", "-b", "4096", "-I", "256", "-J", "size=4", "-O",
-    "^orphan_file,^metadata_csum_seed,^resize_inode", "-E", "lazy_itable_init=0,lazy_journal_init=0",
+    "-q",
+    "-F",
+    "-t",
+    "ext4",
+    "-b",
+    "4096",
+    "-I",
+    "256",
+    "-J",
+    "size=4",
+    "-O",
+    "^orphan_file,^metadata_csum_seed,^resize_inode,^dir_index",
+    "-E",
+    "lazy_itable_init=0,lazy_journal_init=0",
 ];
 
 /// The clock: a microsecond later each time.
@@ -109,20 +121,18 @@ impl Rig {
     }
 
     pub fn on(disk: Vec<u8>, cold: bool) -> Rig {
-        Rig::try_on(Machine::new(disk), cold).unwrap_or_else(|(e, log)| panic!("{e:?}: {log:?}"))
-    }
-
-    pub fn try_on(machine: Machine, cold: bool) -> Result<Rig, (Error, Vec<String>)> {
+        let machine = Machine::new(disk);
         let geometry = Geometry { disk: 1, pages: machine.pages(), read_only: false };
-        Rig::with(machine, cold, geometry)
+        let mut rig = Rig::with(machine, cold, geometry);
+        assert!(rig.pager.mounts().is_ok(), "{:?}", rig.m.borrow().log);
+        rig
     }
 
-    pub fn with(machine: Machine, cold: bool, geometry: Geometry) -> Result<Rig, (Error, Vec<String>)> {
+    pub fn with(machine: Machine, cold: bool, geometry: Geometry) -> Rig {
         let m = Rc::new(RefCell::new(machine));
         let setup = Setup { geometry, name: String::from("root"), now_us, cold };
-        let pager = VnodePager::new(Shared(m.clone()), setup)
-            .map_err(|error| (error, m.borrow().log.clone()))?;
-        Ok(Rig { m, pager, cookie: 0, grants: Vec::new(), answers: Vec::new() })
+        let pager = VnodePager::new(Shared(m.clone()), setup);
+        Rig { m, pager, cookie: 0, grants: Vec::new(), answers: Vec::new() }
     }
 
     /// The pager dies; what it wrote is there. `vm` tells the next which files it has.
