@@ -4,3 +4,4 @@
 mod files;
 mod machine;
 mod rig;
+mod story;
