@@ -68,7 +68,8 @@ fn play(rig: &mut Rig, model: &mut Model, dice: &mut Dice, operations: usize) {
 }
 
 fn open(rig: &mut Rig, path: &str, create: bool) -> Result<u32, Error> {
-    let flags = OpenFlags::READ | OpenFlags::WRITE | if create { OpenFlags::CREATE } else { OpenFlags::empty() };
+    let flags =
+        OpenFlags::READ | OpenFlags::WRITE | if create { OpenFlags::CREATE } else { OpenFlags::empty() };
     rig.open(path, flags).map(|o| o.stat.inode)
 }
 
@@ -149,7 +150,9 @@ fn step(rig: &mut Rig, model: &mut Model, dice: &mut Dice) {
                 assert!(rig.read(file.inode, file.bytes.len()) == file.bytes, "{name} differs");
             }
             // What is not on the disk yet is not given up.
-            if file.doubtful.is_empty() && rig.attempt(Op::Release, [file.inode as u64, file.grants, 0]) == Outcome::Ok {
+            if file.doubtful.is_empty()
+                && rig.attempt(Op::Release, [file.inode as u64, file.grants, 0]) == Outcome::Ok
+            {
                 match open(rig, name, false) {
                     Ok(_) => file.grants = 1,
                     Err(_) => assert!(rig.is_stopped()),
