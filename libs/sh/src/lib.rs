@@ -13,6 +13,7 @@ extern crate alloc;
 
 pub mod arithmetic;
 pub mod ast;
+pub mod builtins;
 mod expand;
 pub mod parse;
 pub mod pattern;

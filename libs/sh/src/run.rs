@@ -137,7 +137,7 @@ impl<W: World> Interpreter<W> {
         };
         match process {
             Ok(process) => {
-                self.world.background(process, &item.text);
+                self.variables.last_background = self.world.background(process, &item.text);
                 Ok(0)
             }
             Err(status) => Ok(status),

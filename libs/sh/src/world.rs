@@ -51,8 +51,8 @@ pub trait World {
     ) -> Result<Self::Process, u8>;
     /// Waits for all of these; the status of the last. `None`: Control-C, and they are ended.
     fn wait(&mut self, processes: Vec<Self::Process>) -> Option<u8>;
-    /// The process goes on by itself.
-    fn background(&mut self, process: Self::Process, text: &str);
+    /// The process goes on by itself. Returns its number.
+    fn background(&mut self, process: Self::Process, text: &str) -> u32;
     /// A pipe: the end to read from, the end to write to.
     fn pipe(&mut self) -> Result<(Self::File, Self::File), String>;
     /// Opens a file for a redirection.

@@ -114,8 +114,9 @@ impl World for Host {
             processes.into_iter().map(|mut p| p.wait().expect("a process").code().unwrap_or(129) as u8);
         Some(ends.last().unwrap_or(0))
     }
-    fn background(&mut self, mut process: Child, _text: &str) {
+    fn background(&mut self, mut process: Child, _text: &str) -> u32 {
         process.wait().expect("a process");
+        process.id()
     }
     fn pipe(&mut self) -> Result<(Rc<File>, Rc<File>), String> {
         let (read, write) = std::io::pipe().map_err(|e| e.to_string())?;
