@@ -13,6 +13,11 @@
 
 extern crate alloc;
 
+mod ask;
+mod date;
+mod mode;
+mod path;
+
 pub mod context;
 pub mod lines;
 pub mod number;
@@ -21,15 +26,33 @@ pub mod output;
 pub mod system;
 
 pub mod cat;
+pub mod chmod;
 pub mod cmp;
+pub mod cp;
+pub mod dd;
+pub mod df;
+pub mod env;
+pub mod grep;
 pub mod head;
+pub mod ln;
+pub mod ls;
+pub mod mkdir;
+pub mod mount;
+pub mod mv;
+pub mod od;
+pub mod rm;
+pub mod rmdir;
 pub mod seq;
 pub mod sha256sum;
 pub mod sleep;
 pub mod sort;
+pub mod stat;
 pub mod sync;
 pub mod tail;
 pub mod tee;
+pub mod time;
+pub mod touch;
+pub mod truncate;
 pub mod uniq;
 pub mod wc;
 
@@ -38,15 +61,33 @@ pub use context::{Tool, run};
 /// All tools, by their names.
 pub const TOOLS: &[&Tool] = &[
     &cat::TOOL,
+    &chmod::TOOL,
     &cmp::TOOL,
+    &cp::TOOL,
+    &dd::TOOL,
+    &df::TOOL,
+    &env::TOOL,
+    &grep::TOOL,
     &head::TOOL,
+    &ln::TOOL,
+    &ls::TOOL,
+    &mkdir::TOOL,
+    &mount::TOOL,
+    &mv::TOOL,
+    &od::TOOL,
+    &rm::TOOL,
+    &rmdir::TOOL,
     &seq::TOOL,
     &sha256sum::TOOL,
     &sleep::TOOL,
     &sort::TOOL,
+    &stat::TOOL,
     &sync::TOOL,
     &tail::TOOL,
     &tee::TOOL,
+    &time::TOOL,
+    &touch::TOOL,
+    &truncate::TOOL,
     &uniq::TOOL,
     &wc::TOOL,
 ];
