@@ -152,10 +152,13 @@ fn main(context: &mut Context<'_>, args: &[&str]) -> Outcome {
             None => work.operand(context, "-")?,
         }
     }
-    if work.found && (work.how.show == Show::Nothing || !context.failed()) {
-        return Ok(());
+    if work.found && work.how.show == Show::Nothing {
+        // Also if some file could not be read.
+        return Err(End::Status(0));
     }
-    context.raise(NOT_FOUND);
+    if !work.found {
+        context.raise(NOT_FOUND);
+    }
     Ok(())
 }
 

@@ -113,7 +113,8 @@ impl Search {
                 Show::Lines | Show::Matches => {}
             }
             if shown && binary {
-                writeln!(context.out, "grep: {name}: binary file matches")?;
+                context.out.flush()?;
+                context.warn(format_args!("{name}: binary file matches"));
                 break;
             }
             let first = before.front().map_or(number, |kept| kept.number);
