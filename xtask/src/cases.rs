@@ -255,6 +255,14 @@ pub const CASES: &[Case] = &[
         ..CASE
     },
     Case {
+        name: "launch",
+        mem: "128M",
+        swap: &[],
+        exec: "launch-test",
+        checks: &[Says(" passed, 0 failed")],
+        ..CASE
+    },
+    Case {
         name: "two-swap-disks",
         swap: &["96M", "96M"],
         exec: "thrash --mem 2x --pattern seq --rounds 2 --verify; vmstat --json",

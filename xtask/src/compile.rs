@@ -13,17 +13,20 @@ use crate::setup::{LOADER_TARGET, MACHINE_TARGET};
 
 /// Programs that go into the image, in the order of the boot modules: binary name and folder. One whose folder is
 /// not there yet is left out.
-pub const MODULES: [(&str, &str); 10] = [
+pub const MODULES: [(&str, &str); 13] = [
     ("init", "servers/init"),
     ("vm", "servers/vm"),
     ("block", "servers/block"),
     ("console", "servers/console"),
     ("swap-pager", "servers/swap-pager"),
     ("pageout", "servers/pageout"),
+    ("pipe", "servers/pipe"),
+    ("ld", "user/ld"),
     ("shell", "user/shell"),
     ("thrash", "user/thrash"),
     ("replay", "user/replay"),
     ("bench", "user/bench"),
+    ("launch-test", "user/launch-test"),
 ];
 
 /// What was built.
@@ -35,6 +38,8 @@ pub struct Built {
     pub kernel: PathBuf,
     /// Name and file of each module.
     pub modules: Vec<(String, PathBuf)>,
+    /// Name and file of each program that goes into `/bin`.
+    pub programs: Vec<(String, PathBuf)>,
 }
 
 /// Builds everything.
@@ -58,7 +63,37 @@ pub fn all() -> Result<Built> {
         .filter(|(_, dir)| crate::root().join(dir).join("Cargo.toml").is_file())
         .map(|(name, _)| Ok(((*name).to_string(), binary(name)?)))
         .collect::<Result<_>>()?;
-    Ok(Built { loader, kernel: binary("kernel")?, modules })
+    let programs = program_names()?.into_iter().map(|name| Ok((name.clone(), binary(&name)?)));
+    let programs = programs.collect::<Result<_>>()?;
+    Ok(Built { loader, kernel: binary("kernel")?, modules, programs })
+}
+
+/// Folders in `user/` that are no programs for people: what is booted in place of `init`, and the loader.
+const NOT_IN_BIN: [&str; 2] = ["kernel-test", "ld"];
+
+/// Names of the binaries of `user/`: those of `src/bin`, or the package's own.
+fn program_names() -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(crate::root().join("user")).context("user/ cannot be read")? {
+        let folder = entry?.path();
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if NOT_IN_BIN.contains(&name.as_str()) || !folder.join("Cargo.toml").is_file() || name == "template" {
+            continue;
+        }
+        match fs::read_dir(folder.join("src/bin")) {
+            Ok(files) => {
+                for file in files {
+                    let file = file?.path();
+                    if file.extension().is_some_and(|e| e == "rs") {
+                        names.push(file.file_stem().unwrap_or_default().to_string_lossy().into_owned());
+                    }
+                }
+            }
+            Err(_) => names.push(name),
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// Builds the loader alone.

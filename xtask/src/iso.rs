@@ -56,7 +56,12 @@ pub fn main(options: &Options) -> Result<()> {
     }
     setup::ensure(&[Need::Targets, Need::Xorriso])?;
     let built = match &options.kernel {
-        Some(kernel) => Built { loader: compile::loader()?, kernel: kernel.clone(), modules: Vec::new() },
+        Some(kernel) => Built {
+            loader: compile::loader()?,
+            kernel: kernel.clone(),
+            modules: Vec::new(),
+            programs: Vec::new(),
+        },
         None => compile::all()?,
     };
     make(options, &built)?;

@@ -11,6 +11,7 @@ mod lint;
 mod probe;
 mod progress;
 mod qemu;
+mod root;
 mod run;
 mod setup;
 mod size;

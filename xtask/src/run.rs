@@ -16,7 +16,7 @@ use crate::qemu::{Boot, Config, Disk, Engine, FIRMWARE_MEMORY, Machine, Outcome,
 use crate::setup::{self, Need};
 use crate::size::{self, Size};
 use crate::status::End;
-use crate::{probe, terminal};
+use crate::{probe, root, terminal};
 
 /// Seconds that a script gets if nobody says otherwise.
 const EXEC_LIMIT_S: u64 = 600;
@@ -51,6 +51,16 @@ pub struct Options {
     /// sectors: a private copy is padded with zeroes, and inputN=BYTES on the command line tells the length
     #[arg(long, value_name = "FILE")]
     pub input: Vec<PathBuf>,
+    /// A folder of the host, copied to /data before the machine starts
+    #[arg(long, value_name = "DIR")]
+    pub files: Option<PathBuf>,
+    /// Copy /data to this folder, which must be empty or not exist, after the machine ended
+    #[arg(long, value_name = "DIR")]
+    pub save: Option<PathBuf>,
+    /// Size of the root disk [default: three times what is on it, and 256M]; none: no root disk, and the programs of
+    /// the boot image only
+    #[arg(long, value_name = "SIZE", value_parser = root_size)]
+    pub root: Option<RootSize>,
     /// The pageout policy that the machine starts with
     #[arg(long, value_name = "NAME", value_parser = word)]
     pub policy: Option<String>,
@@ -90,6 +100,9 @@ impl Default for Options {
             mem: Size::mib(64),
             swap: Vec::new(),
             input: Vec::new(),
+            files: None,
+            save: None,
+            root: None,
             policy: None,
             exec: None,
             timeout: None,
@@ -113,7 +126,25 @@ pub fn main(options: &Options) -> Result<u8> {
     let built = options.built()?;
     terminal::catch_signals();
     let prepared = Prepared::new(options, &built)?;
-    if options.exec.is_some() { scripted(options, &prepared) } else { interactive(options, &prepared) }
+    let status =
+        if options.exec.is_some() { scripted(options, &prepared)? } else { interactive(options, &prepared)? };
+    if let (Some(to), Some(image)) = (&options.save, prepared.root_image()) {
+        root::save(image, to)?;
+    }
+    Ok(status)
+}
+
+/// The size of the root disk, or that there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RootSize {
+    /// No root disk.
+    None,
+    /// One of this size.
+    Size(Size),
+}
+
+fn root_size(text: &str) -> Result<RootSize, String> {
+    if text == "none" { Ok(RootSize::None) } else { size::disk(text).map(RootSize::Size) }
 }
 
 impl Options {
@@ -126,6 +157,19 @@ impl Options {
         }
         if self.icount && self.accel == Accel::Kvm {
             bail!("--icount counts translated instructions: it cannot go with --accel kvm");
+        }
+        if self.root == Some(RootSize::None) && (self.files.is_some() || self.save.is_some()) {
+            bail!("--files and --save need the root disk: leave --root none out");
+        }
+        if let Some(dir) = &self.files
+            && !dir.is_dir()
+        {
+            bail!("--files {}: not a folder", dir.display());
+        }
+        if let Some(dir) = &self.save
+            && fs::read_dir(dir).is_ok_and(|mut d| d.next().is_some())
+        {
+            bail!("--save {}: there is something in it; name a new folder", dir.display());
         }
         for file in &self.input {
             let data = fs::metadata(file).with_context(|| format!("--input {}", file.display()))?;
@@ -142,9 +186,12 @@ impl Options {
     /// As [`compile::all`].
     pub fn built(&self) -> Result<Built> {
         match &self.kernel {
-            Some(kernel) => {
-                Ok(Built { loader: compile::loader()?, kernel: kernel.clone(), modules: Vec::new() })
-            }
+            Some(kernel) => Ok(Built {
+                loader: compile::loader()?,
+                kernel: kernel.clone(),
+                modules: Vec::new(),
+                programs: Vec::new(),
+            }),
             None => compile::all(),
         }
     }
@@ -217,6 +264,13 @@ impl Prepared {
             disk.with_context(|| format!("{} cannot be made {size} long", file.display()))?;
             disks.push(Disk { file, serial: format!("swap{i}"), writable: true });
         }
+        let root = options.root != Some(RootSize::None) && options.kernel.is_none();
+        if root {
+            let size =
+                options.root.and_then(|r| if let RootSize::Size(size) = r { Some(size) } else { None });
+            let file = root::make(folder.path(), built, options.files.as_deref(), size)?;
+            disks.push(Disk { file, serial: root::SERIAL.into(), writable: true });
+        }
         let mut lengths = Vec::new();
         for (i, given) in options.input.iter().enumerate() {
             let (file, length) = whole_sectors(given, &folder.path().join(format!("input{i}.img")))?;
@@ -236,6 +290,11 @@ impl Prepared {
             folder: folder.path().to_path_buf(),
         };
         Ok(Self { config, folder, limit: options.limit() })
+    }
+
+    /// Where the root disk's image is, if there is one.
+    pub fn root_image(&self) -> Option<&Path> {
+        self.config.disks.iter().find(|d| d.serial == root::SERIAL).map(|d| d.file.as_path())
     }
 
     /// Runs it without any terminal: what it says is captured.

@@ -36,13 +36,16 @@ pub enum Need {
     Firmware,
     /// The maker of ISO images.
     Xorriso,
+    /// The maker and checker of ext4 file systems.
+    E2fsprogs,
 }
 
 impl Need {
     /// Everything that any command needs.
-    pub const ALL: [Self; 5] = [Self::Targets, Self::Linters, Self::Qemu, Self::Firmware, Self::Xorriso];
+    pub const ALL: [Self; 6] =
+        [Self::Targets, Self::Linters, Self::Qemu, Self::Firmware, Self::Xorriso, Self::E2fsprogs];
     /// What booting needs.
-    pub const BOOT: [Self; 3] = [Self::Targets, Self::Qemu, Self::Firmware];
+    pub const BOOT: [Self; 4] = [Self::Targets, Self::Qemu, Self::Firmware, Self::E2fsprogs];
 
     /// The Debian package, and what a person would call it.
     fn package(self) -> Option<(&'static str, &'static str)> {
@@ -51,6 +54,7 @@ impl Need {
             Self::Qemu => Some(("qemu-system-x86", QEMU)),
             Self::Firmware => Some(("ovmf", "OVMF firmware (CODE and VARS of 4M)")),
             Self::Xorriso => Some(("xorriso", "xorriso")),
+            Self::E2fsprogs => Some(("e2fsprogs", "mke2fs, e2fsck and debugfs")),
         }
     }
 
@@ -60,6 +64,7 @@ impl Need {
             Self::Qemu => in_path(QEMU),
             Self::Firmware => firmware().is_ok(),
             Self::Xorriso => in_path("xorriso"),
+            Self::E2fsprogs => crate::root::has_tools(),
         }
     }
 }

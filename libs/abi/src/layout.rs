@@ -5,7 +5,7 @@
 pub const USER_MIN: u64 = 0x10_0000;
 /// First address beyond user space.
 pub const USER_END: u64 = 0x8000_0000_0000 - 0x1000;
-/// Where program images are linked.
+/// Where program images are linked. Between [`USER_MIN`] and here lies the loader, in programs that come from files.
 pub const IMAGE: u64 = 0x20_0000;
 /// Where the runtime's heap begins.
 pub const HEAP: u64 = 0x5000_0000_0000;
@@ -21,8 +21,8 @@ pub const DEVICES: u64 = 0x6800_0000_0000;
 pub const MESSAGE_BUFFER: u64 = 0x7000_0000_0000;
 /// The start information of a program: a length (`u64`) and so many bytes of `proto::start::StartInfo`.
 pub const START_INFO: u64 = 0x7000_1000_0000;
-/// Pages at [`START_INFO`].
-pub const START_INFO_PAGES: u64 = 2;
+/// Pages at [`START_INFO`] at most; only as many are mapped as the start information takes.
+pub const START_INFO_PAGES: u64 = 16;
 /// The counters ([`crate::meter`]), read-only.
 pub const METER: u64 = 0x7000_2000_0000;
 /// First address above the first thread's stack.

@@ -70,6 +70,18 @@ meter! {
     v_swappgsin,
     /// Pages swapped out.
     v_swappgsout,
+    /// Vnode pager reads.
+    v_vnodein,
+    /// Vnode pager writes.
+    v_vnodeout,
+    /// Pages of files read.
+    v_vnodepgsin,
+    /// Pages of files written.
+    v_vnodepgsout,
+    /// Times the syncer has looked for modified pages of files.
+    v_syncs,
+    /// Files in the cache, in use or not.
+    v_files,
     /// Times the page daemon found need (`v_pdwakeups`).
     v_pdwakeups,
     /// Pages examined by the page daemon.
@@ -104,6 +116,8 @@ meter! {
     policy_generation,
     /// Number of the swap pager instance that is attached.
     pager_generation,
+    /// Number of the vnode pager instance that is attached.
+    vnode_generation,
     /// 1 while a policy is attached.
     policy_attached,
     /// Slots of swap, all devices.

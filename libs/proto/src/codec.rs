@@ -36,6 +36,11 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Encoded, Error> {
     if bytes.len() > MAX_BYTES { Err(Error::TooLong) } else { Ok(Encoded::Bytes(bytes)) }
 }
 
+/// Encodes a value that does not travel in a message, of any length. `NoMemory`.
+pub fn to_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
+    postcard::to_allocvec(value).map_err(|_| Error::NoMemory)
+}
+
 /// Decodes a value that came in words.
 pub fn decode_words<T: DeserializeOwned>(words: &[u64; WORDS]) -> Result<T, Error> {
     decode(&bytes_of(words))

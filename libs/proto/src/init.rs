@@ -60,8 +60,10 @@ pub struct Ended {
 /// Bit of a notification: a program that was run has ended ([`Watch`]).
 pub const CHILD_BIT: u64 = 1;
 
-/// Bytes of start information at most: arguments, environment and all.
+/// Bytes of start information at most: arguments, environment and all. Each argument and each variable counts [`START_EACH`] bytes more than it has.
 pub const MAX_START: usize = 60_000;
+/// What an argument or a variable costs beside its bytes: the limit is one of memory, also for empty ones.
+pub const START_EACH: usize = 16;
 /// Status of a program whose file does not exist.
 pub const NO_COMMAND: Status = 127;
 /// Status of a program whose file cannot be executed.
@@ -101,7 +103,7 @@ protocol! {
     9 Programs {} -> Vec<Program>;
     /// The caller ends, with a status. There is no answer.
     10 Exit { status: Status } -> ();
-    /// Ends the machine, with a status.
+    /// Ends the machine, with a status, once everything written to files is on the disk. There is no answer.
     11 Shutdown { status: Status } -> ();
     /// The text given with `--exec`, from a byte on, at most 3,000 bytes; empty at its end. `NotFound`: there is none.
     12 Script { from: u64 } -> String;
@@ -116,10 +118,11 @@ protocol! {
     /// freed when the program ends.
     16 RunLinked { name: String, args: Vec<String> } -> Space;
     /// Runs a program with everything that a shell can give it. `program`: a path of a file (it has a `/`), which is read by the new program itself: that it does not exist or is
-    /// broken shows as its end, with [`NO_COMMAND`] or [`NOT_EXECUTABLE`] and a reason; or the name of a boot module. `cwd`: an absolute path. `streams`: what is shared with
+    /// broken shows as its end, with [`NO_COMMAND`] or [`NOT_EXECUTABLE`] and a line on its error stream; or the name of a boot module. `cwd`: an absolute path. `streams`: what is shared with
     /// it, by the caller's own numbers: files in `vm`, ends of pipes; at most three. `linked`: as [`RunLinked`]. Arguments given before with [`MoreArguments`] come first.
-    /// `TooLong`: more than [`MAX_START`] bytes in all. `BadFile`: a stream that the caller has not.
+    /// `TooLong`: more than [`MAX_START`] bytes in all. `BadFile`: a stream that the caller has not. `Invalid`: more than three streams, a `cwd` that is not absolute. `Busy`: the machine is
+    /// being shut down.
     17 Launch { program: String, args: Vec<String>, env: Vec<(String, String)>, cwd: String, streams: Vec<Stream>, linked: bool } -> Space;
-    /// Arguments for the caller's next [`Launch`], which do not fit one message. `TooLong`: then all are forgotten.
+    /// Arguments for the caller's next [`Launch`], which do not fit one message. `TooLong`, `NoMemory` (many programs do this at once): then all of the caller's are forgotten.
     18 MoreArguments { args: Vec<String> } -> ();
 }

@@ -79,13 +79,24 @@ pub const SERVERS: &[Server] = &[
         restart: true,
     },
     Server {
+        role: "pipe",
+        images: &["pipe"],
+        program: "pipe",
+        level: 5,
+        priority: 4,
+        // What `ebb_pipe::limits` allows, and a few messages.
+        heap: 256 << 10,
+        calls: &[],
+        restart: false,
+    },
+    Server {
         role: "init",
         images: &["init"],
         program: "init",
         level: 7,
         priority: 3,
         heap: 0,
-        calls: &["vm", "block", "console", "swap-pager", "pageout"],
+        calls: &["vm", "block", "console", "swap-pager", "pageout", "pipe"],
         restart: false,
     },
 ];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a program is told at its start: a length (`u64`) and postcard bytes at [`ebb_abi::layout::START_INFO`].
+//! What a program is told at its start: a length, the heap's address and length (`u64` each) and postcard bytes at [`ebb_abi::layout::START_INFO`].
 
 use alloc::string::String;
 use alloc::vec::Vec;

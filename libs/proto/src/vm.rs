@@ -4,6 +4,7 @@
 //!
 //! Addresses and lengths are in bytes unless they are called `pages`; addresses are page aligned.
 
+use crate::Error;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -180,12 +181,26 @@ pub enum Happening {
         /// Its space.
         space: Space,
     },
+    /// A page of a mapping of a file cannot be had: the program is ended with a bus error.
+    NoPage {
+        /// Whose it was.
+        space: Space,
+        /// The address.
+        address: u64,
+        /// Why: `Invalid`: it lies beyond the end of the file; `NoSpace`: there is no block for it; `Io`.
+        why: Error,
+    },
     /// A page could not be brought in: the program is ended.
     PageLost {
         /// Whose it was.
         space: Space,
         /// The address.
         address: u64,
+    },
+    /// What [`SyncStart`] asked for is done.
+    Synced {
+        /// Pages that could not be written.
+        errors: u32,
     },
 }
 
@@ -242,6 +257,8 @@ pub struct PagerAttachment {
     pub generation: u32,
     /// The devices that an earlier instance had, mapped where it had them.
     pub devices: Vec<PagerDevice>,
+    /// Frames of the bounce pages, for a pager of files.
+    pub frames: Vec<u32>,
 }
 
 /// A swap device that a new instance of the pager finds.
@@ -487,6 +504,8 @@ protocol! {
     88 Sync { file: u32 } -> ();
     /// As [`Sync`] for all files (`sync`).
     89 SyncAll {} -> ();
+    /// As [`SyncAll`], but answered at once: when it is done, [`Happening::Synced`] says so. For `init`, which must never wait for a server that it may have to start again.
+    94 SyncStart {} -> ();
     /// Writes the modified pages of shared mappings of files in a range (`msync`). `wait`: durable when it is answered. `invalidate` changes nothing here, because there is one
     /// copy of each page. `Fault`: part of the range is not mapped. `Io`, `NoSpace` as [`Sync`].
     90 SyncRange { space: Space, address: u64, pages: u64, wait: bool } -> ();

@@ -1,22 +1,38 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! A program's output: `print!` and `println!` collect lines and send them to the console.
+//! A program's output: `print!` and `println!` collect what goes to standard output, the console a line at a time, files and pipes in larger pieces. `eprint!` and `eprintln!`
+//! go to standard error at once.
 
-use crate::start::Given;
+use crate::io::{Channel, Write as _, stderr, write_all};
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
-use ebb_proto::console::{MAX_IO, Write as WriteOp};
+use core::sync::atomic::{AtomicBool, Ordering};
+use ebb_proto::Error;
+use ebb_proto::start::Stream;
 use spin::Mutex;
 
+/// Bytes that are held back at most.
+const HELD: usize = 4096;
+/// Bytes of lines for the console that are held back at most.
+const LINE: usize = 1024;
+/// Status of a program that writes to a pipe that nobody reads (128 + `SIGPIPE`).
+const BROKEN_PIPE: u8 = 141;
+
 static PENDING: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+static FAILED: AtomicBool = AtomicBool::new(false);
+
+fn stream() -> Stream {
+    crate::start::info().and_then(|i| i.streams.get(1).copied()).unwrap_or_default()
+}
 
 struct Output;
 
 impl Write for Output {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        let console = stream() == Stream::Console;
         let full = {
             let mut pending = PENDING.lock();
             pending.extend_from_slice(text.as_bytes());
-            pending.len() >= 1024 || text.ends_with('\n')
+            pending.len() >= if console { LINE } else { HELD } || (console && text.ends_with('\n'))
         };
         if full {
             flush();
@@ -31,27 +47,74 @@ pub fn write(text: fmt::Arguments<'_>) {
     let _ = Output.write_fmt(text);
 }
 
-/// Sends what was written so far.
+/// Sends what was written so far. A program whose output nobody reads any more ends; any other failure is told once, and is a status of 1 in the end ([`failed`]).
 pub fn flush() {
     let bytes = core::mem::take(&mut *PENDING.lock());
-    let Some(console) = crate::start::info().and_then(|i| i.handle("console").ok()) else { return };
-    for piece in bytes.chunks(MAX_IO) {
-        if let Err(error) = crate::client::call(console, &WriteOp { bytes: piece.to_vec() }) {
-            crate::log!("console: {error}");
-            return;
+    if bytes.is_empty() || FAILED.load(Ordering::Relaxed) {
+        return;
+    }
+    let mut to = core::mem::ManuallyDrop::new(Channel::of(stream()));
+    match write_all(&mut *to, &bytes) {
+        Ok(()) => {}
+        Err(Error::BrokenPipe) => crate::start::exit(BROKEN_PIPE),
+        Err(error) => {
+            FAILED.store(true, Ordering::Relaxed);
+            write_error(format_args!("{}: write error: {}\n", crate::env::name(), error.posix().1));
         }
     }
 }
 
-/// Writes to the console.
+/// Whether something that was printed could not be written.
+pub fn failed() -> bool {
+    FAILED.load(Ordering::Relaxed)
+}
+
+struct Errors;
+
+impl Write for Errors {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut to = stderr();
+        let written = write_all(&mut *to, text.as_bytes()).and_then(|()| to.flush());
+        written.map_err(|_| fmt::Error)
+    }
+}
+
+/// Writes text to standard error; where that cannot be written it goes to the log.
+pub fn write_error(text: fmt::Arguments<'_>) {
+    flush_quietly();
+    if Errors.write_fmt(text).is_err() {
+        crate::log::write(text);
+    }
+}
+
+/// What was printed before comes before.
+fn flush_quietly() {
+    if !FAILED.load(Ordering::Relaxed) {
+        flush();
+    }
+}
+
+/// Writes to standard output.
 #[macro_export]
 macro_rules! print {
     ($($arg:tt)*) => { $crate::console::write(format_args!($($arg)*)) };
 }
 
-/// Writes a line to the console.
+/// Writes a line to standard output.
 #[macro_export]
 macro_rules! println {
     () => { $crate::console::write(format_args!("\n")) };
     ($($arg:tt)*) => { $crate::console::write(format_args!("{}\n", format_args!($($arg)*))) };
+}
+
+/// Writes to standard error.
+#[macro_export]
+macro_rules! eprint {
+    ($($arg:tt)*) => { $crate::console::write_error(format_args!($($arg)*)) };
+}
+
+/// Writes a line to standard error.
+#[macro_export]
+macro_rules! eprintln {
+    ($($arg:tt)*) => { $crate::console::write_error(format_args!("{}\n", format_args!($($arg)*))) };
 }

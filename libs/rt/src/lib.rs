@@ -14,13 +14,20 @@ pub mod boot;
 pub mod client;
 pub mod clock;
 pub mod console;
+pub mod env;
+pub mod exec;
+pub mod fs;
 pub mod heap;
+pub mod io;
 pub mod log;
 #[cfg(target_os = "none")]
 mod panic;
+pub mod path;
+pub mod process;
 pub mod server;
 pub mod shared;
 pub mod start;
+pub mod time;
 
 pub use ebb_abi as abi;
 pub use ebb_proto as proto;

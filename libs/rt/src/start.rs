@@ -8,6 +8,9 @@ use ebb_proto::codec;
 pub use ebb_proto::start::StartInfo;
 use spin::Once;
 
+/// Bytes before the encoded value: its length, the heap's address and length.
+const HEAD: usize = 24;
+
 static INFO: Once<StartInfo> = Once::new();
 
 /// The start information of this program; `None` before it was read.
@@ -46,20 +49,17 @@ pub fn read() -> &'static StartInfo {
     let words = unsafe { &*(START_INFO as *const [u64; 3]) };
     let [len, heap, heap_len] = *words;
     crate::heap::claim(heap, heap_len);
-    let room = START_INFO_PAGES as usize * PAGE_SIZE - 24;
-    // SAFETY: as above; the length is bounded by the pages.
-    let bytes =
-        unsafe { core::slice::from_raw_parts((START_INFO + 24) as *const u8, (len as usize).min(room)) };
+    let room = START_INFO_PAGES as usize * PAGE_SIZE - HEAD;
+    let len = (len as usize).min(room);
+    // SAFETY: as above; the spawner maps as many pages as the length needs, and it is bounded by what there may be.
+    let bytes = unsafe { core::slice::from_raw_parts((START_INFO as usize + HEAD) as *const u8, len) };
     INFO.call_once(|| codec::decode(bytes).unwrap_or_default())
 }
 
-/// What the spawner writes: the words and bytes that [`read`] expects, or `TooLong`.
+/// What the spawner writes: the words and bytes that [`read`] expects. `TooLong`: it does not fit the pages that there are for it.
 pub fn encode(info: &StartInfo) -> Result<alloc::vec::Vec<u8>, Error> {
-    let body = match codec::encode(info)? {
-        codec::Encoded::Words(words) => codec::bytes_of(&words).to_vec(),
-        codec::Encoded::Bytes(bytes) => bytes,
-    };
-    let mut out = alloc::vec::Vec::with_capacity(24 + body.len());
+    let body = codec::to_bytes(info)?;
+    let mut out = alloc::vec::Vec::with_capacity(HEAD + body.len());
     for word in [body.len() as u64, info.heap, info.heap_len] {
         out.extend_from_slice(&word.to_le_bytes());
     }
@@ -109,8 +109,7 @@ macro_rules! program {
         extern "C" fn ebb_main() -> ! {
             let main: fn(&'static $crate::StartInfo) -> u8 = $main;
             let status = main($crate::start::read());
-            $crate::console::flush();
-            $crate::start::exit(status)
+            $crate::process::exit(status)
         }
     };
 }

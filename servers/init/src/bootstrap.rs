@@ -2,7 +2,7 @@
 //! `vm` by hand: the one program for which `init` maps frames itself. Nothing here is ever given back: `vm` lives as long as the machine.
 
 use crate::boot::{Frames, Module};
-use crate::image;
+use crate::spawn::image;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -21,12 +21,14 @@ use ebb_sys::memory::{self, Partial};
 use ebb_sys::object::{self, Donation, Start};
 
 const PAGE: u64 = PAGE_SIZE as u64;
-/// `init`'s own heap.
-const OWN_HEAP: u64 = 512 << 10;
+/// `init`'s own heap: 512 KiB for the modules' parsing and what it remembers, the rest for long arguments ([`crate::arguments`]).
+const OWN_HEAP: u64 = 768 << 10;
 /// `vm`'s heap, beside its table of frames.
 const VM_HEAP: u64 = 768 << 10;
 /// Bytes of `vm`'s heap for each frame (its record, and slack).
 const VM_PER_FRAME: u64 = 24;
+/// Pages of `vm`'s start information.
+const VM_START_PAGES: u64 = 2;
 /// `vm`'s stack.
 const VM_STACK: u64 = 64 << 10;
 
@@ -81,6 +83,7 @@ pub fn start_vm(
     frames: &mut Frames,
     module: &Module,
     cmdline: &str,
+    epoch_us: u64,
 ) -> Result<Booted, Error> {
     let pm = handles::PHYS_MEM;
     let new = |kind, frame| object::create(pm, kind, frame).map_err(from_sys);
@@ -106,16 +109,15 @@ pub fn start_vm(
     }
     object::donate(pm, task, Donation::Tables, &spare).map_err(from_sys)?;
 
-    let start_frames = [take(frames)?, take(frames)?];
     let (thread_frame, buffer) = (take(frames)?, take(frames)?);
-    for (n, frame) in start_frames.iter().enumerate() {
-        let address = START_INFO + n as u64 * PAGE;
-        enter(frames, task, MapOp { address, frame: *frame, flags: MapFlags::ZERO })?;
+    for n in 0..VM_START_PAGES {
+        let (address, frame) = (START_INFO + n * PAGE, take(frames)?);
+        enter(frames, task, MapOp { address, frame, flags: MapFlags::ZERO })?;
         // Written through `init`'s own mapping, which stays: two pages of a range that `init` uses for nothing else.
-        let own = MapOp { address: SEGMENTS + n as u64 * PAGE, frame: *frame, flags: MapFlags::WRITE };
+        let own = MapOp { address: SEGMENTS + n * PAGE, frame, flags: MapFlags::WRITE };
         enter(frames, handles::TASK, own)?;
     }
-    let entry = image::parse(module.bytes)?.entry;
+    let entry = image(module)?.entry;
     let start = Start { buffer: MESSAGE_BUFFER, entry, stack: STACK_TOP, argument: 0 };
     let thread = loop {
         match object::thread_create(pm, task, thread_frame, buffer, start) {
@@ -146,9 +148,11 @@ pub fn start_vm(
         heap_len: heap,
         tsc_hz: info.tsc_hz,
         cmdline: String::from(cmdline),
+        epoch_us,
         ..StartInfo::default()
     };
-    crate::spawn::write_start_info(&start_info, SEGMENTS)?;
+    let bytes = ebb_rt::start::encode(&start_info)?;
+    crate::spawn::write_pages(&bytes, SEGMENTS, VM_START_PAGES)?;
 
     for vital in [task, handles::TASK] {
         object::task_control(vital, TaskOp::Vital, 0, 0).map_err(from_sys)?;
@@ -193,10 +197,10 @@ fn values(info: &BootInfo, frames: &Frames) -> Vec<(String, u64)> {
 /// Maps the image: what is read-only where it lies in the module, what is writable as a copy.
 fn load(info: &BootInfo, frames: &mut Frames, module: &Module, task: Handle) -> Result<(), Error> {
     let first = info.modules.get(module.index as usize).ok_or(Error::NotFound)?.frame;
-    for segment in image::parse(module.bytes)?.segments {
+    for segment in image(module)?.segments {
         let mut flags = MapFlags::empty();
         flags.set(MapFlags::EXECUTE, segment.protection.contains(Protection::EXECUTE));
-        for n in 0..segment.pages {
+        for n in 0..segment.pages() {
             let address = segment.address + n * PAGE;
             let there = Frame(first + (segment.offset / PAGE + n) as u32);
             if !segment.protection.contains(Protection::WRITE) {
@@ -204,7 +208,7 @@ fn load(info: &BootInfo, frames: &mut Frames, module: &Module, task: Handle) -> 
                 continue;
             }
             let frame = map_new(frames, task, address, flags | MapFlags::WRITE)?;
-            let bytes = segment.bytes.saturating_sub(n * PAGE).min(PAGE);
+            let bytes = segment.file_bytes.saturating_sub(n * PAGE).min(PAGE);
             if bytes > 0 {
                 memory::copy(handles::PHYS_MEM, there, frame).map_err(from_sys)?;
                 memory::zero_tail(handles::PHYS_MEM, frame, bytes).map_err(from_sys)?;

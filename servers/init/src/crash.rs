@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Reporting an exception: what, where, registers, backtrace with names.
 
-use crate::image;
 use crate::serve::Init;
 use alloc::format;
 use alloc::string::String;
@@ -78,7 +77,7 @@ impl Init {
         for depth in 0..MAX_DEPTH {
             // A return address names the instruction after the call.
             let at = if depth == 0 { ip } else { ip.saturating_sub(1) };
-            match image::symbol(file, at) {
+            match ebb_image::symbol(file, at) {
                 Some((name, offset)) => ebb_rt::log!("  {depth:2} {ip:#x} {:#}+{offset:#x}", demangle(name)),
                 None => ebb_rt::log!("  {depth:2} {ip:#x}"),
             }

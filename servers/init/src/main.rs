@@ -6,10 +6,12 @@
 //! |---|---|
 //! | `boot` | what the kernel said; frames before there is a `vm` |
 //! | `bootstrap` | `vm` by hand |
-//! | `image` | programs in boot modules |
 //! | `spawn` | a program through `vm` |
 //! | `service` | the servers: start, watch, restart, replace, kill |
-//! | `program` | programs: run, wait, kill |
+//! | `launch`, `arguments` | programs: run |
+//! | `program` | programs that run or have ended: wait, kill |
+//! | `shutdown` | the end of the machine |
+//! | `wall` | the wall clock |
 //! | `crash` | reporting an exception |
 //! | `serve` | the loop and the calls |
 #![cfg_attr(target_os = "none", no_std, no_main)]
@@ -19,13 +21,15 @@
 extern crate alloc;
 
 #[cfg(target_os = "none")]
+mod arguments;
+#[cfg(target_os = "none")]
 mod boot;
 #[cfg(target_os = "none")]
 mod bootstrap;
 #[cfg(target_os = "none")]
 mod crash;
 #[cfg(target_os = "none")]
-mod image;
+mod launch;
 #[cfg(target_os = "none")]
 mod program;
 #[cfg(target_os = "none")]
@@ -33,7 +37,11 @@ mod serve;
 #[cfg(target_os = "none")]
 mod service;
 #[cfg(target_os = "none")]
+mod shutdown;
+#[cfg(target_os = "none")]
 mod spawn;
+#[cfg(target_os = "none")]
+mod wall;
 
 #[cfg(target_os = "none")]
 ebb_rt::boot_entry!(serve::main);

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Programs: run, wait for, kill. (`proc` takes this over when there is one.)
+//! Programs that run or have ended: wait for, watch, kill. (`proc` takes this over when there is one.)
 
+use crate::launch::Order;
 use crate::serve::Init;
-use crate::spawn::{Spawn, Spawned};
+use crate::spawn::Spawned;
 use alloc::string::String;
 use alloc::vec::Vec;
-use ebb_abi::{Handle, Rights};
-use ebb_proto::levels::{PROGRAM_PRIORITY, SERVERS, SHELL_PRIORITY};
+use ebb_abi::Handle;
 use ebb_proto::vm::{self, Space};
 use ebb_proto::{Error, init as proto};
 use ebb_rt::client::{call, call_with};
 use ebb_rt::server::Call;
 use ebb_sys::ipc;
 use ebb_sys::object::handle_close;
+
+/// Ended programs that are remembered: of one parent, and of all.
+const MAX_ENDED_OF_ONE: usize = 256;
+const MAX_ENDED: usize = 512;
 
 /// A program.
 pub struct Program {
@@ -22,8 +26,10 @@ pub struct Program {
     pub name: String,
     /// Who ran it.
     pub parent: Space,
-    notification: Handle,
-    link: Handle,
+    /// The boot module that was started: of a program from a file, the loader.
+    pub image: &'static [u8],
+    /// Its notification, and its endpoint with its parent if there is one (all rights).
+    pub objects: [Handle; 2],
 }
 
 /// A program that has ended and was not waited for.
@@ -36,76 +42,29 @@ struct Ended {
 /// All programs.
 #[derive(Default)]
 pub struct Programs {
-    running: Vec<Program>,
+    /// Those that run.
+    pub running: Vec<Program>,
     ended: Vec<Ended>,
     waiting: Vec<(Space, Space, Call)>,
     watching: Vec<(Space, Handle)>,
 }
 
-impl Init {
-    /// Runs a program for `parent`. `linked`: with an endpoint between the two, whose sending end is returned.
-    pub fn run(
-        &mut self,
-        parent: Space,
-        name: &str,
-        args: Vec<String>,
-        linked: bool,
-    ) -> Result<(Space, Handle), Error> {
-        let server = SERVERS.iter().any(|s| s.role == name || s.program == name);
-        let module = self.modules.iter().find(|m| m.name == name && !server).copied();
-        let module = module.ok_or(Error::NotFound)?;
-        let mut spawn = self.spawn(&module, name, args, None)?;
-        let made = self.equip_program(&mut spawn, linked);
-        let (notification, link) = match made {
-            Ok(made) => made,
-            Err(error) => {
-                self.abandon(spawn);
-                return Err(error);
-            }
+impl Programs {
+    /// Keeps how a program ended until its parent asks. Parents that never do lose the oldest: memory is bounded.
+    fn keep(&mut self, ended: Ended) {
+        let own = self.ended.iter().filter(|e| e.parent == ended.parent).count();
+        let oldest = match own >= MAX_ENDED_OF_ONE {
+            true => self.ended.iter().position(|e| e.parent == ended.parent),
+            false => (self.ended.len() >= MAX_ENDED).then_some(0),
         };
-        let priority = if name == "shell" { SHELL_PRIORITY } else { PROGRAM_PRIORITY };
-        match self.launch(spawn, notification, priority) {
-            Ok(spawned) => {
-                let space = spawned.space;
-                let name = String::from(name);
-                self.programs.running.push(Program { spawned, name, parent, notification, link });
-                Ok((space, link))
-            }
-            Err(error) => {
-                self.free_object(notification);
-                self.free_object(link);
-                Err(error)
-            }
+        if let Some(oldest) = oldest {
+            self.ended.remove(oldest);
         }
+        self.ended.push(ended);
     }
+}
 
-    fn equip_program(&self, spawn: &mut Spawn<'_>, linked: bool) -> Result<(Handle, Handle), Error> {
-        let space = spawn.space;
-        self.give(spawn, "vm", self.vm_endpoint, Rights::SEND, space)?;
-        self.give(spawn, "init", self.endpoint, Rights::SEND, space)?;
-        for service in &self.services {
-            self.give(spawn, service.server.role, service.endpoint, Rights::SEND, space)?;
-        }
-        let ((), notification) = call_with(self.vm, &vm::NotificationNew {}, &[])?;
-        let both = Rights::SEND | Rights::RECEIVE | Rights::GRANT;
-        let mut link = Handle::NONE;
-        let given = self.give(spawn, "notification", notification, both, 0).and_then(|()| {
-            if linked {
-                link = call_with(self.vm, &vm::EndpointNew {}, &[])?.1;
-                self.give(spawn, "link", link, Rights::RECEIVE, 0)?;
-            }
-            Ok(())
-        });
-        match given {
-            Ok(()) => Ok((notification, link)),
-            Err(error) => {
-                self.free_object(notification);
-                self.free_object(link);
-                Err(error)
-            }
-        }
-    }
-
+impl Init {
     /// Destroys an endpoint or a notification. None is no error.
     pub fn free_object(&self, handle: Handle) {
         if handle == Handle::NONE {
@@ -123,15 +82,15 @@ impl Init {
         let Some(at) = self.programs.running.iter().position(|p| p.spawned.space == space) else { return };
         let program = self.programs.running.swap_remove(at);
         self.forget(&program.spawned);
-        self.free_object(program.notification);
-        self.free_object(program.link);
+        program.objects.into_iter().for_each(|object| self.free_object(object));
+        self.close_pipes(space);
         self.forget_parent(space);
         if !reason.is_empty() {
             ebb_rt::log!("{} ({space}): {reason}", program.name);
         }
         if space == self.shell {
-            self.shell_ended(status);
-            return;
+            // The shell's end is the machine's.
+            return self.shut_down(status, None);
         }
         let ended = proto::Ended { status, reason };
         let waiting = self.programs.waiting.iter().position(|(s, p, _)| (*s, *p) == (space, program.parent));
@@ -140,7 +99,7 @@ impl Init {
             call.answer::<proto::Wait>(Ok(ended.status));
             return;
         }
-        self.programs.ended.push(Ended { space, parent: program.parent, ended });
+        self.programs.keep(Ended { space, parent: program.parent, ended });
         if let Some((_, handle)) = self.programs.watching.iter().find(|(s, _)| *s == program.parent) {
             // A watcher that died meanwhile is forgotten with its own end.
             let _ = ipc::signal(*handle, proto::CHILD_BIT);
@@ -149,6 +108,7 @@ impl Init {
 
     /// What a parent left: statuses nobody will ask for, waits nobody will read. Its running children go on.
     fn forget_parent(&mut self, parent: Space) {
+        self.arguments.forget(parent);
         self.programs.ended.retain(|e| e.parent != parent);
         self.programs.waiting.retain(|(_, p, _)| *p != parent);
         self.programs.watching.retain(|(s, handle)| {
@@ -163,7 +123,7 @@ impl Init {
     /// Waits for a program.
     pub fn wait(&mut self, parent: Space, space: Space, reply: Call) {
         if let Some(at) = self.programs.ended.iter().position(|e| (e.space, e.parent) == (space, parent)) {
-            let ended = self.programs.ended.swap_remove(at);
+            let ended = self.programs.ended.remove(at);
             return reply.answer::<proto::Wait>(Ok(ended.ended.status));
         }
         if self.programs.running.iter().any(|p| p.spawned.space == space && p.parent == parent) {
@@ -176,7 +136,7 @@ impl Init {
     /// Whether a program has ended.
     pub fn poll(&mut self, parent: Space, space: Space) -> Result<Option<proto::Ended>, Error> {
         if let Some(at) = self.programs.ended.iter().position(|e| (e.space, e.parent) == (space, parent)) {
-            return Ok(Some(self.programs.ended.swap_remove(at).ended));
+            return Ok(Some(self.programs.ended.remove(at).ended));
         }
         match self.programs.running.iter().any(|p| p.spawned.space == space && p.parent == parent) {
             true => Ok(None),
@@ -227,17 +187,17 @@ impl Init {
 
     /// The bytes of the image that runs in a space.
     pub fn image_of(&self, space: Space) -> Option<&'static [u8]> {
-        let find = |name: &str| self.modules.iter().find(|m| m.name == name).map(|m| m.bytes);
         if let Some(p) = self.programs.running.iter().find(|p| p.spawned.space == space) {
-            return find(&p.name);
+            return Some(p.image);
         }
+        let find = |name: &str| self.modules.iter().find(|m| m.name == name).map(|m| m.bytes);
         let service = self.service_in(space).and_then(|n| self.services.get(n))?;
         find(&service.image).or_else(|| find(service.server.program))
     }
 
     /// Runs the shell, with whose end the machine ends.
     pub fn start_shell(&mut self) -> Result<(), Error> {
-        let (space, _) = self.run(vm::INIT, "shell", Vec::new(), false)?;
+        let (space, _) = self.run(vm::INIT, Order::plain("shell", Vec::new()))?;
         self.shell = space;
         Ok(())
     }
@@ -258,13 +218,15 @@ impl Init {
                     self.program_ended(space, proto::KILLED, reason);
                 }
                 vm::Happening::PolicyEjected { space } => self.policy_ejected(space),
+                vm::Happening::NoPage { space, why, .. } => self.lost.push((space, why)),
                 vm::Happening::PageLost { space, address } => {
                     ebb_rt::log!(
                         "{} ({space}): the page at {address:#x} could not be read",
                         self.name_of(space)
                     );
-                    self.lost.push(space);
+                    self.lost.push((space, Error::Io));
                 }
+                vm::Happening::Synced { errors } => self.synced(errors),
             }
         }
         Ok(())

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The start, the loop, and the calls.
 
+use crate::arguments::Arguments;
 use crate::boot::{self, Frames, Module};
 use crate::bootstrap;
+use crate::launch::Order;
 use crate::program::Programs;
 use crate::service::{Replacement, Service};
+use crate::shutdown::Shutdown;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -19,19 +22,15 @@ use ebb_rt::client::from_sys;
 use ebb_rt::clock;
 use ebb_rt::server::{self, Call};
 use ebb_sys::ipc::{self, Message, Received};
+use ebb_sys::object::handle_close;
 use ebb_sys::time::tsc;
 
 /// Bit of the own notification that the timer sets.
 const TIMER_BIT: u64 = 1 << 63;
 /// Microseconds between looks at a replacement under way.
 const TEND_US: u64 = 500;
-/// Exit values for QEMU: a clean end is `CLEAN | status`; a server's failure ends the machine with `FAILED`.
-const CLEAN: u8 = 64;
+/// Exit value for QEMU when a server's failure ends the machine.
 const FAILED: u8 = 9;
-/// Highest status that an exit value can carry.
-const MAX_STATUS: u8 = 63;
-/// Status when all went well but a server died that nobody had asked to.
-const SERVER_DIED: u8 = 62;
 /// Most bytes of the script in one answer.
 const SCRIPT_PIECE: usize = 3000;
 
@@ -50,12 +49,16 @@ pub struct Init {
     pub cmdline: String,
     /// Cycles of the time-stamp counter per second.
     pub tsc_hz: u64,
+    /// Microseconds from 1970 to the counter's zero; 0: unknown.
+    pub epoch_us: u64,
     /// Every frame number is below it.
     pub nr_frames: u32,
     /// The servers but `vm` and `init`.
     pub services: Vec<Service>,
     /// Programs.
     pub programs: Programs,
+    /// Arguments announced for programs that are about to be launched.
+    pub arguments: Arguments,
     /// The shell's space.
     pub shell: Space,
     /// Deaths of servers that nobody had asked for.
@@ -66,8 +69,10 @@ pub struct Init {
     pub ring_number: u64,
     /// When it started.
     pub started_us: u64,
-    /// Spaces that lost a page: their exception is on its way.
-    pub lost: Vec<Space>,
+    /// Spaces that cannot have a page, and why: their exception is on its way.
+    pub lost: Vec<(Space, Error)>,
+    /// The machine's end, under way.
+    pub shutdown: Option<Shutdown>,
 }
 
 /// The start.
@@ -77,7 +82,8 @@ pub fn main(boot: u64) -> ! {
     fail()
 }
 
-fn fail() -> ! {
+/// Ends the machine at once.
+pub fn fail() -> ! {
     // There is nothing left to try if this fails too.
     let _ = ebb_sys::device::power_off(handles::IO_PORT, FAILED);
     ebb_rt::start::abort()
@@ -99,7 +105,8 @@ fn bring_up(boot: u64) -> Result<Init, Error> {
         ebb_rt::log!("the boot image has no module \"vm\": make it again with cargo xtask");
         Error::NotFound
     })?;
-    let booted = bootstrap::start_vm(info, &mut frames, vm, &cmdline)?;
+    let epoch_us = crate::wall::epoch_us();
+    let booted = bootstrap::start_vm(info, &mut frames, vm, &cmdline, epoch_us)?;
     let mut init = Init {
         vm: booted.vm,
         vm_endpoint: booted.vm_endpoint,
@@ -108,15 +115,18 @@ fn bring_up(boot: u64) -> Result<Init, Error> {
         modules,
         cmdline,
         tsc_hz: info.tsc_hz,
+        epoch_us,
         nr_frames: info.nr_frames,
         services: Vec::new(),
         programs: Programs::default(),
+        arguments: Arguments::default(),
         shell: 0,
         unexpected: 0,
         replacement: None,
         ring_number: 0,
         started_us: clock::now_us(),
         lost: Vec::new(),
+        shutdown: None,
     };
     for server in SERVERS.iter().filter(|s| s.role != "init") {
         let known = |name: &str| init.modules.iter().any(|m| m.name == name);
@@ -133,11 +143,21 @@ fn bring_up(boot: u64) -> Result<Init, Error> {
 impl Init {
     fn serve(&mut self) -> Result<core::convert::Infallible, Error> {
         loop {
-            if self.tend_replacement() {
-                let deadline = tsc() + clock::cycles_of(TEND_US);
+            let ending = self.tend_shutdown();
+            let replacing = self.tend_replacement().then_some(TEND_US);
+            if let Some(us) = replacing.or(ending) {
+                let deadline = tsc() + clock::cycles_of(us);
                 ipc::timer(self.notification, TIMER_BIT, deadline).map_err(from_sys)?;
             }
-            match server::receive(self.endpoint)? {
+            let received = match server::receive(self.endpoint) {
+                // No room for the right to answer; the message waits.
+                Err(Error::NoMemory) => {
+                    self.reserve_handles(1)?;
+                    continue;
+                }
+                received => received?,
+            };
+            match received {
                 Received::Bits(bits) => {
                     if bits & HAPPENING_BIT != 0 {
                         self.take_happenings()?;
@@ -174,10 +194,17 @@ impl Init {
             }
             return;
         }
-        let lost = self.lost.iter().position(|s| *s == space).map(|at| self.lost.swap_remove(at));
+        let lost = self.lost.iter().position(|(s, _)| *s == space).map(|at| self.lost.swap_remove(at).1);
         let [vector, _, _, address, ..] = message.words;
         let (status, reason) = match (lost, vector) {
-            (Some(_), _) => (proto::BUS_ERROR, format!("bus error: page at {address:#x} could not be read")),
+            (Some(why), _) => {
+                let why = match why {
+                    Error::Invalid => "beyond the end of the file",
+                    Error::NoSpace => "no space left on device",
+                    _ => "the page could not be read",
+                };
+                (proto::BUS_ERROR, format!("bus error at {address:#x}: {why}"))
+            }
             (None, 14) => (proto::SEGMENTATION_FAULT, format!("segmentation fault at {address:#x}")),
             _ => (proto::ILLEGAL, first),
         };
@@ -186,11 +213,15 @@ impl Init {
 
     fn call(&mut self, from: Space, message: &Message, reply: Call) {
         let bytes = server::bytes(message);
-        let handle = server::handles(message).next().unwrap_or(Handle::NONE);
-        let request = match proto::Request::decode(message.tag.label(), &bytes) {
-            Ok(request) => request,
-            Err(_) => return reply.fail(Error::Malformed),
-        };
+        let mut handles: Vec<Handle> = server::handles(message).filter(|h| *h != Handle::NONE).collect();
+        let request = proto::Request::decode(message.tag.label(), &bytes);
+        let watch = matches!(request, Ok(proto::Request::Watch(_))) && !handles.is_empty();
+        let handle = if watch { handles.swap_remove(0) } else { Handle::NONE };
+        for handle in handles {
+            // Nobody asked for it. It is one's own, so that closing cannot fail.
+            let _ = handle_close(handle);
+        }
+        let Ok(request) = request else { return reply.fail(Error::Malformed) };
         match request {
             proto::Request::Services(_) => reply.answer::<proto::Services>(Ok(self.service_list())),
             proto::Request::Replace(op) => self.replace_service(&op.role, Some(op.image), reply),
@@ -198,15 +229,24 @@ impl Init {
             proto::Request::Stop(op) => reply.answer::<proto::Stop>(self.stop_service(&op.role)),
             proto::Request::Kill(op) => reply.answer::<proto::Kill>(self.kill_service(&op.role)),
             proto::Request::Run(op) => {
-                let result = self.run(from, &op.name, op.args, false).map(|(space, _)| space);
+                let result = self.run(from, Order::plain(&op.name, op.args)).map(|(space, _)| space);
                 reply.answer::<proto::Run>(result);
             }
-            proto::Request::RunLinked(op) => match self.run(from, &op.name, op.args, true) {
-                Ok((space, link)) => reply.answer_with::<proto::RunLinked>(Ok(space), &[link]),
-                Err(error) => reply.answer::<proto::RunLinked>(Err(error)),
+            proto::Request::RunLinked(op) => {
+                let order = Order { linked: true, ..Order::plain(&op.name, op.args) };
+                match self.run(from, order) {
+                    Ok((space, link)) => reply.answer_with::<proto::RunLinked>(Ok(space), &[link]),
+                    Err(error) => reply.answer::<proto::RunLinked>(Err(error)),
+                }
+            }
+            proto::Request::Launch(op) => match self.launch_program(from, op) {
+                Ok((space, Handle::NONE)) => reply.answer::<proto::Launch>(Ok(space)),
+                Ok((space, link)) => reply.answer_with::<proto::Launch>(Ok(space), &[link]),
+                Err(error) => reply.answer::<proto::Launch>(Err(error)),
             },
-            proto::Request::Launch(_) => reply.answer::<proto::Launch>(Err(Error::Unsupported)),
-            proto::Request::MoreArguments(_) => reply.answer::<proto::MoreArguments>(Err(Error::Unsupported)),
+            proto::Request::MoreArguments(op) => {
+                reply.answer::<proto::MoreArguments>(self.arguments.add(from, &op.args, bytes));
+            }
             proto::Request::Wait(op) => self.wait(from, op.space, reply),
             proto::Request::Poll(op) => reply.answer::<proto::Poll>(self.poll(from, op.space)),
             proto::Request::Watch(_) => reply.answer::<proto::Watch>(self.watch(from, handle)),
@@ -218,31 +258,10 @@ impl Init {
                 drop(reply);
                 self.program_ended(from, op.status, String::new());
             }
-            proto::Request::Shutdown(op) => {
-                drop(reply);
-                self.shut_down(op.status);
-            }
+            proto::Request::Shutdown(op) => self.shut_down(op.status, Some(reply)),
             proto::Request::Script(op) => reply.answer::<proto::Script>(self.script(op.from)),
             proto::Request::Images(_) => reply.answer::<proto::Images>(Ok(self.images())),
         }
-    }
-
-    /// The shell's end is the machine's.
-    pub fn shell_ended(&mut self, status: u8) {
-        self.shut_down(status);
-    }
-
-    fn shut_down(&mut self, status: u8) -> ! {
-        let mut status = status.min(MAX_STATUS);
-        if self.unexpected > 0 && status == 0 {
-            ebb_rt::log!("{} times a server died that nobody had asked to", self.unexpected);
-            status = SERVER_DIED;
-        }
-        ebb_rt::log!("shutdown, status {status}");
-        if let Err(error) = ebb_sys::device::power_off(handles::IO_PORT, CLEAN | status) {
-            ebb_rt::log!("cannot power off: {error:?}");
-        }
-        fail()
     }
 
     /// A piece of the text given with `--exec`.

@@ -81,6 +81,13 @@ pub struct Service {
     block_ring: Option<(u32, u64)>,
 }
 
+impl Service {
+    /// Whether it ever ran.
+    pub fn was_started(&self) -> bool {
+        self.starts > 0
+    }
+}
+
 /// A replacement under way.
 pub struct Replacement {
     service: usize,
@@ -338,7 +345,8 @@ impl Init {
         true
     }
 
-    fn start_again(&mut self, at: usize, image: &str) {
+    /// Starts a service that does not run; says so if it cannot.
+    pub fn start_again(&mut self, at: usize, image: &str) {
         if let Err(error) = self.start_service(at, image) {
             let Some(service) = self.services.get_mut(at) else { return };
             ebb_rt::log!("{}: cannot start {image}: {error}", service.server.role);

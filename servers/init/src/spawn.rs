@@ -2,17 +2,18 @@
 //! A program through `vm`: space, image, stack, heap, handles, start information, thread.
 
 use crate::boot::Module;
-use crate::image;
 use crate::serve::Init;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
-use ebb_abi::layout::{HEAP, SEGMENTS, STACK_TOP, START_INFO, START_INFO_PAGES};
+use ebb_abi::layout::{HEAP, MMAP, SEGMENTS, STACK_TOP, START_INFO, START_INFO_PAGES, USER_MIN};
 use ebb_abi::{Handle, PAGE_SIZE, Rights};
+use ebb_image::Image;
 use ebb_proto::Error;
 use ebb_proto::start::StartInfo;
 use ebb_proto::vm::{self, Protection, Source, Space};
-use ebb_rt::client::{call, call_with};
+use ebb_rt::client::{call, call_with, from_sys};
+use ebb_sys::object::handle_close;
 
 const PAGE: u64 = PAGE_SIZE as u64;
 /// Stack of a server, wired.
@@ -21,6 +22,10 @@ const SERVER_STACK: u64 = 32 << 10;
 const PROGRAM_STACK: u64 = 256 << 10;
 /// Heap of a program: pageable, so only what it touches costs anything.
 const PROGRAM_HEAP: u64 = 64 << 20;
+/// Bytes of start information at most.
+const MAX_START_INFO: usize = START_INFO_PAGES as usize * PAGE_SIZE;
+/// Handles that making a program brings.
+const HANDLES: usize = 4;
 /// Where `init` maps start information to write it.
 const SCRATCH: u64 = SEGMENTS + 0x10_0000;
 
@@ -34,6 +39,13 @@ pub struct Spawn<'a> {
     wired: bool,
     segment: u32,
     entry: u64,
+}
+
+impl Spawn<'_> {
+    /// Whether it is the loader, which may have to rewrite the start information for what it loads.
+    fn is_loader(&self) -> bool {
+        !self.info.exec.is_empty()
+    }
 }
 
 /// A program that runs.
@@ -53,7 +65,8 @@ impl Init {
         args: Vec<String>,
         heap: Option<u64>,
     ) -> Result<Spawn<'a>, Error> {
-        let image = image::parse(module.bytes)?;
+        self.reserve_handles(HANDLES)?;
+        let image = image(module)?;
         let wired = heap.is_some();
         let space = call(self.vm, &vm::SpaceNew { name: String::from(name), protected: wired })?;
         let mut spawn = Spawn {
@@ -66,6 +79,7 @@ impl Init {
                 heap_len: heap.unwrap_or(PROGRAM_HEAP),
                 tsc_hz: self.tsc_hz,
                 cmdline: self.cmdline.clone(),
+                epoch_us: self.epoch_us,
                 ..StartInfo::default()
             },
             wired,
@@ -81,17 +95,17 @@ impl Init {
         }
     }
 
-    fn populate(&self, spawn: &mut Spawn<'_>, image: &image::Image) -> Result<(), Error> {
+    fn populate(&self, spawn: &mut Spawn<'_>, image: &Image) -> Result<(), Error> {
         let space = spawn.space;
         for s in &image.segments {
             let source = Source::Module {
                 index: spawn.module.index,
                 offset: s.offset,
-                bytes: s.bytes,
+                bytes: s.file_bytes,
                 wired: spawn.wired,
             };
             let protection = s.protection.bits();
-            call(self.vm, &vm::Map { space, address: s.address, pages: s.pages, protection, source })?;
+            call(self.vm, &vm::Map { space, address: s.address, pages: s.pages(), protection, source })?;
         }
         let data = (Protection::READ | Protection::WRITE).bits();
         let (stack, source) =
@@ -102,7 +116,6 @@ impl Init {
         if pages > 0 {
             call(self.vm, &vm::Map { space, address: HEAP, pages, protection: data, source })?;
         }
-        spawn.segment = call(self.vm, &vm::SegmentNew { pages: START_INFO_PAGES })?;
         Ok(())
     }
 
@@ -128,7 +141,8 @@ impl Init {
 
     /// Starts it.
     pub fn launch(&self, spawn: Spawn<'_>, notification: Handle, priority: u8) -> Result<Spawned, Error> {
-        match self.launch_inner(&spawn, notification, priority) {
+        let mut spawn = spawn;
+        match self.launch_inner(&mut spawn, notification, priority) {
             Ok(()) => Ok(Spawned { space: spawn.space, segment: spawn.segment }),
             Err(error) => {
                 self.abandon(spawn);
@@ -137,15 +151,22 @@ impl Init {
         }
     }
 
-    fn launch_inner(&self, spawn: &Spawn<'_>, notification: Handle, priority: u8) -> Result<(), Error> {
+    fn launch_inner(&self, spawn: &mut Spawn<'_>, notification: Handle, priority: u8) -> Result<(), Error> {
+        let bytes = ebb_rt::start::encode(&spawn.info)?;
+        let mut protection = Protection::READ;
+        let mut room = bytes.len();
+        if spawn.is_loader() {
+            protection |= Protection::WRITE;
+            room = (room + ebb_rt::exec::slack(&spawn.info.exec)).min(MAX_START_INFO);
+        }
+        let (protection, pages) = (protection.bits(), (room as u64).div_ceil(PAGE));
+        spawn.segment = call(self.vm, &vm::SegmentNew { pages })?;
         let source = Source::Segment { id: spawn.segment, first: 0 };
-        let pages = START_INFO_PAGES;
         let data = (Protection::READ | Protection::WRITE).bits();
         call(self.vm, &vm::Map { space: 0, address: SCRATCH, pages, protection: data, source })?;
-        let written = write_start_info(&spawn.info, SCRATCH);
+        let written = write_pages(&bytes, SCRATCH, pages);
         call(self.vm, &vm::Unmap { space: 0, address: SCRATCH, pages })?;
         written?;
-        let protection = Protection::READ.bits();
         call(self.vm, &vm::Map { space: spawn.space, address: START_INFO, pages, protection, source })?;
         let start =
             vm::Start { space: spawn.space, entry: spawn.entry, stack: STACK_TOP, argument: 0, priority };
@@ -155,6 +176,22 @@ impl Init {
     /// Gives up a program that was not started.
     pub fn abandon(&self, spawn: Spawn<'_>) {
         self.forget(&Spawned { space: spawn.space, segment: spawn.segment });
+    }
+
+    /// Sees to it that so many handles can be received: `vm` makes `init`'s table larger when it gives a handle that has no room there. An answer that brings more
+    /// handles than there is room for would never come.
+    pub fn reserve_handles(&self, count: usize) -> Result<(), Error> {
+        let give = vm::HandleGive { space: vm::INIT, rights: Rights::SEND.bits(), badge: 0 };
+        let mut own = Vec::with_capacity(count);
+        let made = (0..count).try_for_each(|_| {
+            let (there, _) = call_with(self.vm, &give, &[self.vm_endpoint])?;
+            own.push(Handle(there));
+            Ok(())
+        });
+        for handle in own {
+            handle_close(handle).map_err(from_sys)?;
+        }
+        made
     }
 
     /// Takes everything of a program back. One that `vm` has ended already is no error.
@@ -171,10 +208,17 @@ impl Init {
     }
 }
 
-/// Writes start information into pages mapped at `address`.
-pub fn write_start_info(info: &StartInfo, address: u64) -> Result<(), Error> {
-    let bytes = ebb_rt::start::encode(info)?;
-    let cells = ebb_rt::shared::segment(address, START_INFO_PAGES).ok_or(Error::Invalid)?;
+/// The checked image of a module, whose segments can be mapped where they lie.
+pub fn image(module: &Module) -> Result<Image, Error> {
+    ebb_image::parse(module.bytes, module.bytes.len() as u64, &(USER_MIN..MMAP))?.in_own_pages()
+}
+
+/// Writes bytes into pages of a segment mapped at `address`.
+pub fn write_pages(bytes: &[u8], address: u64, pages: u64) -> Result<(), Error> {
+    let cells = ebb_rt::shared::segment(address, pages).ok_or(Error::Invalid)?;
+    if bytes.len() > cells.len() * 8 {
+        return Err(Error::TooLong);
+    }
     for (cell, chunk) in cells.iter().zip(bytes.chunks(8)) {
         let mut word = [0; 8];
         word[..chunk.len()].copy_from_slice(chunk);

@@ -91,17 +91,17 @@ impl<M: Machine> Vm<M> {
         f.equal("v_active_count", self.frames.meter.get(Counter::v_active_count), active);
         f.equal("v_inactive_count", self.frames.meter.get(Counter::v_inactive_count), inactive);
         f.equal("v_free_count", self.frames.meter.get(Counter::v_free_count), free);
-        f.equal("pages being written", self.pager.writing() as u64, writing);
-        f.equal("pages being read", self.pager.reading() as u64, reading);
+        f.equal("pages being written", (self.pager.ch.writing + self.vnode.ch.writing) as u64, writing);
+        f.equal("pages being read", (self.pager.ch.reading + self.vnode.ch.reading) as u64, reading);
 
         // Objects: entries, counts, leaves.
         let (mut resident_all, mut swapped_all, mut leaves_all, mut objects) = (0u64, 0u64, 0u64, 0u64);
         for (id, o) in self.objects.iter() {
             objects += 1;
             let (mut resident, mut swapped, mut wired, mut busy) = (0, 0, 0, 0);
-            leaves_all += o.leaves.iter().flatten().count() as u64;
+            leaves_all += o.leaves.iter().count() as u64;
             let mut at = 0;
-            while let Some(index) = o.next_used(at, o.pages) {
+            while let Some(index) = o.next_used(at, u32::MAX) {
                 at = index + 1;
                 let entry = o.entry(index);
                 swapped += entry.swapped() as u32;
@@ -123,7 +123,9 @@ impl<M: Machine> Vm<M> {
             f.equal(&format!("wired pages of object {id}"), o.wired as u64, wired as u64);
             f.equal(&format!("busy pages of object {id}"), o.busy as u64, busy as u64);
             resident_all += resident as u64;
-            swapped_all += swapped as u64;
+            if o.file().is_none() {
+                swapped_all += swapped as u64;
+            }
         }
         f.equal("frames of objects", in_place[Place::Object as usize], resident_all);
         f.equal("swap_used", self.frames.meter.get(Counter::swap_used), swapped_all);
@@ -141,13 +143,28 @@ impl<M: Machine> Vm<M> {
                     f.wrong(format!("regions of space {} overlap at {:#x}", space.id, region.start));
                 }
                 last = region.end();
-                if let Backing::Anonymous { object, .. } = region.backing {
+                if let Backing::Object { object, .. } = region.backing {
                     mapped.push((object, region.pages));
                 }
             }
             donated.push((space.id, space.kernel_frames));
         }
         mapped.sort_unstable();
+        // Files: each use of one is somebody's.
+        for (id, o) in self.objects.iter() {
+            let Some(file) = o.file() else { continue };
+            let open = self.descriptions.iter().filter(|d| d.object == id).count();
+            let granted = self.vnode.grants.iter().filter(|g| g.object == id).count();
+            let behind =
+                self.objects.iter().filter(|(_, o)| o.behind().is_some_and(|(f, _)| f == id)).count();
+            f.equal(
+                &format!("uses of file {}", file.inode),
+                file.users as u64,
+                (open + granted + behind) as u64,
+            );
+            f.equal(&format!("pages of file {}", file.inode), o.pages as u64, file.pages() as u64);
+        }
+        f.equal("v_files", self.frames.meter.get(Counter::v_files), self.vnode.by_inode.len() as u64);
         for (id, o) in self.objects.iter() {
             let pages: u64 = mapped.iter().filter(|(m, _)| *m == id).map(|(_, p)| p).sum();
             f.equal(&format!("mapped pages of object {id}"), o.mapped as u64, pages);
@@ -234,13 +251,20 @@ impl<M: Machine> Vm<M> {
             count("regions", regions),
             count("spaces", donated.len() as u64),
         ];
-        if !self.pager.attached() {
+        if !self.pager.ch.attached() {
             if swapped_all > 0 {
                 report.problems.push(String::from("the pager cannot be asked"));
             }
-            return self.m.answer::<proto::Audit>(reply, Ok(report), &[]);
+            return self.audit_files(reply, report);
         }
-        self.pager.audit = Some(PagerAudit { reply, report, puts_after: 0, frees_after: 0 });
+        self.pager.audit = Some(PagerAudit {
+            reply,
+            report,
+            puts_after: 0,
+            frees_after: 0,
+            files: false,
+            released_after: 0,
+        });
         self.submit_control(Op::Audit, [ALL, 0, 0]);
     }
 
@@ -248,8 +272,8 @@ impl<M: Machine> Vm<M> {
     pub fn audit_done(&mut self, c: &Completion) {
         let Some(audit) = self.pager.audit.take() else { return };
         let mut report = audit.report;
-        let swapped: u64 = self.objects.iter().map(|(_, o)| o.swapped as u64).sum();
-        let in_flight = (self.pager.writing() as u64).saturating_sub(audit.puts_after);
+        let swapped: u64 = self.objects.iter().map(|(_, o)| o.in_swap() as u64).sum();
+        let in_flight = (self.pager.ch.writing as u64).saturating_sub(audit.puts_after);
         let expected = swapped + in_flight + audit.frees_after;
         let [used, problems] = c.results;
         if c.outcome != Outcome::Ok {
@@ -263,6 +287,37 @@ impl<M: Machine> Vm<M> {
             ));
         }
         report.checked.push((String::from("slots"), used));
+        self.audit_files(audit.reply, report);
+    }
+
+    /// Asks the vnode pager, if there is one.
+    fn audit_files(&mut self, reply: M::Reply, report: AuditReport) {
+        if !self.vnode.ch.attached() {
+            return self.m.answer::<proto::Audit>(reply, Ok(report), &[]);
+        }
+        self.pager.audit =
+            Some(PagerAudit { reply, report, puts_after: 0, frees_after: 0, files: true, released_after: 0 });
+        self.submit_file_op(Op::Audit, [ALL, 0, 0]);
+    }
+
+    /// The vnode pager has checked itself.
+    pub(crate) fn files_audited(&mut self, c: &Completion) {
+        let Some(audit) = self.pager.audit.take() else { return };
+        let mut report = audit.report;
+        let [held, problems] = c.results;
+        let expected = self.vnode.by_inode.len() as u64 + audit.released_after;
+        if c.outcome != Outcome::Ok {
+            report.problems.push(format!("the vnode pager cannot check itself: {:?}", c.outcome));
+        } else if problems > 0 {
+            report.problems.push(format!("the vnode pager finds {problems} problems (see the log)"));
+        } else if held != expected {
+            report.problems.push(format!(
+                "files: the vnode pager thinks that {held} are held; there are {}, and {} were released since",
+                self.vnode.by_inode.len(),
+                audit.released_after
+            ));
+        }
+        report.checked.push((String::from("files"), held));
         self.m.answer::<proto::Audit>(audit.reply, Ok(report), &[]);
     }
 }

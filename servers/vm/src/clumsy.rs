@@ -37,7 +37,7 @@ impl<M: Machine> Vm<M> {
             }
             progress |= self.try_frame(frame);
         }
-        if progress || self.pager.writing() > 0 {
+        if progress || self.writing() > 0 {
             self.idle_laps = 0;
         }
         if self.idle_laps > HOPELESS_LAPS {

@@ -1,52 +1,51 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What the pager answered (`swp_pager_async_iodone`): pages come in, writes end, copies are gone. A completion is believed only if the frame is busy in the way that
+//! What the pagers answered (`swp_pager_async_iodone`): pages come in, writes end, copies are gone. A completion is believed only if the frame is busy in the way that
 //! it claims and its generation is the cookie's.
 
+use crate::channel::Popped;
 use crate::machine::Machine;
-use crate::object::Entry;
+use crate::object::{Entry, Object};
 use crate::page::{Flags, Place};
 use crate::vm::Vm;
+use ebb_abi::Frame;
 use ebb_abi::meter::Counter;
-use ebb_proto::pager::{Completion, Op, Outcome};
-use ebb_proto::vm::EventKind;
+use ebb_proto::pager::{Completion, HOLE, Op, Outcome, RESERVED};
+use ebb_proto::vm::{EventKind, PagerKind};
 
 impl<M: Machine> Vm<M> {
-    /// Takes all completions there are.
-    pub fn take_completions(&mut self) {
-        if !self.drain_completions() {
+    /// Takes all that a pager has sent.
+    pub fn take_completions(&mut self, kind: PagerKind) {
+        if !self.drain_completions(kind) {
             // Nothing that it says can be understood any more: it is as good as dead, and the next one gets all that was in flight.
-            self.m.log(format_args!("the pager broke its ring"));
-            self.pager_detach();
+            self.m.log(format_args!("the {kind:?} pager broke its ring"));
+            self.pager_detach(kind);
         }
     }
 
-    /// Takes all completions there are; `false`: the ring is broken, and closed now.
-    pub(crate) fn drain_completions(&mut self) -> bool {
-        let (mut any, mut whole) = (false, true);
-        loop {
-            let entry = match self.pager.completions.as_mut().map(|c| c.pop()) {
-                Some(Ok(Some(entry))) => entry,
-                Some(Ok(None)) => {
-                    if self.pager.completions.as_ref().is_some_and(|c| c.sleep()) {
-                        break;
+    /// Takes all that a pager has sent; `false`: the ring is broken, and closed now.
+    pub(crate) fn drain_completions(&mut self, kind: PagerKind) -> bool {
+        let mut any = false;
+        let whole = loop {
+            match self.channel(kind).pop() {
+                Popped::Entry(entry) => {
+                    any = true;
+                    match (kind, Completion::unpack(&entry)) {
+                        (PagerKind::Vnode, _) => self.vnode_entry(&entry),
+                        (PagerKind::Swap, Some(c)) => self.complete(&c),
+                        (PagerKind::Swap, None) => {
+                            self.m.log(format_args!("the pager sent nonsense: {entry:x?}"))
+                        }
                     }
-                    continue;
                 }
-                Some(Err(_)) => {
-                    self.pager.completions = None;
-                    whole = false;
-                    break;
-                }
-                None => break,
-            };
-            any = true;
-            match Completion::unpack(&entry) {
-                Some(c) => self.complete(&c),
-                None => self.m.log(format_args!("the pager sent nonsense: {entry:x?}")),
+                Popped::Empty => break true,
+                Popped::Broken => break false,
             }
-        }
+        };
         if any {
-            self.flush_requests();
+            match kind {
+                PagerKind::Swap => self.flush_requests(),
+                PagerKind::Vnode => self.flush_file_ops(),
+            }
             self.waiting.pager_ready();
             // Pages that were being cleaned for somebody who waits are clean now: the policy can go on.
             if self.frames.gate.pages_needed() {
@@ -58,7 +57,7 @@ impl<M: Machine> Vm<M> {
 
     fn complete(&mut self, c: &Completion) {
         match c.op {
-            Op::Get => self.get_done(c),
+            Op::Get => self.get_done(PagerKind::Swap, c),
             Op::Put => self.put_done(c),
             Op::Free => {
                 // Answered in order of submission.
@@ -81,7 +80,7 @@ impl<M: Machine> Vm<M> {
     }
 
     /// The page that a completion speaks of, if it speaks the truth.
-    fn busy_page(&mut self, c: &Completion, busy: Flags) -> Option<(u32, u32, u32)> {
+    pub(crate) fn busy_page(&mut self, c: &Completion, busy: Flags) -> Option<(u32, u32, u32)> {
         let frame = u32::try_from(c.frame).ok()?;
         let page = self.frames.page(frame);
         if page.place != Place::Object || page.generation != c.cookie || !page.flags.contains(busy) {
@@ -91,7 +90,7 @@ impl<M: Machine> Vm<M> {
         Some((frame, page.object, page.index))
     }
 
-    fn unbusy(&mut self, frame: u32, object: u32, busy: Flags) -> Flags {
+    pub(crate) fn unbusy(&mut self, frame: u32, object: u32, busy: Flags) -> Flags {
         let mut before = Flags::empty();
         if let Some(page) = self.frames.page_mut(frame) {
             before = page.flags;
@@ -107,16 +106,25 @@ impl<M: Machine> Vm<M> {
     }
 
     /// `swp_pager_async_iodone` for a read.
-    fn get_done(&mut self, c: &Completion) {
+    pub(crate) fn get_done(&mut self, kind: PagerKind, c: &Completion) {
         let Some((frame, object, index)) = self.busy_page(c, Flags::READING) else { return };
-        self.pager.reading = self.pager.reading.saturating_sub(1);
+        let channel = self.channel(kind);
+        channel.reading = channel.reading.saturating_sub(1);
+        let failed = kind == PagerKind::Vnode && c.outcome != Outcome::Ok;
+        if failed && !self.frames.page(frame).flags.contains(Flags::DOOMED) {
+            // Not for ever: who asks again has it tried again.
+            self.page_failed(frame, crate::vnode::error_of(c.outcome));
+        }
         let before = self.unbusy(frame, object, Flags::READING);
         if before.contains(Flags::DOOMED) {
             self.drop_page(object, index, frame);
             return;
         }
         if c.outcome == Outcome::Ok {
-            self.frames.meter.add(Counter::v_swappgsin, 1);
+            match kind {
+                PagerKind::Swap => self.frames.meter.add(Counter::v_swappgsin, 1),
+                PagerKind::Vnode => self.file_page_read(object, index, frame, c.results[0]),
+            }
             let active = before.contains(Flags::DEMANDED);
             self.frames.set_queue(frame, if active { Flags::ACTIVE } else { Flags::INACTIVE });
             self.tell_policy(EventKind::PageIn, frame, active as u64);
@@ -124,6 +132,10 @@ impl<M: Machine> Vm<M> {
         }
         // Not read: a neighbour goes back to where it was; a page that was needed is lost.
         self.set_entry(object, index, |e| e.with_frame(None));
+        if failed {
+            self.frames.free(frame);
+            return self.reap(object);
+        }
         if before.contains(Flags::DEMANDED) {
             self.m.log(format_args!("page {index} of object {object} could not be read: {:?}", c.outcome));
             self.set_entry(object, index, Entry::into_lost);
@@ -131,11 +143,30 @@ impl<M: Machine> Vm<M> {
         self.frames.free(frame);
     }
 
+    /// What came of a page of a file: its bytes, or the news that it has none.
+    fn file_page_read(&mut self, object: u32, index: u32, frame: u32, what: u64) {
+        self.frames.meter.add(Counter::v_vnodepgsin, 1);
+        let Some(file) = self.objects.get(object).and_then(Object::file).copied() else { return };
+        if what & HOLE != 0 {
+            self.zero_now(frame);
+            if what & RESERVED != 0 {
+                self.set_entry(object, index, Entry::into_backed);
+            }
+            return;
+        }
+        self.set_entry(object, index, |e| e.with_swapped(true));
+        if file.ends_in(index)
+            && let Err(error) = self.m.zero_tail(Frame(frame), file.tail())
+        {
+            self.m.log(format_args!("zeroing the end of frame {frame}: {error:?}"));
+        }
+    }
+
     /// `swp_pager_async_iodone` for a write.
     fn put_done(&mut self, c: &Completion) {
         let Some((frame, object, index)) = self.busy_page(c, Flags::WRITING) else { return };
-        self.pager.writing = self.pager.writing.saturating_sub(1);
-        self.frames.meter.set(Counter::v_laundry_count, self.pager.writing as u64);
+        self.pager.ch.writing = self.pager.ch.writing.saturating_sub(1);
+        self.publish_writing();
         let before = self.unbusy(frame, object, Flags::WRITING);
         let ok = c.outcome == Outcome::Ok;
         if ok {
@@ -150,7 +181,7 @@ impl<M: Machine> Vm<M> {
                 page.flags |= Flags::DIRTY;
             }
             let swapped = self.objects.get(object).is_some_and(|o| o.entry(index).swapped());
-            if self.pager.generation > 1 && !swapped {
+            if self.pager.ch.generation() > 1 && !swapped {
                 // An earlier instance may have written it and not lived to tell: then there is a copy that nobody would ever give up.
                 self.free_copies(object, index, 1);
             }
@@ -181,15 +212,21 @@ impl<M: Machine> Vm<M> {
         self.reap(object);
     }
 
-    /// Forgets a dead object when nothing of it is left anywhere.
+    /// Forgets an object when nothing of it is left anywhere.
     pub fn reap(&mut self, object: u32) {
+        if self.objects.get(object).is_some_and(|o| o.file().is_some()) {
+            return self.reap_file(object);
+        }
         let gone = self.objects.get(object).is_some_and(|o| o.dead && o.busy == 0 && o.freeing == 0);
         if !gone {
             return;
         }
         if let Some(o) = self.objects.remove(object) {
-            for leaf in o.leaves.into_iter().flatten() {
-                self.free_leaf(leaf);
+            for leaf in o.leaves.iter() {
+                self.free_leaf(*leaf);
+            }
+            if let Some((file, _)) = o.behind() {
+                self.drop_user(file);
             }
         }
     }

@@ -2,7 +2,7 @@
 //! [`Machine`] by system calls.
 
 use core::sync::atomic::AtomicU64;
-use ebb_abi::frame::FrameOp;
+use ebb_abi::frame::{FrameOp, Piece};
 use ebb_abi::map::{MapFlags, MapOp};
 use ebb_abi::thread::{Registers, TaskOp, ThreadOp};
 use ebb_abi::{Error, Frame, Handle, Kind, Rights, Tag};
@@ -73,6 +73,9 @@ impl Machine for Kernel {
     }
     fn copy(&mut self, from: Frame, to: Frame) -> Result<()> {
         memory::copy(self.phys, from, to)
+    }
+    fn copy_bytes(&mut self, pieces: &[Piece]) -> Result<()> {
+        memory::copy_bytes(self.phys, pieces)
     }
     fn zero_tail(&mut self, frame: Frame, offset: u64) -> Result<()> {
         memory::zero_tail(self.phys, frame, offset)

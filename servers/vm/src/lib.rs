@@ -10,7 +10,9 @@
 //! | `waiting` | what cannot go on yet |
 //! | `memory`, `wire` | `mmap` and its kin; `mlock` |
 //! | `policy`, `clumsy`, `oom` | carrying out decisions; doing without; when nothing is left |
-//! | `pager`, `completion`, `launder`, `swap` | the swap pager: requests, answers, writing pages, its devices |
+//! | `channel`, `pager`, `completion`, `launder` | the pagers: rings, requests, answers, writing pages |
+//! | `swap`, `vnode` | the swap pager's devices; the vnode pager's files |
+//! | `file`, `transfer`, `resize`, `sync` | open files; `read` and `write`; `ftruncate`; `fsync`, `msync` and the syncer |
 //! | `audit`, `tunables`, `meter` | seeing |
 //! | `serve`, `machine` | clients and the kernel |
 //!
@@ -27,9 +29,11 @@
 extern crate alloc;
 
 pub mod audit;
+pub mod channel;
 pub mod clumsy;
 pub mod completion;
 pub mod fault;
+pub mod file;
 pub mod frames;
 pub mod launder;
 pub mod machine;
@@ -41,11 +45,15 @@ pub mod oom;
 pub mod page;
 pub mod pager;
 pub mod policy;
+pub mod resize;
 pub mod segment;
 pub mod serve;
 pub mod space;
 pub mod swap;
+pub mod sync;
+pub mod transfer;
 pub mod tunables;
 pub mod vm;
+pub mod vnode;
 pub mod waiting;
 pub mod wire;

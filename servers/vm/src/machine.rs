@@ -2,7 +2,7 @@
 //! What `vm` needs of the kernel and of its clients, as a trait: the server implements it with system calls, host tests with a software model.
 
 use core::sync::atomic::AtomicU64;
-use ebb_abi::frame::FrameOp;
+use ebb_abi::frame::{FrameOp, Piece};
 use ebb_abi::map::{MapFlags, MapOp};
 use ebb_abi::thread::{Registers, TaskOp, ThreadOp};
 use ebb_abi::{Frame, Handle, Kind, Rights};
@@ -44,6 +44,8 @@ pub trait Machine {
     fn frame_op(&mut self, op: FrameOp, frames: &mut [u64]) -> Result<()>;
     /// Copies a frame.
     fn copy(&mut self, from: Frame, to: Frame) -> Result<()>;
+    /// Copies bytes from frame to frame.
+    fn copy_bytes(&mut self, pieces: &[Piece]) -> Result<()>;
     /// Zeroes a frame from a byte on.
     fn zero_tail(&mut self, frame: Frame, offset: u64) -> Result<()>;
     /// Reads resident memory.

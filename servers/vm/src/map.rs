@@ -12,8 +12,8 @@ const PAGE: u64 = PAGE_SIZE as u64;
 /// What a region shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Backing {
-    /// Pages of an anonymous object from `offset` on.
-    Anonymous {
+    /// Pages of an object from `offset` on: anonymous memory, or a file.
+    Object {
         /// The object.
         object: u32,
         /// First page.
@@ -37,7 +37,7 @@ impl Backing {
     /// The backing of a region that begins `pages` later.
     pub fn advanced(self, pages: u32) -> Backing {
         match self {
-            Backing::Anonymous { object, offset } => Backing::Anonymous { object, offset: offset + pages },
+            Backing::Object { object, offset } => Backing::Object { object, offset: offset + pages },
             Backing::Segment { id, first } => Backing::Segment { id, first: first + pages },
             Backing::Module { frame } => Backing::Module { frame: frame + pages },
         }
@@ -53,6 +53,8 @@ pub struct Region {
     pub pages: u64,
     /// Protection.
     pub protection: Protection,
+    /// What it may be changed to.
+    pub most: Protection,
     /// What it shows.
     pub backing: Backing,
     /// What the program said of its use.
@@ -234,7 +236,8 @@ mod tests {
             start,
             pages,
             protection: Protection::READ,
-            backing: Backing::Anonymous { object, offset: 0 },
+            most: Protection::all(),
+            backing: Backing::Object { object, offset: 0 },
             advice: Advice::Normal,
             wired: false,
             read_ahead: (0, 0),
@@ -258,11 +261,11 @@ mod tests {
         assert_eq!(map.insert(region(0x10_9000, 1, 2)), Err(Error::Exists));
         let gone = map.remove(Range::new(0x10_3000, 2).unwrap());
         assert_eq!(gone.len(), 1);
-        assert_eq!(gone[0].backing, Backing::Anonymous { object: 1, offset: 3 });
+        assert_eq!(gone[0].backing, Backing::Object { object: 1, offset: 3 });
         assert_eq!(gone[0].pages, 2);
         assert!(map.find(0x10_3000).is_none() && map.find(0x10_4fff).is_none());
         assert_eq!(map.find(0x10_2fff).unwrap().pages, 3);
-        assert_eq!(map.find(0x10_5000).unwrap().backing, Backing::Anonymous { object: 1, offset: 5 });
+        assert_eq!(map.find(0x10_5000).unwrap().backing, Backing::Object { object: 1, offset: 5 });
         assert!(!map.covers(Range::new(0x10_0000, 10).unwrap()));
         map.insert(region(0x10_3000, 2, 3)).unwrap();
         assert!(map.covers(Range::new(0x10_0000, 10).unwrap()));

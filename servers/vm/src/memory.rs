@@ -2,9 +2,10 @@
 //! `mmap` and its kin: what programs ask of their address space.
 
 use crate::fault::flags_of;
+use crate::file::File;
 use crate::machine::Machine;
 use crate::map::{Backing, Range, Region};
-use crate::object::{MAX_PAGES, Object};
+use crate::object::{Kind, MAX_PAGES, Object};
 use crate::page::{Flags, Place};
 use crate::vm::Vm;
 use alloc::string::String;
@@ -15,6 +16,8 @@ use ebb_abi::meter::Counter;
 use ebb_abi::{Frame, PAGE_SIZE};
 use ebb_policy::gate::Class;
 use ebb_proto::Error;
+use ebb_proto::fs::OpenFlags;
+use ebb_proto::pager::MAX_RUN;
 use ebb_proto::vm::{self as proto, Advice, EventKind, Protection, Source, Space};
 use ebb_rt::client::from_sys;
 
@@ -59,12 +62,16 @@ impl<M: Machine> Vm<M> {
             Source::Module { index, offset, bytes, wired } => {
                 self.use_module(index, offset, bytes, pages, protection, wired)?
             }
-            Source::File { .. } => return Err(Error::Unsupported),
+            Source::File { file, first, private } => {
+                self.use_file(id, file, first, pages, protection, private)?
+            }
         };
+        let most = self.most_protection(id, op);
         let region = Region {
             start: range.start,
             pages: op.pages,
             protection,
+            most,
             backing,
             advice: Advice::Normal,
             wired: false,
@@ -78,7 +85,7 @@ impl<M: Machine> Vm<M> {
             self.drop_backing(&region);
             return Err(error);
         }
-        if matches!(backing, Backing::Anonymous { .. }) {
+        if self.is_anonymous(backing) {
             self.frames.meter.add(Counter::v_anon_bytes, op.pages * PAGE);
         }
         // What is wired is entered at once: its users must never fault.
@@ -93,7 +100,7 @@ impl<M: Machine> Vm<M> {
 
     fn new_object(&mut self, pages: u32) -> Result<Backing, Error> {
         let object = Object::new(pages).ok_or(Error::NoMemory)?;
-        Ok(Backing::Anonymous { object: self.objects.insert(object), offset: 0 })
+        Ok(Backing::Object { object: self.objects.insert(object), offset: 0 })
     }
 
     /// An object all of whose pages are there and wired.
@@ -111,7 +118,7 @@ impl<M: Machine> Vm<M> {
                 return Err(error);
             }
         }
-        Ok(Backing::Anonymous { object, offset: 0 })
+        Ok(Backing::Object { object, offset: 0 })
     }
 
     fn wired_page(&mut self, object: u32, index: u32) -> Result<u32, Error> {
@@ -144,6 +151,62 @@ impl<M: Machine> Vm<M> {
         Ok(Backing::Segment { id, first })
     }
 
+    /// What a mapping may be changed to: what its file is open for.
+    fn most_protection(&self, id: Space, op: &proto::Map) -> Protection {
+        let Source::File { file, private, .. } = op.source else { return Protection::all() };
+        let rights =
+            self.description(id, file, OpenFlags::empty()).ok().and_then(|n| self.descriptions.get(n));
+        let rights = rights.map_or(OpenFlags::empty(), |d| d.rights);
+        let mut most = Protection::READ;
+        most.set(Protection::WRITE, private || rights.contains(OpenFlags::WRITE));
+        most.set(Protection::EXECUTE, rights.contains(OpenFlags::EXECUTE));
+        most
+    }
+
+    fn use_file(
+        &mut self,
+        id: Space,
+        file: u32,
+        first: u32,
+        pages: u32,
+        protection: Protection,
+        private: bool,
+    ) -> Result<Backing, Error> {
+        let mut rights = OpenFlags::READ;
+        rights.set(OpenFlags::WRITE, protection.contains(Protection::WRITE) && !private);
+        rights.set(OpenFlags::EXECUTE, protection.contains(Protection::EXECUTE));
+        let object = self.object_of(id, file, rights)?;
+        first.checked_add(pages).ok_or(Error::Invalid)?;
+        if private {
+            let mut own = Object::new(pages).ok_or(Error::NoMemory)?;
+            own.kind = Kind::Anonymous { behind: Some((object, first)) };
+            if let Some(file) = self.objects.get_mut(object).and_then(Object::file_mut) {
+                file.users += 1;
+            }
+            return Ok(Backing::Object { object: self.objects.insert(own), offset: 0 });
+        }
+        let o = self.objects.get_mut(object).ok_or(Error::BadFile)?;
+        o.mapped = o.mapped.checked_add(pages).ok_or(Error::NoMemory)?;
+        if protection.contains(Protection::WRITE)
+            && let Some(file) = o.file_mut()
+        {
+            file.writable += pages;
+        }
+        Ok(Backing::Object { object, offset: first })
+    }
+
+    /// Whether it is memory that belongs to the mapping alone.
+    fn is_anonymous(&self, backing: Backing) -> bool {
+        let Backing::Object { object, .. } = backing else { return false };
+        self.objects.get(object).is_some_and(|o| o.file().is_none())
+    }
+
+    /// The file of a shared mapping.
+    fn file_behind(&mut self, backing: Backing) -> Option<&mut File> {
+        let Backing::Object { object, .. } = backing else { return None };
+        self.objects.get_mut(object).and_then(Object::file_mut)
+    }
+
     fn use_module(
         &mut self,
         index: u32,
@@ -169,7 +232,7 @@ impl<M: Machine> Vm<M> {
         }
         // A private copy, made now: what the file has, then zeroes.
         let backing = if wired { self.new_wired(pages)? } else { self.new_object(pages)? };
-        let Backing::Anonymous { object, .. } = backing else { return Err(Error::Invalid) };
+        let Backing::Object { object, .. } = backing else { return Err(Error::Invalid) };
         for page in 0..file_pages {
             let tail = (bytes - page as u64 * PAGE).min(PAGE);
             if let Err(error) = self.copied_page(object, page, first + page, tail) {
@@ -224,7 +287,7 @@ impl<M: Machine> Vm<M> {
                 Backing::Segment { id, first } => {
                     self.segments.get(id as usize).and_then(|s| s.as_ref()).and_then(|s| s.frame(first))
                 }
-                Backing::Anonymous { object, offset } => {
+                Backing::Object { object, offset } => {
                     self.objects.get(object).and_then(|o| o.entry(offset).frame())
                 }
             };
@@ -263,14 +326,31 @@ impl<M: Machine> Vm<M> {
                     segment.mapped = segment.mapped.saturating_sub(region.pages);
                 }
             }
-            Backing::Anonymous { object, offset } => {
+            Backing::Object { object, offset } if self.is_anonymous(region.backing) => {
                 self.frames.meter.sub(Counter::v_anon_bytes, region.pages * PAGE);
                 self.drop_pages(object, offset, region.pages as u32, true);
             }
+            Backing::Object { object, .. } => self.unmap_file(object, region),
         }
     }
 
-    /// Drops pages and copies of a range of an object; `unmapped`: the range is no longer mapped either.
+    /// A mapping of a file is gone; its pages stay. What was wired by it is wired no more.
+    fn unmap_file(&mut self, object: u32, region: &Region) {
+        if region.wired {
+            self.unwire_region(region, region.end());
+        }
+        let Some(o) = self.objects.get_mut(object) else { return };
+        o.mapped = o.mapped.saturating_sub(region.pages as u32);
+        let writable = region.protection.contains(Protection::WRITE);
+        if let Some(file) = o.file_mut().filter(|_| writable) {
+            file.writable = file.writable.saturating_sub(region.pages as u32);
+            // What the mapping has modified is known to the hardware alone.
+            file.touched = true;
+        }
+        self.reap(object);
+    }
+
+    /// Drops pages and copies of a range of an anonymous object; `unmapped`: the range is no longer mapped either.
     fn drop_pages(&mut self, object: u32, first: u32, pages: u32, unmapped: bool) {
         let Some(o) = self.objects.get_mut(object) else { return };
         if unmapped {
@@ -336,8 +416,24 @@ impl<M: Machine> Vm<M> {
         if protection.contains(Protection::WRITE) && space.map.touching(range).any(shared) {
             return Err(Error::NotPermitted);
         }
+        if !space.map.touching(range).all(|r| r.most.contains(protection)) {
+            return Err(Error::Access);
+        }
+        let mut changed = Vec::new();
         for region in space.map.range_mut(range) {
-            region.protection = protection;
+            let before = core::mem::replace(&mut region.protection, protection);
+            if before.contains(Protection::WRITE) != protection.contains(Protection::WRITE) {
+                changed.push((region.backing, region.pages as u32));
+            }
+        }
+        for (backing, pages) in changed {
+            if let Some(file) = self.file_behind(backing) {
+                file.touched = true;
+                file.writable = match protection.contains(Protection::WRITE) {
+                    true => file.writable + pages,
+                    false => file.writable.saturating_sub(pages),
+                };
+            }
         }
         if protection.is_empty() {
             return self.m.unmap(task, range.start, range.pages()).map_err(from_sys);
@@ -365,8 +461,14 @@ impl<M: Machine> Vm<M> {
         }
         let regions: Vec<Region> = space.map.range_mut(range).to_vec();
         for region in regions.iter().filter(|r| !r.wired) {
-            let Backing::Anonymous { object, offset } = region.backing else { continue };
+            let Backing::Object { object, offset } = region.backing else { continue };
+            let (anonymous, behind) = match self.objects.get(object) {
+                Some(o) => (o.file().is_none(), o.behind()),
+                None => continue,
+            };
             match advice {
+                // The contents of a file are not the program's alone to give up.
+                Advice::Free if !anonymous => {}
                 // What is wired without the program's doing must stay as it is.
                 Advice::Free if self.held_by(region).wired > 0 => {}
                 Advice::Free => {
@@ -374,10 +476,38 @@ impl<M: Machine> Vm<M> {
                     self.drop_pages(object, offset, region.pages as u32, false);
                 }
                 Advice::DontNeed => self.deactivate(object, offset, region.pages as u32),
-                _ => self.will_need(id, region, object, offset),
+                _ if anonymous => self.will_need(id, region, object, offset),
+                _ => {}
+            }
+            // A file's pages, seen directly or through a private mapping.
+            let file = if anonymous {
+                behind.map(|(file, first)| (file, first + offset))
+            } else {
+                Some((object, offset))
+            };
+            if let Some((file, first)) = file {
+                match advice {
+                    Advice::WillNeed => self.file_will_need(file, first, region.pages as u32),
+                    Advice::DontNeed => self.deactivate(file, first, region.pages as u32),
+                    _ => {}
+                }
             }
         }
         Ok(())
+    }
+
+    /// Brings pages of a file in, a block at a time, as long as there is plenty of memory.
+    fn file_will_need(&mut self, file: u32, first: u32, pages: u32) {
+        let end = self.objects.get(file).map_or(0, |o| o.pages).min(first.saturating_add(pages));
+        let mut index = first;
+        while index < end && self.frames.plenty() && self.vnode.ch.room(MAX_RUN) {
+            let there = self.objects.get(file).is_some_and(|o| o.entry(index).frame().is_some());
+            if !there {
+                // It comes or not: advice, not an order.
+                let _ = self.find_file_page(file, index, MAX_RUN as u32, false, false);
+            }
+            index += 1;
+        }
     }
 
     fn deactivate(&mut self, object: u32, first: u32, pages: u32) {
@@ -421,13 +551,20 @@ impl<M: Machine> Vm<M> {
         for n in 0..range.pages() {
             let address = range.start + n * PAGE;
             let Some(region) = self.spaces.get(id).and_then(|s| s.map.find(address)) else { break };
-            let Backing::Anonymous { object, offset } = region.backing.advanced(region.page_at(address))
-            else {
+            let Backing::Object { object, offset } = region.backing.advanced(region.page_at(address)) else {
                 bytes.push(1);
                 continue;
             };
-            let entry = self.objects.get(object).map(|o| o.entry(offset)).unwrap_or_default();
-            let mut byte = (entry.swapped() as u8) << 2;
+            let o = self.objects.get(object);
+            let in_swap = o.is_some_and(|o| o.file().is_none() && o.entry(offset).swapped());
+            let mut entry = o.map(|o| o.entry(offset)).unwrap_or_default();
+            let mut byte = (in_swap as u8) << 2;
+            if entry.frame().is_none()
+                && !in_swap
+                && let Some((file, first)) = o.and_then(Object::behind)
+            {
+                entry = self.objects.get(file).map(|o| o.entry(first + offset)).unwrap_or_default();
+            }
             if let Some(frame) = entry.frame() {
                 let mut bits = [frame as u64];
                 let modified = self.m.frame_op(FrameOp::TestModified, &mut bits).is_ok()
@@ -442,11 +579,11 @@ impl<M: Machine> Vm<M> {
 
     /// What a region holds. Counted from the object where the region is all of it, page by page otherwise.
     pub fn held_by(&self, region: &Region) -> Held {
-        let Backing::Anonymous { object, offset } = region.backing else {
+        let Backing::Object { object, offset } = region.backing else {
             return Held { resident: region.pages, ..Held::default() };
         };
         let Some(o) = self.objects.get(object) else { return Held::default() };
-        if o.pages as u64 == region.pages {
+        if o.file().is_none() && o.pages as u64 == region.pages {
             return Held { resident: o.resident as u64, swapped: o.swapped as u64, wired: o.wired as u64 };
         }
         let mut held = Held::default();
@@ -454,7 +591,7 @@ impl<M: Machine> Vm<M> {
         while let Some(index) = o.next_used(at, end) {
             at = index + 1;
             let entry = o.entry(index);
-            held.swapped += entry.swapped() as u64;
+            held.swapped += (o.file().is_none() && entry.swapped()) as u64;
             if let Some(frame) = entry.frame() {
                 held.resident += 1;
                 held.wired += (self.frames.page(frame).wired > 0) as u64;
@@ -473,9 +610,15 @@ impl<M: Machine> Vm<M> {
             .take(REGIONS_AT_ONCE)
             .map(|r| {
                 let held = self.held_by(r);
+                let object = match r.backing {
+                    Backing::Object { object, .. } => self.objects.get(object),
+                    _ => None,
+                };
                 let kind = match r.backing {
-                    Backing::Anonymous { .. } if r.wired || held.wired == r.pages => "wired",
-                    Backing::Anonymous { .. } => "anonymous",
+                    _ if object.is_some_and(|o| o.file().is_some()) => "file",
+                    _ if object.is_some_and(|o| o.behind().is_some()) => "private",
+                    Backing::Object { .. } if r.wired || held.wired == r.pages => "wired",
+                    Backing::Object { .. } => "anonymous",
                     Backing::Segment { .. } => "segment",
                     Backing::Module { .. } => "module",
                 };

@@ -17,10 +17,9 @@ const PAGER_AWAY_MS: u64 = 10_000;
 impl<M: Machine> Vm<M> {
     /// Whether ending a program can be the answer: somebody waits for a page, and it is not that the pager is being started again.
     pub fn is_exhausted(&self) -> bool {
-        let away = self.m.now().saturating_sub(self.pager.gone_since());
-        let pager_comes = !self.pager.attached()
-            && !self.pager.devices.is_empty()
-            && away < PAGER_AWAY_MS * self.cycles_per_ms;
+        let (now, patience) = (self.m.now(), PAGER_AWAY_MS * self.cycles_per_ms);
+        let swap_comes = !self.pager.devices.is_empty() && self.pager.ch.is_awaited(now, patience);
+        let pager_comes = swap_comes || self.vnode.ch.is_awaited(now, patience);
         self.waiting.for_memory() > 0 && !pager_comes
     }
 
@@ -30,8 +29,13 @@ impl<M: Machine> Vm<M> {
         let mut most = 0;
         for space in self.spaces.iter().filter(|s| !s.protected) {
             let (mut resident, mut swapped) = (0, 0);
-            // Segments and modules would not come back.
-            let anonymous = |r: &&Region| matches!(r.backing, Backing::Anonymous { .. });
+            // Segments and modules would not come back, and pages of files can be had without ending anybody.
+            let anonymous = |r: &&Region| match r.backing {
+                Backing::Object { object, .. } => {
+                    self.objects.get(object).is_some_and(|o| o.file().is_none())
+                }
+                _ => false,
+            };
             for region in space.map.iter().filter(anonymous) {
                 let held = self.held_by(region);
                 resident += held.resident;
@@ -45,7 +49,7 @@ impl<M: Machine> Vm<M> {
         let free = self.frames.gate.free_count() as u64;
         let minimum = self.frames.gate.thresholds().free_min as u64;
         let total: u64 = self.pager.devices.iter().filter(|d| d.active).map(|d| d.slots).sum();
-        let used = self.objects.iter().map(|(_, o)| o.swapped as u64).sum();
+        let used = self.objects.iter().map(|(_, o)| o.in_swap() as u64).sum();
         let Some((id, name, held)) = victim else {
             self.m.log(format_args!("out of memory, and no program to end: {free} pages free"));
             return;

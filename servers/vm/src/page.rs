@@ -13,7 +13,7 @@ pub enum Place {
     Foreign,
     /// On the free list.
     Free,
-    /// A page of an anonymous object: `object` and `index` name it.
+    /// A page of an object: `object` and `index` name it.
     Object,
     /// A page of a segment: `object` is the segment's number, `index` the page.
     Segment,
@@ -26,7 +26,7 @@ pub enum Place {
 }
 
 bitflags! {
-    /// State of a page of an anonymous object.
+    /// State of a page of an object.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
     pub struct Flags: u8 {
         /// Being read: nobody may use it.
@@ -41,8 +41,10 @@ bitflags! {
         const INACTIVE = 1 << 4;
         /// A fault or a wiring waits for it.
         const WANTED = 1 << 5;
-        /// Being read for a fault, not as its neighbour.
+        /// While it is being read: for a fault, not as its neighbour.
         const DEMANDED = 1 << 6;
+        /// While it is not being read, a page of a file: a program has read it before.
+        const SEEN = 1 << 6;
         /// Nobody wants it any more; it is freed when its I/O ends, and with it the copy that the I/O made.
         const DOOMED = 1 << 7;
     }

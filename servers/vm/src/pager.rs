@@ -5,20 +5,18 @@
 //! loses nothing: [`Vm::pager_attach`] submits all of it again to the next. A completion is believed only if the frame is busy in the way
 //! that it claims and its generation is the cookie's.
 
+use crate::channel::Channel;
 use crate::machine::Machine;
 use crate::page::{Flags, Place};
 use crate::vm::Vm;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::sync::atomic::AtomicU64;
 use ebb_abi::meter::Counter;
 use ebb_abi::{Handle, Rights};
 use ebb_proto::Error;
 use ebb_proto::pager::{DEVICE_STRIDE, DEVICES, Op, RING_PAGES, RINGS, Submission};
-use ebb_proto::vm::{PAGER_BIT, PAGER_SUBMIT_BIT, PagerAttachment, PagerDevice, Space};
-use ebb_ring::{Consumer, Producer};
-
-/// Entries of the submission ring kept for frees and control.
-const KEPT: usize = 16;
+use ebb_proto::vm::{PAGER_BIT, PAGER_SUBMIT_BIT, PagerAttachment, PagerDevice, PagerKind, Space, VNODE_BIT};
 
 /// A swap device.
 #[derive(Clone, Debug)]
@@ -56,119 +54,88 @@ pub struct PagerAudit<R> {
     pub puts_after: u64,
     /// Copies given up in requests submitted after it.
     pub frees_after: u64,
+    /// The swap pager has answered: now the vnode pager is asked.
+    pub files: bool,
+    /// Files released after the vnode pager was asked.
+    pub released_after: u64,
 }
 
-/// The pager.
+/// The swap pager.
 pub struct Pager<R> {
-    space: Space,
-    notification: Handle,
-    attached: bool,
-    pub(crate) generation: u32,
-    submissions: Option<Producer<'static>>,
-    pub(crate) completions: Option<Consumer<'static>>,
-    ring_segment: u32,
-    /// Entries that the submission ring holds.
-    capacity: usize,
+    /// Its rings.
+    pub ch: Channel,
     pub(crate) frees: VecDeque<FreeRequest>,
     pub(crate) control: VecDeque<(Submission, bool)>,
-    pub(crate) reading: u32,
-    pub(crate) writing: u32,
-    /// After a new instance came: the frame from which on what was in flight has not been submitted again yet.
-    resubmit_from: Option<u32>,
     /// Devices.
     pub devices: Vec<Device>,
     /// An audit under way.
     pub audit: Option<PagerAudit<R>>,
-    detached_at: u64,
-    /// Cycles that requests were held at the last replacement.
-    pub held: u64,
-    rang: bool,
 }
 
 impl<R> Pager<R> {
     /// None yet. `ring_segment` is where its rings will be.
     pub fn new(ring_segment: u32) -> Self {
         Pager {
-            space: 0,
-            notification: Handle::NONE,
-            attached: false,
-            generation: 0,
-            submissions: None,
-            completions: None,
-            ring_segment,
-            capacity: 0,
+            ch: Channel::new(ring_segment),
             frees: VecDeque::with_capacity(256),
             control: VecDeque::with_capacity(16),
-            reading: 0,
-            writing: 0,
-            resubmit_from: None,
             devices: Vec::new(),
             audit: None,
-            detached_at: 0,
-            held: 0,
-            rang: true,
         }
     }
 
-    /// The segment of its rings.
-    pub fn ring_segment(&self) -> u32 {
-        self.ring_segment
-    }
-
-    /// The pager's space, 0 if there is none.
-    pub fn space(&self) -> Space {
-        self.space
-    }
-
-    /// Whether a pager is attached.
-    pub fn attached(&self) -> bool {
-        self.attached
-    }
-
-    /// Whether so many pages more can be asked for. All that are in flight must fit the ring at once, because after the death of the pager they
-    /// are submitted again; a few entries are kept for frees and control. A free that is not submitted yet goes first: after a write of the same page it would
+    /// Whether so many pages more can be asked for ([`Channel::room`]). A free that is not submitted yet goes first: after a write of the same page it would
     /// hit the new copy.
     pub fn room(&self, entries: usize) -> bool {
-        let in_flight = (self.reading + self.writing) as usize;
-        self.attached
-            && self.resubmit_from.is_none()
-            && self.frees.back().is_none_or(|r| r.submitted)
-            && in_flight + entries + KEPT <= self.capacity
-            && self
-                .submissions
-                .as_ref()
-                .and_then(|s| s.room().ok())
-                .is_some_and(|room| room >= entries + KEPT)
-    }
-
-    /// When the last one went, 0 if there was none.
-    pub fn gone_since(&self) -> u64 {
-        self.detached_at
-    }
-
-    /// Pages being written.
-    pub fn writing(&self) -> u32 {
-        self.writing
-    }
-
-    /// Pages being read.
-    pub fn reading(&self) -> u32 {
-        self.reading
+        self.frees.back().is_none_or(|r| r.submitted) && self.ch.room(entries)
     }
 }
 
 impl<M: Machine> Vm<M> {
+    /// The rings with a pager.
+    pub fn channel(&mut self, kind: PagerKind) -> &mut Channel {
+        match kind {
+            PagerKind::Swap => &mut self.pager.ch,
+            PagerKind::Vnode => &mut self.vnode.ch,
+        }
+    }
+
+    /// Pages being written, by both pagers.
+    pub fn writing(&self) -> u32 {
+        self.pager.ch.writing + self.vnode.ch.writing
+    }
+
+    /// Writes the number of pages being written to the counters.
+    pub fn publish_writing(&mut self) {
+        self.frames.meter.set(Counter::v_laundry_count, self.writing() as u64);
+    }
+
     /// Attaches a pager, and submits to it what was in flight.
-    pub fn pager_attach(&mut self, space: Space, notification: Handle) -> Result<PagerAttachment, Error> {
-        if self.pager.attached {
+    pub fn pager_attach(
+        &mut self,
+        space: Space,
+        kind: PagerKind,
+        notification: Handle,
+    ) -> Result<PagerAttachment, Error> {
+        if self.channel(kind).attached() {
             return Err(Error::Busy);
         }
+        match kind {
+            PagerKind::Swap => self.swap_attach(space, notification),
+            PagerKind::Vnode => self.vnode_attach(space, notification),
+        }
+    }
+
+    /// The words of a segment that `vm` has mapped itself.
+    pub fn words_of(&self, segment: u32) -> Result<&'static [AtomicU64], Error> {
+        let segment = self.segments.get(segment as usize).and_then(|s| s.as_ref());
+        segment.and_then(|s| s.own_words()).ok_or(Error::NotFound)
+    }
+
+    fn swap_attach(&mut self, space: Space, notification: Handle) -> Result<PagerAttachment, Error> {
         let doorbell = self.give(space, self.notification, Rights::SEND, 0)?;
-        let id = self.pager.ring_segment;
-        let words = self.segments.get(id as usize).and_then(|s| s.as_ref()).and_then(|s| s.own_words());
-        let words = words.ok_or(Error::NotFound)?;
-        words.iter().for_each(|w| w.store(0, core::sync::atomic::Ordering::Relaxed));
-        let (first, second) = words.split_at(words.len() / 2);
+        let id = self.pager.ch.segment();
+        let words = self.words_of(id)?;
         self.map_segment_at(space, id, RINGS)?;
         let mut devices = Vec::with_capacity(self.pager.devices.len());
         for at in 0..self.pager.devices.len() {
@@ -189,22 +156,19 @@ impl<M: Machine> Vm<M> {
                 });
             }
         }
-        self.pager.capacity = ebb_ring::capacity(first.len());
-        self.pager.submissions = Producer::new(first);
-        self.pager.completions = Consumer::new(second);
-        self.pager.space = space;
-        self.pager.notification = notification;
-        self.pager.generation += 1;
-        self.pager.attached = true;
-        self.pager.rang = true;
-        if self.pager.detached_at != 0 {
-            self.pager.held = self.m.now().saturating_sub(self.pager.detached_at);
+        let now = self.m.now();
+        self.pager.ch.attach(space, notification, words, now);
+        let generation = self.pager.ch.generation();
+        self.frames.meter.set(Counter::pager_generation, generation as u64);
+        for request in &mut self.pager.frees {
+            request.submitted = false;
         }
-        self.frames.meter.set(Counter::pager_generation, self.pager.generation as u64);
-        self.resubmit();
+        self.flush_requests();
+        self.waiting.pager_ready();
+        self.ring_pager();
         // Says that completions are waited for from now on.
-        self.take_completions();
-        Ok(PagerAttachment { doorbell, generation: self.pager.generation, devices })
+        self.take_completions(PagerKind::Swap);
+        Ok(PagerAttachment { doorbell, generation, devices, frames: Vec::new() })
     }
 
     /// Maps a device's segments, durable and heap, into a pager's space.
@@ -217,67 +181,64 @@ impl<M: Machine> Vm<M> {
         Ok((durable, heap))
     }
 
-    /// The pager is gone. Requests are kept; nothing is submitted until there is one.
-    pub fn pager_detach(&mut self) {
-        if !self.pager.attached {
+    /// A pager is gone. Requests are kept; nothing is submitted until there is one.
+    pub fn pager_detach(&mut self, kind: PagerKind) {
+        if !self.channel(kind).attached() {
             return;
+        }
+        if kind == PagerKind::Vnode {
+            return self.vnode_detach();
         }
         // What it completed is true; a change of devices goes no further with it.
         let change = self.swap_change.take();
-        self.drain_completions();
+        self.drain_completions(kind);
         self.swap_change = change;
-        self.pager.attached = false;
-        self.pager.submissions = None;
-        self.pager.completions = None;
-        self.pager.detached_at = self.m.now();
         self.pager.control.clear();
         // While its space is known: what a device that was being added had must be unmapped there before it is used for anything else.
         self.give_up_swap_change();
-        self.pager.space = 0;
-        let notification = core::mem::replace(&mut self.pager.notification, Handle::NONE);
+        let now = self.m.now();
+        let notification = self.pager.ch.detach(now);
         self.m.handle_close(notification);
-        if let Some(audit) = self.pager.audit.take() {
+        if let Some(audit) = self.pager.audit.take_if(|a| !a.files) {
             let mut report = audit.report;
             report.problems.push(alloc::string::String::from("the pager died during the audit"));
             self.m.answer::<ebb_proto::vm::Audit>(audit.reply, Ok(report), &[]);
         }
     }
 
-    /// Submits again everything that was in flight.
-    fn resubmit(&mut self) {
-        for request in &mut self.pager.frees {
-            request.submitted = false;
-        }
-        self.pager.resubmit_from = Some(0);
-        self.flush_requests();
-        self.waiting.pager_ready();
-        self.ring_pager();
-    }
-
-    /// Submits pages again, as far as there is room in the ring. Frees that were in flight have gone before: each is older than the write of a page that it names.
-    fn resubmit_pages(&mut self) {
-        let Some(from) = self.pager.resubmit_from else { return };
-        if self.pager.frees.back().is_some_and(|r| !r.submitted) {
-            return;
-        }
+    /// Submits pages again, as far as there is room in the ring.
+    pub(crate) fn resubmit_pages(&mut self, kind: PagerKind) {
+        let Some(from) = self.channel(kind).resubmit_from.take() else { return };
         let mut again = 0;
-        self.pager.resubmit_from = None;
         for frame in from..self.frames.nr_frames() {
             let page = *self.frames.page(frame);
             if page.place != Place::Object || !page.flags.intersects(Flags::BUSY) {
                 continue;
             }
-            let op = if page.flags.contains(Flags::READING) { Op::Get } else { Op::Put };
+            let Some(o) = self.objects.get(page.object) else { continue };
+            let (theirs, name) = match o.file() {
+                Some(file) => (PagerKind::Vnode, file.inode),
+                None => (PagerKind::Swap, page.object),
+            };
+            if theirs != kind {
+                continue;
+            }
+            let slot = self.vnode.slot_of(frame);
+            let op = match slot {
+                _ if page.flags.contains(Flags::READING) => Op::Get,
+                Some(_) => Op::PutBytes,
+                None => Op::Put,
+            };
             let submission = Submission {
                 op,
                 run: 1,
                 place: 0,
-                slot: 0,
+                slot: slot.unwrap_or(0),
                 cookie: page.generation,
-                words: [page.object as u64, page.index as u64, frame as u64],
+                words: [name as u64, page.index as u64, frame as u64],
             };
-            if !self.push(&submission) {
-                self.pager.resubmit_from = Some(frame);
+            if !self.channel(kind).push(&submission) {
+                self.channel(kind).resubmit_from = Some(frame);
                 break;
             }
             again += 1;
@@ -285,26 +246,17 @@ impl<M: Machine> Vm<M> {
         self.frames.meter.add(Counter::v_resubmitted, again);
     }
 
-    /// Appends to the ring; `false`: no pager, no room, or a broken ring.
-    pub(crate) fn push(&mut self, submission: &Submission) -> bool {
-        let Some(ring) = self.pager.submissions.as_mut() else { return false };
-        self.pager.rang = false;
-        matches!(ring.push(&submission.pack()), Ok(true))
-    }
-
-    /// Tells the pager, if it waits. Called once for all that a message brought.
+    /// Tells the pagers, if they wait. Called once for all that a message brought.
     pub fn ring_pager(&mut self) {
-        if core::mem::replace(&mut self.pager.rang, true) {
-            return;
-        }
-        if self.pager.submissions.as_ref().is_some_and(|s| s.must_ring()) {
-            let notification = self.pager.notification;
-            self.m.signal(notification, PAGER_SUBMIT_BIT);
+        for kind in [PagerKind::Swap, PagerKind::Vnode] {
+            if let Some(notification) = self.channel(kind).doorbell() {
+                self.m.signal(notification, PAGER_SUBMIT_BIT);
+            }
         }
     }
 
-    /// Submits a run of reads; entry `wanted` is the one that is needed.
-    pub fn submit_get(&mut self, object: u32, run: &[(u32, u32)], wanted: usize) {
+    /// Submits a run of reads; entry `wanted` is the one that is needed. `name`: the object for the swap pager, its inode for the other.
+    pub fn submit_get(&mut self, kind: PagerKind, name: u32, run: &[(u32, u32)], wanted: usize) {
         for (index, frame) in run {
             let submission = Submission {
                 op: Op::Get,
@@ -312,12 +264,14 @@ impl<M: Machine> Vm<M> {
                 place: wanted as u8,
                 slot: 0,
                 cookie: self.frames.page(*frame).generation,
-                words: [object as u64, *index as u64, *frame as u64],
+                words: [name as u64, *index as u64, *frame as u64],
             };
-            self.pager.reading += 1;
-            self.push(&submission);
+            let channel = self.channel(kind);
+            channel.reading += 1;
+            channel.push(&submission);
         }
-        self.frames.meter.add(Counter::v_swapin, 1);
+        let counter = if kind == PagerKind::Swap { Counter::v_swapin } else { Counter::v_vnodein };
+        self.frames.meter.add(counter, 1);
     }
 
     /// Gives up the copies of a range of an object.
@@ -346,12 +300,14 @@ impl<M: Machine> Vm<M> {
     /// Submits what is queued, as far as there is room.
     pub(crate) fn flush_requests(&mut self) {
         self.flush_frees();
-        self.resubmit_pages();
+        // Frees that were in flight have gone before: each is older than the write of a page that it names.
+        if self.pager.frees.back().is_none_or(|r| r.submitted) {
+            self.resubmit_pages(PagerKind::Swap);
+        }
         self.flush_control();
     }
 
     fn flush_frees(&mut self) {
-        let Some(ring) = self.pager.submissions.as_mut() else { return };
         for request in self.pager.frees.iter_mut().filter(|r| !r.submitted) {
             let submission = Submission {
                 op: Op::Free,
@@ -361,27 +317,25 @@ impl<M: Machine> Vm<M> {
                 cookie: 0,
                 words: [request.object as u64, request.first as u64, request.pages as u64],
             };
-            if !matches!(ring.push(&submission.pack()), Ok(true)) {
+            if !self.pager.ch.push(&submission) {
                 break;
             }
             request.submitted = true;
-            self.pager.rang = false;
         }
     }
 
     fn flush_control(&mut self) {
-        let Some(ring) = self.pager.submissions.as_mut() else { return };
         for (submission, submitted) in self.pager.control.iter_mut().filter(|(_, s)| !s) {
-            if !matches!(ring.push(&submission.pack()), Ok(true)) {
+            if !self.pager.ch.push(submission) {
                 break;
             }
             *submitted = true;
-            self.pager.rang = false;
         }
     }
 }
 
 /// Pages of the ring segment.
 pub const RING_SEGMENT_PAGES: u64 = RING_PAGES;
-/// Bit of `vm`'s notification that the pager signals.
-pub const COMPLETION_BITS: u64 = 1 << PAGER_BIT;
+/// Bits of `vm`'s notification that the pagers signal.
+pub const COMPLETION_BITS: [(u64, PagerKind); 2] =
+    [(1 << PAGER_BIT, PagerKind::Swap), (1 << VNODE_BIT, PagerKind::Vnode)];

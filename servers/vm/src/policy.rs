@@ -237,8 +237,12 @@ impl<M: Machine> Vm<M> {
                 self.frames.meter.add(Counter::v_refused, 1);
                 Ok(())
             }
-            // Whole-process swapping, caches and a syncer come with the servers that have them; nothing is lost by not doing them.
-            PolicyRequest::SwapOut(_) | PolicyRequest::LowMemory | PolicyRequest::SpeedupSyncer => Ok(()),
+            PolicyRequest::SpeedupSyncer => {
+                self.hurry_syncer();
+                Ok(())
+            }
+            // Whole-process swapping and caches come with the servers that have them; nothing is lost by not doing them.
+            PolicyRequest::SwapOut(_) | PolicyRequest::LowMemory => Ok(()),
         }
     }
 
@@ -342,14 +346,22 @@ impl<M: Machine> Vm<M> {
     fn fruitless_until(&self) -> u64 {
         let patience = PATIENCE * self.policy_deadline_ms * self.cycles_per_ms;
         match self.waiting.oldest_memory_wait() {
-            Some(since) if self.pager.writing() == 0 => self.policy.fruitless_since.max(since) + patience,
+            Some(since) if self.writing() == 0 => self.policy.fruitless_since.max(since) + patience,
             _ => u64::MAX,
         }
     }
 
-    /// Whether the policy has let its deadline pass; when it has to be looked at again.
+    /// What is due, by the syncer and the policy; when to look again.
     pub fn keep_deadlines(&mut self) -> u64 {
         let now = self.m.now();
+        match (self.run_syncer(now), self.keep_policy(now)) {
+            (0, due) | (due, 0) => due,
+            (a, b) => a.min(b),
+        }
+    }
+
+    /// Whether the policy has let its deadline pass; when it has to be looked at again.
+    fn keep_policy(&mut self, now: u64) -> u64 {
         if self.policy.ready && self.policy.deadline != 0 {
             if !self.frames.gate.pages_needed() {
                 self.policy.deadline = 0;
@@ -407,7 +419,7 @@ impl<M: Machine> Vm<M> {
         self.modified(FrameOp::RemoveAll, &mut state);
         let (mut refused, mut started, mut fruitful) = (0, 0, false);
         for (decision, bits) in batch.iter_mut().zip(&state) {
-            let writing = self.pager.writing();
+            let writing = self.writing();
             let verdict = self.judge(*decision).unwrap_or_else(|| {
                 let may_write = started < most;
                 self.carry_out(*decision, *bits, may_write)
@@ -418,7 +430,7 @@ impl<M: Machine> Vm<M> {
             fruitful |= frees
                 && matches!(verdict, Verdict::Done | Verdict::Started | Verdict::Again | Verdict::NoSpace);
             // Pages in the write that was started, at most a cluster.
-            let pages = (self.pager.writing() - writing) as u64;
+            let pages = self.writing().saturating_sub(writing) as u64;
             *decision = verdict as u64 | pages << 8;
         }
         self.scratch = state;

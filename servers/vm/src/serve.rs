@@ -47,7 +47,7 @@ impl<M: Machine> Vm<M> {
         match request {
             Request::Map(op) => {
                 let result = self.target(caller, op.space).and_then(|id| match op.source {
-                    proto::Source::Anonymous => self.map(id, &op),
+                    proto::Source::Anonymous | proto::Source::File { .. } => self.map(id, &op),
                     _ => self.only_init(caller).and_then(|()| self.map(id, &op)),
                 });
                 self.m.answer::<proto::Map>(reply, result, &[]);
@@ -216,17 +216,17 @@ impl<M: Machine> Vm<M> {
                 self.m.answer::<proto::PolicyHeld>(reply, Ok(held), &[]);
             }
             Request::PagerAttach(op) => {
-                let result = init.and_then(|()| self.pager_attach(op.space, handle));
+                let result = init.and_then(|()| self.pager_attach(op.space, op.kind, handle));
                 let kept = result.is_ok();
                 self.m.answer::<proto::PagerAttach>(reply, result, &[]);
                 return kept;
             }
-            Request::PagerDetach(_) => {
-                let result = init.map(|()| self.pager_detach());
+            Request::PagerDetach(op) => {
+                let result = init.map(|()| self.pager_detach(op.kind));
                 self.m.answer::<proto::PagerDetach>(reply, result, &[]);
             }
-            Request::PagerHeld(_) => {
-                let held = self.pager.held;
+            Request::PagerHeld(op) => {
+                let held = self.channel(op.kind).held;
                 self.m.answer::<proto::PagerHeld>(reply, Ok(held), &[]);
             }
             Request::SwapOn(op) => self.swap_on(op.disk, reply),
@@ -240,10 +240,57 @@ impl<M: Machine> Vm<M> {
                 let result = self.tunable_set(&op.name, op.value);
                 self.m.answer::<proto::SetTunable>(reply, result, &[]);
             }
-            // The operations on one's own memory were served before.
-            _ => drop(reply),
+            request => self.dispatch_files(caller, request, reply),
         }
         false
+    }
+
+    /// Operations on open files.
+    fn dispatch_files(&mut self, caller: Space, request: Request, reply: M::Reply) {
+        match request {
+            Request::FileOpen(op) => {
+                // The pager has said what it granted before it answered, but perhaps not rung.
+                self.take_completions(proto::PagerKind::Vnode);
+                let result = self.file_open(caller, op.grant, op.append);
+                self.m.answer::<proto::FileOpen>(reply, result, &[]);
+            }
+            Request::FileClose(op) => {
+                let result = self.file_close(caller, op.file);
+                self.m.answer::<proto::FileClose>(reply, result, &[]);
+            }
+            Request::FileShare(op) => {
+                let result = self.only_init(caller).and_then(|()| self.file_share(op.from, op.file, op.to));
+                self.m.answer::<proto::FileShare>(reply, result, &[]);
+            }
+            Request::Read(op) => {
+                self.transfer_new(caller, false, op, reply);
+            }
+            Request::Write(op) => {
+                let proto::Write { file, offset, address, bytes } = op;
+                self.transfer_new(caller, true, proto::Read { file, offset, address, bytes }, reply);
+            }
+            Request::Seek(op) => {
+                let result = self.file_seek(caller, op.file, op.to, op.whence);
+                self.m.answer::<proto::Seek>(reply, result, &[]);
+            }
+            Request::FileInfo(op) => {
+                let result = self.file_info(caller, op.file);
+                self.m.answer::<proto::FileInfo>(reply, result, &[]);
+            }
+            Request::Truncate(op) => self.resize_new(caller, op.file, op.size, reply),
+            Request::Sync(op) => self.sync_file(caller, op.file, reply),
+            Request::SyncAll(_) => self.sync_all(caller, reply),
+            Request::SyncRange(op) => match self.range(caller, op.space, op.address, op.pages) {
+                Ok((id, range)) => self.sync_range(id, range, op.wait, reply),
+                Err(error) => self.m.answer::<proto::SyncRange>(reply, Err(error), &[]),
+            },
+            Request::SyncStart(_) => {
+                let result = self.only_init(caller).map(|()| self.sync_start());
+                self.m.answer::<proto::SyncStart>(reply, result, &[]);
+            }
+            // The others were served before.
+            _ => drop(reply),
+        }
     }
 
     fn take_happenings(&mut self) -> Vec<proto::Happening> {

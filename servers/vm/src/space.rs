@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Address spaces, and the programs in them: tasks, threads, handles. Everything that a space costs is counted in it.
 
+use crate::file::FileTable;
 use crate::machine::Machine;
 use crate::map::Map;
 use crate::page::{NONE, Place};
@@ -39,6 +40,8 @@ pub struct Space {
     pub thread: Handle,
     /// Its regions.
     pub map: Map,
+    /// Its open files.
+    pub files: FileTable,
     /// Frames that the kernel has for it.
     pub kernel_frames: u64,
     /// Faults, and those that needed I/O.
@@ -112,6 +115,7 @@ impl<M: Machine> Vm<M> {
             task,
             thread: Handle::NONE,
             map: Map::default(),
+            files: FileTable::default(),
             kernel_frames: 0,
             faults: (0, 0),
         });
@@ -156,11 +160,11 @@ impl<M: Machine> Vm<M> {
                 }
             }
         }
-        let task = match self.m.task_create(frames.map(Frame)) {
+        let task = match self.with_room(|m| m.task_create(frames.map(Frame))) {
             Ok(task) => task,
             Err(error) => {
                 frames.iter().for_each(|f| self.frames.free(*f));
-                return Err(from_sys(error));
+                return Err(error);
             }
         };
         self.spaces.insert(Space {
@@ -171,6 +175,7 @@ impl<M: Machine> Vm<M> {
             task,
             thread: Handle::NONE,
             map: Map::default(),
+            files: FileTable::default(),
             kernel_frames: 3,
             faults: (0, 0),
         });
@@ -194,8 +199,10 @@ impl<M: Machine> Vm<M> {
         if self.policy.space() == id {
             self.policy_detach();
         }
-        if self.pager.space() == id {
-            self.pager_detach();
+        for kind in [proto::PagerKind::Swap, proto::PagerKind::Vnode] {
+            if self.channel(kind).space() == id {
+                self.pager_detach(kind);
+            }
         }
         // The task goes first: with it its mappings, whose dirty bits no longer matter.
         let frames = &mut self.frames;
@@ -216,6 +223,10 @@ impl<M: Machine> Vm<M> {
         for region in space.map.iter() {
             self.drop_backing(region);
         }
+        for description in space.files.iter() {
+            self.drop_description(description);
+        }
+        self.forget_grants(id);
         if space.protected {
             // Before anybody who waits for memory is woken: the next instance must find what this one had.
             self.frames.keep_for_restart(self.frames.gate.free_count().saturating_sub(free_before));
@@ -281,6 +292,19 @@ impl<M: Machine> Vm<M> {
         }
     }
 
+    /// Makes something that `vm` gets a handle of; its table grows if it is full.
+    fn with_room(
+        &mut self,
+        mut make: impl FnMut(&mut M) -> core::result::Result<Handle, ebb_abi::Error>,
+    ) -> Result<Handle, Error> {
+        loop {
+            match make(&mut self.m) {
+                Err(ebb_abi::Error::NoSlot) => self.more_handles()?,
+                made => return made.map_err(from_sys),
+            }
+        }
+    }
+
     /// Copies a handle of `vm`'s into a space; its table grows if it is full.
     pub fn give(
         &mut self,
@@ -326,6 +350,11 @@ impl<M: Machine> Vm<M> {
                         break Err(error);
                     }
                 }
+                Err(ebb_abi::Error::NoSlot) => {
+                    if let Err(error) = self.more_handles() {
+                        break Err(error);
+                    }
+                }
                 Err(error) => break Err(from_sys(error)),
             }
         };
@@ -355,10 +384,7 @@ impl<M: Machine> Vm<M> {
     /// Makes an endpoint or a notification.
     pub fn object_new(&mut self, kind: Kind) -> Result<Handle, Error> {
         let frame = self.kernel_frame(0)?;
-        self.m.object_create(kind, Frame(frame)).map_err(|error| {
-            self.frames.free(frame);
-            from_sys(error)
-        })
+        self.with_room(|m| m.object_create(kind, Frame(frame))).inspect_err(|_| self.frames.free(frame))
     }
 
     /// Destroys an endpoint or a notification.

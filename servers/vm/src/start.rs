@@ -123,8 +123,10 @@ fn serve(vm: &mut Vm<Kernel>) -> Result<core::convert::Infallible, Error> {
                 if bits & TIMER_BIT != 0 {
                     armed = 0;
                 }
-                if bits & COMPLETION_BITS != 0 {
-                    vm.take_completions();
+                for (bit, kind) in COMPLETION_BITS {
+                    if bits & bit != 0 {
+                        vm.take_completions(kind);
+                    }
                 }
             }
             Received::Message { badge, reply, message } => {

@@ -58,7 +58,7 @@ impl<M: Machine> Vm<M> {
     /// `swapon`.
     pub fn swap_on(&mut self, disk: u8, reply: M::Reply) {
         let in_use = self.pager.devices.iter().any(|d| d.disk == disk);
-        let error = if in_use || self.swap_change.is_some() || !self.pager.attached() {
+        let error = if in_use || self.swap_change.is_some() || !self.pager.ch.attached() {
             Some(Error::Busy)
         } else if self.pager.devices.len() >= MAX_DEVICES {
             Some(Error::NoSpace)
@@ -76,7 +76,7 @@ impl<M: Machine> Vm<M> {
 
     /// `swapoff`.
     pub fn swap_off(&mut self, disk: u8, reply: M::Reply) {
-        let error = if self.swap_change.is_some() || !self.pager.attached() {
+        let error = if self.swap_change.is_some() || !self.pager.ch.attached() {
             Some(Error::Busy)
         } else if !self.pager.devices.iter().any(|d| d.disk == disk && d.active) {
             Some(Error::NotFound)
@@ -157,7 +157,7 @@ impl<M: Machine> Vm<M> {
             }
         };
         self.pager.devices.push(Device { disk, place, segment, heap_segment, slots: 0, active: false });
-        let space = self.pager.space();
+        let space = self.pager.ch.space();
         match self.map_device(space, self.pager.devices.len() - 1) {
             Ok(places) => Ok(places),
             Err(error) => {
@@ -175,7 +175,7 @@ impl<M: Machine> Vm<M> {
                 .and_then(|s| s.as_ref())
                 .is_some_and(|s| s.frames.len() as u64 >= pages)
         };
-        let space = self.pager.space();
+        let space = self.pager.ch.space();
         if let Some(at) = self.pager_heaps.iter().position(|k| k.space == space && large_enough(k.segment)) {
             let kept = self.pager_heaps.swap_remove(at);
             return Ok((kept.place, kept.segment));
@@ -193,7 +193,7 @@ impl<M: Machine> Vm<M> {
     fn remove_device(&mut self, disk: u8) {
         let Some(at) = self.pager.devices.iter().position(|d| d.disk == disk) else { return };
         let device = self.pager.devices.remove(at);
-        if let Some(task) = self.spaces.get(self.pager.space()).map(|s| s.task) {
+        if let Some(task) = self.spaces.get(self.pager.ch.space()).map(|s| s.task) {
             let durable = ebb_proto::pager::DEVICES + device.place as u64 * ebb_proto::pager::DEVICE_STRIDE;
             let pages = self.segments.get(device.segment as usize).and_then(|s| s.as_ref());
             let pages = pages.map_or(0, |s| s.frames.len() as u64);
@@ -204,7 +204,7 @@ impl<M: Machine> Vm<M> {
         }
         self.segment_drop(device.segment);
         // Its heap has become part of the pager's: it goes when the pager goes.
-        let space = self.pager.space();
+        let space = self.pager.ch.space();
         self.pager_heaps.push(KeptHeap { space, place: device.place, segment: device.heap_segment });
         self.publish_swap();
     }
@@ -303,7 +303,7 @@ impl<M: Machine> Vm<M> {
             _ => 0,
         };
         let elsewhere = self.frames.meter.get(Counter::swap_used).saturating_sub(there);
-        self.frames.meter.get(Counter::swap_total).saturating_sub(elsewhere + self.pager.writing() as u64)
+        self.frames.meter.get(Counter::swap_total).saturating_sub(elsewhere + self.pager.ch.writing as u64)
     }
 
     /// Goes on with moving the page that the pager named.
@@ -318,7 +318,8 @@ impl<M: Machine> Vm<M> {
                 start: 0,
                 pages: 1,
                 protection: Protection::READ,
-                backing: Backing::Anonymous { object, offset: index },
+                most: Protection::READ,
+                backing: Backing::Object { object, offset: index },
                 advice: Advice::Random,
                 wired: false,
                 read_ahead: (0, 0),
@@ -341,7 +342,7 @@ impl<M: Machine> Vm<M> {
                     return self.swap_off_give_up(disk, Error::NoMemory);
                 }
                 Found::Wait(reason) => return self.wait_for(reason, Work::SwapOff),
-                Found::Lost => return self.swap_off_give_up(disk, Error::Io),
+                Found::Lost | Found::Beyond => return self.swap_off_give_up(disk, Error::Io),
             }
         } else if let Some(frame) =
             entry.frame().filter(|f| self.frames.page(*f).flags.intersects(Flags::BUSY))

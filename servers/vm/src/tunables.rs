@@ -14,6 +14,7 @@ use ebb_proto::vm::Tunable;
 const WAKEUP: &str = "vm.pageout_wakeup_thresh";
 const MAX_WIRED: &str = "vm.max_wired";
 const DEADLINE: &str = "vm.policy_deadline";
+const SYNC_PERIOD: &str = "vm.sync_period";
 
 impl<M: Machine> Vm<M> {
     /// All tunables.
@@ -23,6 +24,7 @@ impl<M: Machine> Vm<M> {
             (WAKEUP, t.wakeup_thresh as i64, true),
             (MAX_WIRED, t.max_wired as i64, true),
             (DEADLINE, self.policy_deadline_ms as i64, true),
+            (SYNC_PERIOD, self.sync_period_ms as i64, true),
             ("vm.dmmax", 32, false),
             ("vm.nswapdev", self.pager.devices.iter().filter(|d| d.active).count() as i64, false),
         ];
@@ -55,6 +57,13 @@ impl<M: Machine> Vm<M> {
                 Ok(())
             }
             DEADLINE => Err(Error::Invalid),
+            // From a tenth of a second to a day.
+            SYNC_PERIOD if (100..=86_400_000).contains(&value) => {
+                self.sync_period_ms = value as u64;
+                self.sync_due = self.m.now() + self.sync_period_ms * self.cycles_per_ms;
+                Ok(())
+            }
+            SYNC_PERIOD => Err(Error::Invalid),
             "vm.dmmax" | "vm.nswapdev" => Err(Error::NotPermitted),
             _ => self.tunables.set(name, value).map_err(error),
         }

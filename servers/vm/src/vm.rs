@@ -12,6 +12,7 @@
 //! | queue and order of pages | the policy | `vm` mirrors the queue |
 //! | slot of a page | the pager | `vm` knows only that there is one |
 
+use crate::file::Descriptions;
 use crate::frames::Frames;
 use crate::machine::Machine;
 use crate::object::Objects;
@@ -21,6 +22,7 @@ use crate::policy::Policy;
 use crate::segment::{Module, Segment};
 use crate::space::Spaces;
 use crate::swap::{KeptHeap, SwapChange};
+use crate::vnode::Vnode;
 use crate::waiting::Waiting;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -32,6 +34,8 @@ use ebb_proto::vm::{Happening, MAX_DECISIONS};
 
 /// How long a policy may take to answer a shortage: guessed; a scan takes less than a thousandth of it.
 const POLICY_DEADLINE_MS: u64 = 2000;
+/// How often the syncer looks, at first (`kern.filedelay`).
+const SYNC_PERIOD_MS: u64 = 30_000;
 /// Happenings kept for `init`; older ones are dropped when nobody fetches them.
 const MAX_HAPPENINGS: usize = 64;
 
@@ -41,7 +45,7 @@ pub struct Vm<M: Machine> {
     pub m: M,
     /// The frames.
     pub frames: Frames,
-    /// The anonymous objects.
+    /// The objects.
     pub objects: Objects,
     /// The spaces.
     pub spaces: Spaces,
@@ -49,6 +53,14 @@ pub struct Vm<M: Machine> {
     pub waiting: Waiting<M::Reply>,
     /// The swap pager.
     pub pager: Pager<M::Reply>,
+    /// The vnode pager.
+    pub vnode: Vnode,
+    /// Open files.
+    pub descriptions: Descriptions,
+    /// `vm.sync_period`: milliseconds between two looks of the syncer.
+    pub sync_period_ms: u64,
+    /// When the syncer looks next.
+    pub sync_due: u64,
     /// The policy.
     pub policy: Policy,
     /// Segments by number.
@@ -129,6 +141,10 @@ impl<M: Machine> Vm<M> {
             spaces: Spaces::default(),
             waiting: Waiting::with_capacity(parts.waiters),
             pager: Pager::new(0),
+            vnode: Vnode::new(),
+            descriptions: Descriptions::default(),
+            sync_period_ms: SYNC_PERIOD_MS,
+            sync_due: 0,
             policy: Policy::none(),
             segments: Vec::new(),
             modules: parts.modules,

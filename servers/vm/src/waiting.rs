@@ -3,6 +3,9 @@
 
 use crate::machine::Machine;
 use crate::page::Flags;
+use crate::resize::Resize;
+use crate::sync::Sync;
+use crate::transfer::Transfer;
 use crate::vm::Vm;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -37,12 +40,30 @@ pub enum Work<R> {
     },
     /// The next step of removing a swap device.
     SwapOff,
+    /// Reading or writing a file.
+    Transfer(Transfer<R>),
+    /// Making a file shorter or longer.
+    Resize(Resize<R>),
+    /// Writing modified pages of files.
+    Sync(Sync<R>),
 }
 
 impl<R> Work<R> {
+    /// The file that it makes longer or shorter, and nobody else meanwhile.
+    fn locked(&self) -> Option<u32> {
+        match self {
+            Work::Transfer(t) => t.locked.then_some(t.object),
+            Work::Resize(r) => r.locked.then_some(r.object),
+            _ => None,
+        }
+    }
+
     fn space(&self) -> Option<Space> {
         match self {
             Work::Fault { space, .. } | Work::Wire { space, .. } => Some(*space),
+            Work::Transfer(t) => Some(t.space),
+            Work::Resize(r) => Some(r.space),
+            Work::Sync(s) => s.space(),
             Work::SwapOff => None,
         }
     }
@@ -55,8 +76,12 @@ pub enum Reason {
     Page(u32),
     /// A free page.
     Memory,
-    /// Room in the pager's ring, or a pager.
+    /// Room in a pager's ring, or a pager.
     Pager,
+    /// The answer of the vnode pager with this cookie.
+    Op(u32),
+    /// That nobody else makes this file longer or shorter.
+    File(u32),
 }
 
 /// Everything that waits.
@@ -64,6 +89,8 @@ pub struct Waiting<R> {
     pages: Vec<(u32, Work<R>)>,
     memory: VecDeque<(u64, Work<R>)>,
     pager: VecDeque<Work<R>>,
+    ops: Vec<(u32, Work<R>)>,
+    files: VecDeque<(u32, Work<R>)>,
     ready: VecDeque<Work<R>>,
 }
 
@@ -74,6 +101,8 @@ impl<R> Waiting<R> {
             pages: Vec::with_capacity(n),
             memory: VecDeque::with_capacity(n),
             pager: VecDeque::with_capacity(n),
+            ops: Vec::with_capacity(16),
+            files: VecDeque::with_capacity(16),
             ready: VecDeque::with_capacity(n),
         }
     }
@@ -90,31 +119,61 @@ impl<R> Waiting<R> {
 
     /// The I/O of a page has ended: what waited for it is tried again.
     pub fn page_done(&mut self, frame: u32) {
-        let mut at = 0;
-        while at < self.pages.len() {
-            if self.pages[at].0 == frame {
-                let (_, work) = self.pages.swap_remove(at);
-                self.ready.push_back(work);
-            } else {
-                at += 1;
-            }
+        while let Some(work) = take(&mut self.pages, frame) {
+            self.ready.push_back(work);
         }
     }
 
-    /// The pager has room again.
+    /// One that waits for a page's I/O.
+    pub fn take_for_page(&mut self, frame: u32) -> Option<Work<R>> {
+        take(&mut self.pages, frame)
+    }
+
+    /// A pager has room again.
     pub fn pager_ready(&mut self) {
         self.ready.append(&mut self.pager);
     }
 
+    /// The vnode pager has answered.
+    pub fn op_done(&mut self, cookie: u32) {
+        while let Some(work) = take(&mut self.ops, cookie) {
+            self.ready.push_back(work);
+        }
+    }
+
+    /// One that waits for an answer of the vnode pager.
+    pub fn take_for_op(&mut self, cookie: u32) -> Option<Work<R>> {
+        take(&mut self.ops, cookie)
+    }
+
+    /// Nobody makes a file longer or shorter any more: who waited for that, in the order in which they came.
+    pub fn file_ready(&mut self, object: u32) {
+        let mut at = 0;
+        while at < self.files.len() {
+            if self.files[at].0 != object {
+                at += 1;
+            } else if let Some((_, work)) = self.files.remove(at) {
+                self.ready.push_back(work);
+            }
+        }
+    }
+
     /// Everything of a kind of reason that is waiting: pages, memory, pager, ready. For the audit.
     pub fn counts(&self) -> [usize; 4] {
-        [self.pages.len(), self.memory.len(), self.pager.len(), self.ready.len()]
+        let others = self.ops.len() + self.files.len();
+        [self.pages.len(), self.memory.len(), self.pager.len() + others, self.ready.len()]
     }
 
     /// The frames that are waited for.
     pub fn frames(&self) -> impl Iterator<Item = u32> {
         self.pages.iter().map(|(frame, _)| *frame)
     }
+}
+
+/// Takes the first of a list with this key.
+fn take<R>(list: &mut Vec<(u32, Work<R>)>, key: u32) -> Option<Work<R>> {
+    let at = list.iter().position(|(k, _)| *k == key)?;
+    Some(list.swap_remove(at).1)
 }
 
 impl<M: Machine> Vm<M> {
@@ -148,6 +207,8 @@ impl<M: Machine> Vm<M> {
                 }
             }
             Reason::Pager => self.waiting.pager.push_back(work),
+            Reason::Op(cookie) => self.waiting.ops.push((cookie, work)),
+            Reason::File(object) => self.waiting.files.push_back((object, work)),
         }
     }
 
@@ -190,19 +251,53 @@ impl<M: Machine> Vm<M> {
             }
             Work::Wire { space, range, next, reply } => self.wire_on(space, range, next, reply),
             Work::SwapOff => self.swap_off_on(),
+            Work::Transfer(transfer) => self.transfer(transfer),
+            Work::Resize(resize) => self.resize(resize),
+            Work::Sync(sync) => self.sync(sync),
+        }
+    }
+
+    /// What something waits for cannot be had.
+    fn fail(&mut self, work: Work<M::Reply>, error: Error) {
+        match work {
+            Work::Fault { space, address, reply, .. } => self.no_page(space, address, error, reply),
+            Work::Wire { space, range, next, reply } => self.wire_failed(space, range, next, reply, error),
+            Work::SwapOff => self.swap_off_on(),
+            Work::Transfer(transfer) => self.transfer_ended(transfer, Err(error)),
+            Work::Resize(resize) => self.resize_ended(resize, Err(error)),
+            Work::Sync(sync) => self.sync_failed(sync, error),
+        }
+    }
+
+    /// A page could not be read: all who wait for it.
+    pub(crate) fn page_failed(&mut self, frame: u32, error: Error) {
+        while let Some(work) = self.waiting.take_for_page(frame) {
+            self.fail(work, error);
+        }
+    }
+
+    /// The vnode pager could not do what it was asked for: all who wait for it.
+    pub(crate) fn op_failed(&mut self, cookie: u32, error: Error) {
+        while let Some(work) = self.waiting.take_for_op(cookie) {
+            self.fail(work, error);
         }
     }
 
     /// Drops everything that a space waits for: its threads are gone or going.
     pub fn forget_waiting(&mut self, space: Space) {
         let mut unwire = 0;
+        let mut unlock = Vec::new();
         self.forget(|work| {
             let theirs = work.space() == Some(space);
             if let (true, Work::Wire { range, next, .. }) = (theirs, work) {
                 unwire += (range.end - next) / ebb_abi::PAGE_SIZE as u64;
             }
+            if let (true, Some(object)) = (theirs, work.locked()) {
+                unlock.push(object);
+            }
             theirs
         });
+        unlock.into_iter().for_each(|object| self.unlock_file(object));
         // Pages of a wiring under way that were counted and not reached.
         self.frames.unwire(unwire as u32);
     }
@@ -216,6 +311,8 @@ impl<M: Machine> Vm<M> {
         self.waiting.pages.retain(|(_, w)| !which(w));
         self.waiting.pager.retain(|w| !which(w));
         self.waiting.ready.retain(|w| !which(w));
+        self.waiting.ops.retain(|(_, w)| !which(w));
+        self.waiting.files.retain(|(_, w)| !which(w));
         let before = self.waiting.memory.len();
         self.waiting.memory.retain(|(_, w)| !which(w));
         for _ in self.waiting.memory.len()..before {
@@ -230,7 +327,11 @@ impl<M: Machine> Vm<M> {
         if self.waiting.memory.iter().any(|(_, w)| theirs(w)) {
             "memory"
         } else if self.waiting.pages.iter().any(|(_, w)| theirs(w)) || self.waiting.pager.iter().any(theirs) {
-            "swap"
+            "page"
+        } else if self.waiting.ops.iter().any(|(_, w)| theirs(w))
+            || self.waiting.files.iter().any(|(_, w)| theirs(w))
+        {
+            "file"
         } else {
             ""
         }

@@ -3,14 +3,14 @@
 
 use crate::fault::Found;
 use crate::machine::Machine;
-use crate::map::{Backing, Range};
+use crate::map::{Backing, Range, Region};
 use crate::page::Flags;
 use crate::vm::Vm;
 use crate::waiting::Work;
 use alloc::vec::Vec;
-use ebb_abi::{Frame, PAGE_SIZE};
+use ebb_abi::PAGE_SIZE;
 use ebb_proto::Error;
-use ebb_proto::vm::{EventKind, Space};
+use ebb_proto::vm::{EventKind, Protection, Space};
 
 const PAGE: u64 = PAGE_SIZE as u64;
 
@@ -24,7 +24,7 @@ impl<M: Machine> Vm<M> {
             Some(space) if space.map.touching(range).any(|r| r.wired) => Err(Error::Busy),
             Some(space) if !space.map.may_split(range) => Err(Error::NoMemory),
             Some(space)
-                if space.map.touching(range).any(|r| !matches!(r.backing, Backing::Anonymous { .. })) =>
+                if space.map.touching(range).any(|r| !matches!(r.backing, Backing::Object { .. })) =>
             {
                 Err(Error::Unsupported)
             }
@@ -52,30 +52,37 @@ impl<M: Machine> Vm<M> {
                 self.frames.unwire(((range.end - next) / PAGE) as u32);
                 return self.wire_answer(reply, Err(Error::Fault));
             };
-            let Backing::Anonymous { object, offset } = region.backing.advanced(region.page_at(next)) else {
+            let Backing::Object { object, offset } = region.backing.advanced(region.page_at(next)) else {
                 self.unwire_until(id, range, next);
                 self.frames.unwire(((range.end - next) / PAGE) as u32);
                 return self.wire_answer(reply, Err(Error::Unsupported));
             };
-            match self.find_page(id, &region, object, offset, true, true) {
+            // A private page gets its own frame now: the file's is nothing that this program could keep.
+            let shared = self.objects.get(object).is_some_and(|o| o.file().is_some());
+            let write = !shared || region.protection.contains(Protection::WRITE);
+            match self.find_any(id, &region, next, object, offset, write) {
                 Found::Frame { frame, zero, .. } => {
-                    if zero && let Err(error) = self.m.zero_tail(Frame(frame), 0) {
-                        self.m.log(format_args!("zeroing frame {frame}: {error:?}"));
+                    if zero {
+                        self.zero_now(frame);
                     }
                     self.wire_page(object, frame);
                 }
                 Found::Wait(reason) => {
                     return self.wait_for(reason, Work::Wire { space: id, range, next, reply });
                 }
-                Found::Lost => {
-                    self.unwire_until(id, range, next);
-                    self.frames.unwire(((range.end - next) / PAGE) as u32);
-                    return self.wire_answer(reply, Err(Error::Io));
-                }
+                Found::Lost => return self.wire_failed(id, range, next, reply, Error::Io),
+                Found::Beyond => return self.wire_failed(id, range, next, reply, Error::NoMemory),
             }
             next += PAGE;
         }
         self.wire_answer(reply, Ok(()));
+    }
+
+    /// A wiring failed at a page: nothing stays wired.
+    pub(crate) fn wire_failed(&mut self, id: Space, range: Range, next: u64, reply: M::Reply, error: Error) {
+        self.unwire_until(id, range, next);
+        self.frames.unwire(((range.end - next) / PAGE) as u32);
+        self.wire_answer(reply, Err(error));
     }
 
     /// Wires a page that was counted before.
@@ -108,19 +115,26 @@ impl<M: Machine> Vm<M> {
 
     /// Unwires the pages of a range before `end`, and marks the whole range as not wired.
     fn unwire_until(&mut self, id: Space, range: Range, end: u64) {
-        let mut pages = Vec::new();
+        let mut regions = Vec::new();
         if let Some(space) = self.spaces.get_mut(id) {
             for region in space.map.range_mut(range).iter_mut().filter(|r| r.wired) {
                 region.wired = false;
-                let Backing::Anonymous { object, offset } = region.backing else { continue };
-                for n in 0..region.pages {
-                    if region.start + n * PAGE < end {
-                        pages.push((object, offset + n as u32));
-                    }
-                }
+                regions.push(*region);
             }
         }
-        for (object, index) in pages {
+        for region in regions {
+            self.unwire_region(&region, end);
+        }
+    }
+
+    /// Unwires the pages of a region before `end`.
+    pub(crate) fn unwire_region(&mut self, region: &Region, end: u64) {
+        let Backing::Object { object, offset } = region.backing else { return };
+        for n in 0..region.pages {
+            if region.start + n * PAGE >= end {
+                return;
+            }
+            let index = offset + n as u32;
             let Some(frame) = self.objects.get(object).and_then(|o| o.entry(index).frame()) else { continue };
             let Some(page) = self.frames.page_mut(frame).filter(|p| p.wired > 0) else { continue };
             page.wired -= 1;

@@ -155,7 +155,7 @@ fn nonsense_from_the_pager_changes_nothing() {
     w.decide(&seat, Want::Launder, p, a + 9 * PAGE);
     w.read(p, a);
     assert!(w.transfers() > 1);
-    let (reading, writing) = (w.vm.pager.reading(), w.vm.pager.writing());
+    let (reading, writing) = (w.vm.pager.ch.reading, w.vm.pager.ch.writing);
     let frame = w.frame(p, a + 9 * PAGE).unwrap() as u64;
     let generation = w.vm.frames.page(frame as u32).generation;
     let pager = w.pager.as_mut().unwrap();
@@ -177,7 +177,7 @@ fn nonsense_from_the_pager_changes_nothing() {
         pager.send(&c);
     }
     w.completions();
-    assert_eq!((w.vm.pager.reading(), w.vm.pager.writing()), (reading, writing));
+    assert_eq!((w.vm.pager.ch.reading, w.vm.pager.ch.writing), (reading, writing));
     assert!(w.flags(p, a + 9 * PAGE).contains(Flags::WRITING) && w.stopped(p));
     w.pump();
     w.check();
@@ -214,7 +214,7 @@ fn a_pager_that_breaks_its_ring_is_as_good_as_dead_and_the_next_takes_over() {
     let words = w.ring_words_of_pager();
     words[words.len() / 2].store(u64::MAX, std::sync::atomic::Ordering::Relaxed);
     w.completions();
-    assert!(!w.vm.pager.attached());
+    assert!(!w.vm.pager.ch.attached());
     w.pager = None;
     w.attach_pager();
     w.pump();

@@ -6,11 +6,11 @@ use crate::assistant::{Rig, must};
 use crate::memory::{SCRATCH, peek, poke};
 use crate::{check, check_eq};
 use ebb_abi::boot::handles::{PHYS_MEM, TASK};
-use ebb_abi::frame::{FAILED, FrameOp, MODIFIED, REFERENCED, Use};
+use ebb_abi::frame::{FAILED, FrameOp, MODIFIED, Piece, REFERENCED, Use};
 use ebb_abi::map::MapFlags;
 use ebb_abi::{Error, Frame};
 use ebb_sys::buffer::vector;
-use ebb_sys::memory::{copy, extract, frame_op, frame_op1, unmap, zero_tail};
+use ebb_sys::memory::{copy, copy_bytes, extract, frame_op, frame_op1, unmap, zero_tail};
 
 fn op(op: FrameOp, frame: Frame) -> u64 {
     must(frame_op1(PHYS_MEM, op, frame))
@@ -144,6 +144,30 @@ pub fn remove_write(rig: &mut Rig) {
     rig.frames.give(f);
 }
 
+/// Bytes from frame to frame; both are mapped, `a` first.
+fn pieces(a: Frame, b: Frame) {
+    let byte = |frame: u64, i: u64| (peek(SCRATCH + 4096 * frame + (i & !7)) >> (8 * (i & 7))) as u8;
+    let piece = |from, from_offset, to, to_offset, bytes| Piece { from, from_offset, to, to_offset, bytes };
+    // Every alignment of source and target, and lengths that are no multiple of anything.
+    for (from, to, len) in [(0, 0, 4096), (1, 0, 4095), (3, 8, 17), (4095, 7, 1), (8, 4001, 95), (5, 5, 0)] {
+        (0..512).for_each(|i| poke(SCRATCH + 8 * i, i.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        must(zero_tail(PHYS_MEM, b, 0));
+        check_eq!(copy_bytes(PHYS_MEM, &[piece(a, from, b, to, len)]), Ok(()));
+        let (from, to, len) = (from as u64, to as u64, len as u64);
+        check!((0..len).all(|i| byte(1, to + i) == byte(0, from + i)));
+        check!((0..4096).all(|i| (to..to + len).contains(&i) || byte(1, i) == 0));
+    }
+    // Inside one frame the ranges may overlap, either way; several pieces go in order.
+    (0..512).for_each(|i| poke(SCRATCH + 8 * i, i));
+    check_eq!(copy_bytes(PHYS_MEM, &[piece(a, 0, a, 8, 4088), piece(a, 8, a, 0, 4088)]), Ok(()));
+    check!((0..511).all(|i| peek(SCRATCH + 8 * i) == i));
+    for bad in [piece(a, 1, b, 0, 4096), piece(a, 0, b, 4096, 1), piece(a, u16::MAX, b, 0, 1)] {
+        check_eq!(copy_bytes(PHYS_MEM, &[bad]), Err(Error::BadArgument));
+    }
+    check_eq!(copy_bytes(PHYS_MEM, &[piece(a, 0, Frame(u32::MAX), 0, 1)]), Err(Error::BadFrame));
+    check_eq!(copy_bytes(TASK, &[piece(a, 0, b, 0, 1)]), Err(Error::BadHandle));
+}
+
 pub fn contents(rig: &mut Rig) {
     let [a, b] = rig.frames.take_many();
     rig.map(TASK, SCRATCH, a, MapFlags::WRITE | MapFlags::ZERO);
@@ -164,6 +188,7 @@ pub fn contents(rig: &mut Rig) {
     }
     check_eq!(zero_tail(PHYS_MEM, b, 4097), Err(Error::BadArgument));
     check_eq!(zero_tail(PHYS_MEM, Frame(u32::MAX), 0), Err(Error::BadFrame));
+    pieces(a, b);
     check_eq!(op(FrameOp::Zero, a), 0);
     check!((0..512).all(|i| peek(SCRATCH + 8 * i) == 0));
     must(unmap(TASK, SCRATCH, 2));

@@ -4,7 +4,7 @@
 
 use super::own::Own;
 use super::reply::{Answer, Answers, Reply};
-use ebb_abi::frame::{FAILED, FrameOp, MODIFIED, REFERENCED, Use};
+use ebb_abi::frame::{FAILED, FrameOp, MODIFIED, Piece, REFERENCED, Use};
 use ebb_abi::layout::{USER_END, USER_MIN};
 use ebb_abi::map::{MapFlags, MapOp};
 use ebb_abi::thread::{Registers, TaskOp, ThreadOp};
@@ -32,13 +32,31 @@ pub struct Pte {
     pub dirty: bool,
 }
 
-/// A frame. Its contents are one word.
+/// A frame.
 #[derive(Clone, Debug)]
 pub struct FrameState {
-    pub stamp: u64,
+    /// Its contents; most tests look at the first word alone.
+    pub bytes: Box<[u8; 4096]>,
     pub used: Use,
     pub sticky: u64,
     pub maps: BTreeSet<(u32, u64)>,
+}
+
+impl FrameState {
+    /// The first word.
+    pub fn stamp(&self) -> u64 {
+        u64::from_le_bytes(self.bytes[..8].try_into().expect("eight bytes"))
+    }
+
+    /// Writes the first word.
+    pub fn set_stamp(&mut self, stamp: u64) {
+        self.bytes[..8].copy_from_slice(&stamp.to_le_bytes());
+    }
+
+    /// Fills it with a word.
+    pub fn fill(&mut self, word: u64) {
+        self.bytes.chunks_exact_mut(8).for_each(|c| c.copy_from_slice(&word.to_le_bytes()));
+    }
 }
 
 /// A task.
@@ -89,11 +107,15 @@ pub struct Kernel {
 impl Kernel {
     /// A kernel with so many frames, of which the first `reserved` are no user memory; `own_task` is `vm`'s.
     pub fn new(nr_frames: u32, reserved: u32) -> Kernel {
-        let frame = |n| FrameState {
-            stamp: 0xdead_0000 + n as u64,
-            used: if n < reserved { Use::Reserved } else { Use::User },
-            sticky: 0,
-            maps: BTreeSet::new(),
+        let frame = |n| {
+            let mut frame = FrameState {
+                bytes: Box::new([0; 4096]),
+                used: if n < reserved { Use::Reserved } else { Use::User },
+                sticky: 0,
+                maps: BTreeSet::new(),
+            };
+            frame.fill(0xdead_0000 + n as u64);
+            frame
         };
         let mut kernel = Kernel {
             frames: (0..nr_frames).map(frame).collect(),
@@ -147,7 +169,7 @@ impl Kernel {
         }
         state.used = used;
         state.sticky = 0;
-        state.stamp = 0xbad0_0000 + frame.0 as u64;
+        state.fill(0xbad0_0000 + frame.0 as u64);
         Ok(())
     }
 
@@ -209,7 +231,7 @@ impl Kernel {
         let state = &mut self.frames[op.frame.0 as usize];
         state.maps.insert((task, op.address));
         if op.flags.contains(MapFlags::ZERO) {
-            state.stamp = 0;
+            state.fill(0);
             if task == self.own_task {
                 self.own.zero(op.address);
             }
@@ -224,7 +246,7 @@ impl Kernel {
         state.sticky |= (pte.accessed as u64 * REFERENCED) | (pte.dirty as u64 * MODIFIED);
         if task == self.own_task {
             // What `vm` kept there is no longer known here.
-            state.stamp = 0xbad1_0000 + pte.frame as u64;
+            state.fill(0xbad1_0000 + pte.frame as u64);
         }
     }
 
@@ -259,7 +281,7 @@ impl Kernel {
             }
             FrameOp::RemoveAll => {
                 if let Some((_, stamp)) = self.before_removal.take_if(|(f, _)| *f == frame) {
-                    self.frames[frame as usize].stamp = stamp;
+                    self.frames[frame as usize].set_stamp(stamp);
                     self.ptes(frame, |p| p.dirty = true);
                 }
                 for (task, address) in self.frames[frame as usize].maps.clone() {
@@ -272,7 +294,7 @@ impl Kernel {
                 self.test_modified(frame)
             }
             FrameOp::Zero => {
-                self.frames[frame as usize].stamp = 0;
+                self.frames[frame as usize].fill(0);
                 0
             }
             FrameOp::Query | FrameOp::Copy => FAILED,
@@ -299,9 +321,9 @@ impl Kernel {
         let state = &mut self.frames[pte.frame as usize];
         assert_ne!(state.used as u8, Use::Table as u8, "a program reaches a page table");
         if let Some(stamp) = write {
-            state.stamp = stamp;
+            state.set_stamp(stamp);
         }
-        Some(state.stamp)
+        Some(state.stamp())
     }
 
     /// The mapping at an address.
@@ -380,19 +402,30 @@ impl Machine for Kernel {
             return Err(Error::BadFrame);
         }
         let to = self.user(to.0 as u64).ok_or(Error::BadFrame)?;
-        self.frames[to as usize].stamp = self.frames[from.0 as usize].stamp;
+        let bytes = self.frames[from.0 as usize].bytes.clone();
+        self.frames[to as usize].bytes = bytes;
+        Ok(())
+    }
+    fn copy_bytes(&mut self, pieces: &[Piece]) -> Result<()> {
+        for piece in pieces {
+            let from = self.frames.get(piece.from.0 as usize).ok_or(Error::BadFrame)?;
+            let bytes =
+                from.bytes.get(piece.from_offset as usize..).and_then(|b| b.get(..piece.bytes as usize));
+            let bytes = bytes.ok_or(Error::BadArgument)?.to_vec();
+            let to = self.user(piece.to.0 as u64).ok_or(Error::BadFrame)? as usize;
+            let to = self.frames[to].bytes.get_mut(piece.to_offset as usize..);
+            to.and_then(|b| b.get_mut(..bytes.len())).ok_or(Error::BadArgument)?.copy_from_slice(&bytes);
+        }
         Ok(())
     }
     fn zero_tail(&mut self, frame: Frame, offset: u64) -> Result<()> {
         let frame = self.user(frame.0 as u64).ok_or(Error::BadFrame)?;
-        if offset == 0 {
-            self.frames[frame as usize].stamp = 0;
-        }
+        self.frames[frame as usize].bytes[offset as usize..].fill(0);
         Ok(())
     }
     fn task_read(&mut self, task: Handle, address: u64, bytes: &mut [u8]) -> Result<usize> {
         let Some(pte) = self.pte(task, address & !0xfff) else { return Ok(0) };
-        let stamp = self.frames[pte.frame as usize].stamp.to_le_bytes();
+        let stamp = self.frames[pte.frame as usize].stamp().to_le_bytes();
         let len = bytes.len().min(8);
         bytes[..len].copy_from_slice(&stamp[..len]);
         Ok(len)

@@ -98,7 +98,7 @@ impl ScriptedPager {
             let Some((disk, _)) = disk else {
                 return self.end(&s, Outcome::Fail);
             };
-            slot = Some((*disk, kernel.frames[frame as usize].stamp));
+            slot = Some((*disk, kernel.frames[frame as usize].stamp()));
         }
         self.transfers.push_back(Transfer { submission: s, key, frame, slot, freed: false });
     }
@@ -202,7 +202,7 @@ fn transfer(t: &Transfer, outcome: Outcome, kernel: &mut Kernel, store: &mut Sto
     }
     match t.slot {
         Some((disk, stamp)) => {
-            assert_eq!(state.stamp, stamp, "page {:?} changed while it was being written (PGO-149)", t.key);
+            assert_eq!(state.stamp(), stamp, "page {:?} changed while it was being written (PGO-149)", t.key);
             if !t.freed {
                 store.copies.insert(t.key, (disk, stamp));
             }
@@ -210,7 +210,7 @@ fn transfer(t: &Transfer, outcome: Outcome, kernel: &mut Kernel, store: &mut Sto
         }
         None => match store.copies.get(&t.key) {
             Some((_, stamp)) => {
-                state.stamp = *stamp;
+                state.set_stamp(*stamp);
                 Outcome::Ok
             }
             None => Outcome::Fail,

@@ -43,8 +43,8 @@ impl Program {
         let Some(t) = vm.m.tasks.get(&task.0) else { panic!("a program without a task") };
         for (address, pte) in &t.ptes {
             let region = vm.spaces.iter().find(|s| s.task == task).and_then(|s| s.map.find(*address));
-            if let Some(Backing::Anonymous { .. }) = region.map(|r| r.backing) {
-                assert_eq!(vm.m.frames[pte.frame as usize].stamp, self.expected(*address), "{address:#x}");
+            if let Some(Backing::Object { .. }) = region.map(|r| r.backing) {
+                assert_eq!(vm.m.frames[pte.frame as usize].stamp(), self.expected(*address), "{address:#x}");
             }
         }
     }

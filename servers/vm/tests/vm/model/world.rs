@@ -58,7 +58,7 @@ impl World {
         frames.adopt(meter_frame, Place::Own, 0, 0);
         let init_task = m.first_task();
         for page in 0..4 {
-            m.frames[(RESERVED - 4 + page) as usize].stamp = 0x3000 + page as u64;
+            m.frames[(RESERVED - 4 + page) as usize].set_stamp(0x3000 + page as u64);
         }
         let parts = Parts {
             modules: vec![Module { frame: RESERVED - 4, nr_frames: 4, len: 3 * PAGE + 100 }],
@@ -195,7 +195,7 @@ impl World {
     pub fn key(&self, space: Space, address: u64) -> Key {
         let region = self.vm.spaces.get(space).and_then(|s| s.map.find(address)).expect("a region");
         match region.backing.advanced(region.page_at(address)) {
-            ebb_vm::map::Backing::Anonymous { object, offset } => (object, offset),
+            ebb_vm::map::Backing::Object { object, offset } => (object, offset),
             other => panic!("{other:?}"),
         }
     }
@@ -241,7 +241,7 @@ impl World {
 
     /// The words of the pager's rings.
     pub fn ring_words_of_pager(&self) -> &'static [std::sync::atomic::AtomicU64] {
-        self.vm.segments[self.vm.pager.ring_segment() as usize]
+        self.vm.segments[self.vm.pager.ch.segment() as usize]
             .as_ref()
             .and_then(|s| s.own_words())
             .expect("rings")
@@ -264,7 +264,7 @@ impl World {
 
     /// The server looks into its ring.
     pub fn completions(&mut self) {
-        self.vm.take_completions();
+        self.vm.take_completions(proto::PagerKind::Swap);
         self.settle();
     }
 

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Streams of bytes: the standard streams, pipes, and buffers before them.
+//!
+//! A stream's number and what it is were decided by who started the program ([`Stream`]); what is missing is the console.
+
+use crate::client::call;
+use crate::fs::File;
+use crate::start::Given;
+use alloc::vec;
+use alloc::vec::Vec;
+use ebb_proto::start::Stream;
+use ebb_proto::{Error, console, pipe};
+
+/// What can be read from.
+pub trait Read {
+    /// Reads at most as much as the buffer holds; 0: the end.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error>;
+
+    /// Reads until the buffer is full or the end is there; how much was read.
+    fn read_full(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        let mut have = 0;
+        while have < buffer.len() {
+            match self.read(&mut buffer[have..])? {
+                0 => break,
+                count => have += count,
+            }
+        }
+        Ok(have)
+    }
+
+    /// Everything up to the end.
+    fn read_to_end(&mut self, bytes: &mut Vec<u8>) -> Result<usize, Error> {
+        let before = bytes.len();
+        let mut piece = vec![0; 16 << 10];
+        loop {
+            match self.read(&mut piece)? {
+                0 => return Ok(bytes.len() - before),
+                count => bytes.extend_from_slice(&piece[..count]),
+            }
+        }
+    }
+}
+
+/// What can be written to.
+pub trait Write {
+    /// Writes; how much was taken, at least one byte of some.
+    fn write(&mut self, buffer: &[u8]) -> Result<usize, Error>;
+
+    /// Passes on what is held back.
+    fn flush(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Writes all of it.
+pub fn write_all<W: Write + ?Sized>(to: &mut W, mut bytes: &[u8]) -> Result<(), Error> {
+    while !bytes.is_empty() {
+        match to.write(bytes)? {
+            0 => return Err(Error::Io),
+            count => bytes = bytes.get(count..).unwrap_or(&[]),
+        }
+    }
+    Ok(())
+}
+
+/// An open end of something, whose owner it is: it is closed when this goes.
+#[derive(Debug)]
+pub enum Channel {
+    /// The terminal.
+    Console,
+    /// Nothing comes out, everything may go in.
+    Null,
+    /// Zeroes come out, everything may go in.
+    Zero,
+    /// A file.
+    File(File),
+    /// An end of a pipe to read from.
+    PipeRead(u32),
+    /// An end of a pipe to write to.
+    PipeWrite(u32),
+}
+
+impl Channel {
+    /// The channel of a stream that was given to this program.
+    pub fn of(stream: Stream) -> Channel {
+        match stream {
+            Stream::Console => Channel::Console,
+            Stream::Null => Channel::Null,
+            Stream::File(number) => Channel::File(File::from_raw(number)),
+            Stream::PipeRead(pipe) => Channel::PipeRead(pipe),
+            Stream::PipeWrite(pipe) => Channel::PipeWrite(pipe),
+        }
+    }
+
+    /// What it is, for a program to be started.
+    pub fn stream(&self) -> Stream {
+        match self {
+            Channel::Console => Stream::Console,
+            Channel::Null | Channel::Zero => Stream::Null,
+            Channel::File(file) => Stream::File(file.raw()),
+            Channel::PipeRead(pipe) => Stream::PipeRead(*pipe),
+            Channel::PipeWrite(pipe) => Stream::PipeWrite(*pipe),
+        }
+    }
+}
+
+/// A new pipe: the end to read from, and the end to write to.
+pub fn pipe() -> Result<(Channel, Channel), Error> {
+    let number = call(handle("pipe")?, &pipe::New {})?;
+    Ok((Channel::PipeRead(number), Channel::PipeWrite(number)))
+}
+
+fn handle(name: &str) -> Result<ebb_abi::Handle, Error> {
+    crate::start::info().ok_or(Error::NotFound)?.handle(name)
+}
+
+impl Read for Channel {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        let bytes = match self {
+            Channel::Null => return Ok(0),
+            Channel::Zero => {
+                buffer.fill(0);
+                return Ok(buffer.len());
+            }
+            Channel::File(file) => return file.read(buffer),
+            Channel::PipeWrite(_) => return Err(Error::BadFile),
+            _ if buffer.is_empty() => return Ok(0),
+            // A message brings at most so much; what does not fit the caller's buffer would be lost.
+            Channel::Console | Channel::PipeRead(_) if buffer.len() < console::MAX_IO.max(pipe::MAX_IO) => {
+                return self.read_through(buffer);
+            }
+            Channel::Console => call(handle("console")?, &console::Read {})?,
+            Channel::PipeRead(pipe) => call(handle("pipe")?, &pipe::Read { pipe: *pipe })?,
+        };
+        let count = bytes.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&bytes[..count]);
+        Ok(count)
+    }
+}
+
+/// What came in a message and did not fit the reader's buffer, for the next read of the same channel.
+static LEFT: spin::Mutex<Vec<(Stream, Vec<u8>)>> = spin::Mutex::new(Vec::new());
+
+impl Channel {
+    fn read_through(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        let stream = self.stream();
+        let kept = {
+            let mut left = LEFT.lock();
+            left.iter().position(|(s, _)| *s == stream).map(|at| left.swap_remove(at).1)
+        };
+        let bytes = match kept {
+            Some(bytes) => bytes,
+            None => {
+                let mut bytes = vec![0; console::MAX_IO.max(pipe::MAX_IO)];
+                let count = self.read(&mut bytes)?;
+                bytes.truncate(count);
+                bytes
+            }
+        };
+        let count = bytes.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&bytes[..count]);
+        if let Some(rest) = bytes.get(count..).filter(|rest| !rest.is_empty()) {
+            LEFT.lock().push((stream, rest.to_vec()));
+        }
+        Ok(count)
+    }
+}
+
+impl Write for Channel {
+    fn write(&mut self, buffer: &[u8]) -> Result<usize, Error> {
+        match self {
+            Channel::Null | Channel::Zero => Ok(buffer.len()),
+            Channel::File(file) => file.write(buffer),
+            Channel::PipeRead(_) => Err(Error::BadFile),
+            Channel::Console => {
+                let piece = &buffer[..buffer.len().min(console::MAX_IO)];
+                call(handle("console")?, &console::Write { bytes: piece.to_vec() })?;
+                Ok(piece.len())
+            }
+            Channel::PipeWrite(pipe) => {
+                let piece = &buffer[..buffer.len().min(pipe::MAX_IO)];
+                let taken = call(handle("pipe")?, &pipe::Write { pipe: *pipe, bytes: piece.to_vec() })?;
+                Ok((taken as usize).min(piece.len()))
+            }
+        }
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        let (pipe, end) = match self {
+            Channel::PipeRead(pipe) => (*pipe, pipe::End::Read),
+            Channel::PipeWrite(pipe) => (*pipe, pipe::End::Write),
+            _ => return,
+        };
+        if let Ok(server) = handle("pipe") {
+            // An end that is closed already is as good as closed now.
+            let _ = call(server, &pipe::Close { pipe, end });
+        }
+    }
+}
+
+/// The standard stream with this number.
+fn standard(number: usize) -> Channel {
+    let stream = crate::start::info().and_then(|i| i.streams.get(number).copied()).unwrap_or_default();
+    Channel::of(stream)
+}
+
+/// Standard input. The program's own only once: it is closed when this goes.
+pub fn stdin() -> Channel {
+    standard(0)
+}
+
+/// Standard output, without a buffer; what [`crate::print!`] holds back is written before.
+pub fn stdout() -> core::mem::ManuallyDrop<Channel> {
+    crate::console::flush();
+    core::mem::ManuallyDrop::new(standard(1))
+}
+
+/// Standard error output, without a buffer.
+pub fn stderr() -> core::mem::ManuallyDrop<Channel> {
+    core::mem::ManuallyDrop::new(standard(2))
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `ftruncate`: a file becomes shorter or longer.
+
+use crate::file::MAX_SIZE;
+use crate::machine::Machine;
+use crate::object::{Entry, Object};
+use crate::page::Flags;
+use crate::vm::Vm;
+use crate::waiting::{Reason, Work};
+use ebb_abi::Frame;
+use ebb_abi::frame::MODIFIED;
+use ebb_abi::meter::Counter;
+use ebb_proto::Error;
+use ebb_proto::fs::OpenFlags;
+use ebb_proto::pager::Op;
+use ebb_proto::vm::{self as proto, EventKind, Space};
+
+/// A change of a file's size.
+pub struct Resize<R> {
+    /// Whose.
+    pub space: Space,
+    /// The open file, which is kept open for it.
+    pub description: u32,
+    /// Its object.
+    pub object: u32,
+    /// Whether nobody else makes it longer or shorter meanwhile.
+    pub locked: bool,
+    size: u64,
+    asked: bool,
+    reply: R,
+}
+
+impl<M: Machine> Vm<M> {
+    /// `ftruncate`.
+    pub fn resize_new(&mut self, space: Space, file: u32, size: u64, reply: M::Reply) {
+        let held = match size {
+            ..=MAX_SIZE => self.description(space, file, OpenFlags::WRITE),
+            _ => Err(Error::FileTooLarge),
+        };
+        match held.and_then(|n| self.descriptions.hold(n).map(|d| (n, d.object))) {
+            Ok((description, object)) => {
+                self.resize(Resize { space, description, object, locked: false, size, asked: false, reply });
+            }
+            Err(error) => self.m.answer::<proto::Truncate>(reply, Err(error), &[]),
+        }
+    }
+
+    /// Goes on with it. Shorter: what lies beyond is taken away from everybody, then the pager cuts the file on the disk. Longer: the pager first.
+    pub(crate) fn resize(&mut self, mut r: Resize<M::Reply>) {
+        let Some(file) = self.objects.get(r.object).and_then(Object::file).copied() else {
+            return self.resize_ended(r, Err(Error::BadFile));
+        };
+        if !r.locked {
+            if file.locked {
+                return self.wait_for(Reason::File(r.object), Work::Resize(r));
+            }
+            r.locked = true;
+            if let Some(file) = self.objects.get_mut(r.object).and_then(Object::file_mut) {
+                file.locked = true;
+            }
+            if r.size < file.size {
+                self.shrink(r.object, r.size);
+            }
+        }
+        if r.asked {
+            self.grow(r.object, r.size);
+            return self.resize_ended(r, Ok(()));
+        }
+        // The disk may not be cut while something beyond is being read or written.
+        let beyond = self.objects.get(r.object).and_then(|o| {
+            let mut at = o.pages;
+            while let Some(index) = o.next_used(at, u32::MAX) {
+                if let Some(frame) = o.entry(index).frame() {
+                    return Some(frame);
+                }
+                at = index + 1;
+            }
+            None
+        });
+        if let Some(frame) = beyond {
+            return self.wait_for(Reason::Page(frame), Work::Resize(r));
+        }
+        // The page with the end in it neither: what is written of it would be written to a block that is cut off.
+        if let Some(frame) =
+            self.last_page(r.object).filter(|f| self.frames.page(*f).flags.intersects(Flags::BUSY))
+        {
+            return self.wait_for(Reason::Page(frame), Work::Resize(r));
+        }
+        r.asked = true;
+        let cookie = self.submit_file_op(Op::Resize, [file.inode as u64, r.size, 0]);
+        self.wait_for(Reason::Op(cookie), Work::Resize(r));
+    }
+
+    fn last_page(&self, object: u32) -> Option<u32> {
+        let o = self.objects.get(object)?;
+        o.entry(o.pages.checked_sub(1)?).frame()
+    }
+
+    /// Takes away what lies beyond a new end.
+    fn shrink(&mut self, object: u32, size: u64) {
+        let Some(o) = self.objects.get_mut(object) else { return };
+        let Some(file) = o.file_mut() else { return };
+        file.size = size;
+        let (pages, tail) = (file.pages(), file.tail());
+        file.written_end = file.written_end.min(pages);
+        o.pages = pages;
+        self.drop_file_pages(object, pages);
+        if tail != 0
+            && let Some(frame) = self.last_page(object)
+            && !self.frames.page(frame).flags.contains(Flags::READING)
+        {
+            match self.m.zero_tail(Frame(frame), tail) {
+                Ok(()) => self.modified_here(object, frame),
+                Err(error) => self.m.log(format_args!("zeroing the end of frame {frame}: {error:?}")),
+            }
+        }
+    }
+
+    /// Drops the pages of a file from one on, and what was known of blocks for them. A mapping of them faults from now on; what is being read or written goes
+    /// when that has ended.
+    pub(crate) fn drop_file_pages(&mut self, object: u32, first: u32) {
+        self.drop_pages_of_file(object, first, true);
+    }
+
+    /// Drops all pages of a file that are not modified.
+    pub(crate) fn drop_clean_pages(&mut self, object: u32) {
+        self.drop_pages_of_file(object, 0, false);
+    }
+
+    fn drop_pages_of_file(&mut self, object: u32, first: u32, modified_too: bool) {
+        let (mut at, mut freed) = (first, 0);
+        while let Some(index) = self.objects.get(object).and_then(|o| o.next_used(at, u32::MAX)) {
+            at = index + 1;
+            let Some(frame) = self.objects.get(object).and_then(|o| o.entry(index).frame()) else {
+                if modified_too {
+                    self.set_entry(object, index, |_| Entry::default());
+                }
+                continue;
+            };
+            let page = *self.frames.page(frame);
+            if !modified_too && (page.wired > 0 || page.flags.intersects(Flags::BUSY | Flags::DIRTY)) {
+                continue;
+            }
+            let mut bits = [frame as u64];
+            self.clear_bits(&mut bits);
+            if !modified_too && bits[0] & MODIFIED != 0 {
+                self.modified_here(object, frame);
+                continue;
+            }
+            if page.flags.intersects(Flags::BUSY) {
+                if let Some(page) = self.frames.page_mut(frame) {
+                    page.flags |= Flags::DOOMED;
+                }
+                self.set_entry(object, index, |_| Entry::default().with_frame(Some(frame)));
+                continue;
+            }
+            if page.wired > 0 {
+                if let Some(o) = self.objects.get_mut(object) {
+                    o.wired = o.wired.saturating_sub(1);
+                }
+                self.frames.unwire(1);
+            } else if page.flags.intersects(Flags::QUEUED) {
+                self.tell_policy(EventKind::Free, frame, 0);
+            }
+            let known = |e: Entry| if modified_too { Entry::default() } else { e.with_frame(None) };
+            self.set_entry(object, index, known);
+            self.frames.free(frame);
+            freed += 1;
+        }
+        self.frames.meter.add(Counter::v_pfree, freed);
+    }
+
+    /// The end of it.
+    pub(crate) fn resize_ended(&mut self, r: Resize<M::Reply>, result: Result<(), Error>) {
+        if r.locked {
+            self.unlock_file(r.object);
+        }
+        self.drop_description(r.description);
+        self.m.answer::<proto::Truncate>(r.reply, result, &[]);
+    }
+}

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Writing modified pages of files: `fsync`, `msync`, `sync`, and the syncer.
+//!
+//! Each goes over its pages twice, always forwards, so it ends whatever others do meanwhile: first every modified page is sent to the pager with its neighbours, then
+//! every page that is being written is waited for. Then the pager is asked to make it all durable.
+
+use crate::machine::Machine;
+use crate::map::{Backing, Range};
+use crate::object::Object;
+use crate::page::Flags;
+use crate::vm::Vm;
+use crate::waiting::{Reason, Work};
+use alloc::vec::Vec;
+use ebb_abi::PAGE_SIZE;
+use ebb_abi::frame::{FAILED, FrameOp, MODIFIED};
+use ebb_abi::meter::Counter;
+use ebb_proto::Error;
+use ebb_proto::fs::OpenFlags;
+use ebb_proto::pager::{ALL, Op};
+use ebb_proto::vm::{self as proto, Happening, Space, Verdict};
+
+/// Pages whose state is asked for at a time.
+const BATCH: usize = 64;
+
+/// Pages of a file.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    object: u32,
+    inode: u32,
+    first: u32,
+    end: u32,
+}
+
+/// Who is told.
+enum Whom<R> {
+    File(Space, R),
+    All(Space, R),
+    Range(Space, R),
+    Init,
+    Nobody,
+}
+
+/// What is being done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Launder,
+    Wait,
+    Commit,
+}
+
+/// Writing of modified pages, under way.
+pub struct Sync<R> {
+    spans: Vec<Span>,
+    at: usize,
+    next: u32,
+    phase: Phase,
+    /// Whether what was written is waited for and made durable.
+    durable: bool,
+    error: Option<Error>,
+    whom: Whom<R>,
+}
+
+impl<R> Sync<R> {
+    fn new(spans: Vec<Span>, durable: bool, whom: Whom<R>) -> Sync<R> {
+        let next = spans.first().map_or(0, |s| s.first);
+        Sync { spans, at: 0, next, phase: Phase::Launder, durable, error: None, whom }
+    }
+
+    /// Whose call it is.
+    pub fn space(&self) -> Option<Space> {
+        match self.whom {
+            Whom::File(space, _) | Whom::All(space, _) | Whom::Range(space, _) => Some(space),
+            Whom::Init | Whom::Nobody => None,
+        }
+    }
+
+    fn span(&self) -> Option<Span> {
+        self.spans.get(self.at).copied()
+    }
+
+    /// On to the next span, or to the next phase.
+    fn go_on(&mut self) {
+        self.at += 1;
+        if self.at >= self.spans.len() {
+            self.at = 0;
+            self.phase = match self.phase {
+                Phase::Launder if self.durable => Phase::Wait,
+                _ => Phase::Commit,
+            };
+        }
+        self.next = self.spans.get(self.at).map_or(0, |s| s.first);
+    }
+}
+
+impl<M: Machine> Vm<M> {
+    /// `fsync`.
+    pub fn sync_file(&mut self, space: Space, file: u32, reply: M::Reply) {
+        match self.object_of(space, file, OpenFlags::empty()) {
+            Ok(object) => {
+                let spans = self.span_of(object, 0, u32::MAX).into_iter().collect();
+                self.sync(Sync::new(spans, true, Whom::File(space, reply)));
+            }
+            Err(error) => self.m.answer::<proto::Sync>(reply, Err(error), &[]),
+        }
+    }
+
+    /// `sync`.
+    pub fn sync_all(&mut self, space: Space, reply: M::Reply) {
+        let spans = self.spans_touched();
+        self.sync(Sync::new(spans, true, Whom::All(space, reply)));
+    }
+
+    /// `msync`.
+    pub fn sync_range(&mut self, space: Space, range: Range, wait: bool, reply: M::Reply) {
+        let map = match self.spaces.get(space).map(|s| &s.map) {
+            Some(map) if map.covers(range) => map,
+            _ => return self.m.answer::<proto::SyncRange>(reply, Err(Error::Fault), &[]),
+        };
+        let mut spans = Vec::new();
+        for region in map.touching(range) {
+            let (start, end) = (range.start.max(region.start), range.end.min(region.end()));
+            if let Backing::Object { object, offset } = region.backing.advanced(region.page_at(start)) {
+                let pages = ((end - start) / PAGE_SIZE as u64) as u32;
+                spans.extend(self.span_of(object, offset, offset.saturating_add(pages)));
+            }
+        }
+        self.sync(Sync::new(spans, wait, Whom::Range(space, reply)));
+    }
+
+    /// Everything to the disks, before the machine ends.
+    pub fn sync_start(&mut self) {
+        let spans = self.spans_touched();
+        self.sync(Sync::new(spans, true, Whom::Init));
+    }
+
+    fn span_of(&self, object: u32, first: u32, end: u32) -> Option<Span> {
+        let file = self.objects.get(object)?.file()?;
+        Some(Span { object, inode: file.inode, first, end })
+    }
+
+    fn spans_touched(&self) -> Vec<Span> {
+        let touched =
+            |o: &Object| o.file().is_some_and(|f| f.touched || f.failed.is_some() || f.writable > 0);
+        let ids = self.objects.iter().filter(|(_, o)| touched(o)).map(|(id, _)| id);
+        ids.filter_map(|id| self.span_of(id, 0, u32::MAX)).collect()
+    }
+
+    /// The syncer looks, if it is time. Returns when the next time is; 0: there is nothing for it to look at.
+    pub(crate) fn run_syncer(&mut self, now: u64) -> u64 {
+        if self.vnode.by_inode.is_empty() {
+            return 0;
+        }
+        if now >= self.sync_due {
+            self.sync_due = now + self.sync_period_ms * self.cycles_per_ms;
+            self.frames.meter.add(Counter::v_syncs, 1);
+            let spans = self.spans_touched();
+            if !spans.is_empty() {
+                self.sync(Sync::new(spans, false, Whom::Nobody));
+            }
+        }
+        self.sync_due
+    }
+
+    /// Files were skipped by the policy: the syncer looks soon.
+    pub(crate) fn hurry_syncer(&mut self) {
+        self.sync_due = 0;
+    }
+
+    /// Goes on with it.
+    pub(crate) fn sync(&mut self, mut s: Sync<M::Reply>) {
+        loop {
+            let (span, phase) = (s.span(), s.phase);
+            let reason = match (phase, span) {
+                (Phase::Commit, _) => return self.sync_commit(s),
+                (_, None) => None,
+                (Phase::Launder, Some(span)) => self.launder_span(&mut s, span),
+                (Phase::Wait, Some(span)) => self.written_span(&mut s, span),
+            };
+            match reason {
+                Some(reason) => return self.wait_for(reason, Work::Sync(s)),
+                None => s.go_on(),
+            }
+        }
+    }
+
+    /// Sends the modified pages of a span to the pager.
+    fn launder_span(&mut self, s: &mut Sync<M::Reply>, span: Span) -> Option<Reason> {
+        // Who modifies a page from now on says so again.
+        if span.first == 0
+            && s.next == 0
+            && let Some(file) = self.objects.get_mut(span.object).and_then(Object::file_mut)
+        {
+            file.touched = false;
+        }
+        let mut frames = [FAILED; BATCH];
+        loop {
+            let count = self.batch(span, s.next, &mut frames);
+            if count == 0 {
+                return None;
+            }
+            self.collect_modified(&frames[..count]);
+            for frame in &frames[..count] {
+                let page = *self.frames.page(*frame as u32);
+                s.next = page.index + 1;
+                if !page.flags.contains(Flags::DIRTY) || page.flags.intersects(Flags::BUSY) {
+                    continue;
+                }
+                match self.launder(*frame as u32, true) {
+                    Verdict::Again => {
+                        s.next = page.index;
+                        return Some(Reason::Pager);
+                    }
+                    Verdict::Failed => s.error = Some(Error::Io),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// The resident pages of a span from an index on, as far as they fit.
+    fn batch(&self, span: Span, from: u32, frames: &mut [u64; BATCH]) -> usize {
+        let Some(o) = self.objects.get(span.object) else { return 0 };
+        let (mut count, mut at) = (0, from);
+        while count < BATCH
+            && let Some(index) = o.next_used(at, span.end)
+        {
+            at = index + 1;
+            if let Some(frame) = o.entry(index).frame() {
+                frames[count] = frame as u64;
+                count += 1;
+            }
+        }
+        count
+    }
+
+    /// Notes in the pages what the hardware says of their modification. The hardware's bits stay.
+    fn collect_modified(&mut self, frames: &[u64]) {
+        let mut bits = [FAILED; BATCH];
+        bits[..frames.len()].copy_from_slice(frames);
+        if let Err(error) = self.m.frame_op(FrameOp::TestModified, &mut bits[..frames.len()]) {
+            self.m.log(format_args!("asking for {} frames: {error:?}", frames.len()));
+        }
+        for (frame, bits) in frames.iter().zip(&bits) {
+            if *bits & MODIFIED != 0
+                && let Some(page) = self.frames.page_mut(*frame as u32)
+                && !page.flags.intersects(Flags::BUSY)
+            {
+                page.flags |= Flags::DIRTY;
+            }
+        }
+    }
+
+    /// Waits for the pages of a span that are being written.
+    fn written_span(&mut self, s: &mut Sync<M::Reply>, span: Span) -> Option<Reason> {
+        let o = self.objects.get(span.object)?;
+        while let Some(index) = o.next_used(s.next, span.end) {
+            s.next = index + 1;
+            if let Some(frame) = o.entry(index).frame()
+                && self.frames.page(frame).flags.contains(Flags::WRITING)
+            {
+                return Some(Reason::Page(frame));
+            }
+        }
+        None
+    }
+
+    fn sync_commit(&mut self, mut s: Sync<M::Reply>) {
+        let ask = s.durable && self.vnode.ch.generation() > 0;
+        if !ask {
+            return self.sync_ended(s);
+        }
+        // Once only: when the answer is there it is over.
+        s.durable = false;
+        let what = match (s.spans.as_slice(), &s.whom) {
+            ([span], Whom::File(..) | Whom::Range(..)) => span.inode as u64,
+            ([], Whom::Range(..)) => return self.sync_ended(s),
+            _ => ALL,
+        };
+        let cookie = self.submit_file_op(Op::Fsync, [what, 0, 0]);
+        self.wait_for(Reason::Op(cookie), Work::Sync(s));
+    }
+
+    /// The pager could not do it.
+    pub(crate) fn sync_failed(&mut self, mut s: Sync<M::Reply>, error: Error) {
+        s.error = Some(error);
+        s.phase = Phase::Commit;
+        s.durable = false;
+        self.sync_ended(s);
+    }
+
+    fn sync_ended(&mut self, s: Sync<M::Reply>) {
+        let mut failed = 0;
+        let mut error = s.error;
+        if !matches!(s.whom, Whom::Nobody) {
+            for span in &s.spans {
+                let file = self.objects.get_mut(span.object).and_then(Object::file_mut);
+                if let Some(why) = file.and_then(|f| f.failed.take()) {
+                    failed += 1;
+                    error = error.or(Some(why));
+                }
+            }
+        }
+        let result = error.map_or(Ok(()), Err);
+        match s.whom {
+            Whom::File(_, reply) => self.m.answer::<proto::Sync>(reply, result, &[]),
+            Whom::All(_, reply) => self.m.answer::<proto::SyncAll>(reply, result, &[]),
+            Whom::Range(_, reply) => self.m.answer::<proto::SyncRange>(reply, result, &[]),
+            Whom::Init => {
+                let failed = failed.max(result.is_err() as u32);
+                self.happened(Happening::Synced { errors: failed });
+            }
+            Whom::Nobody => {}
+        }
+    }
+}

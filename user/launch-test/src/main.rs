@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Tests of pipes and of launching programs, in the machine. `launch-test` runs all; with arguments it is one of the programs that the tests launch ([`child`]).
+//!
+//! The servers' state machines have tests of their own on the host. What is tested here is the way through three servers: that a stream is what its parent gave, and that
+//! an end in whatever way leaves nothing.
+#![no_std]
+#![no_main]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+
+mod child;
+mod files;
+mod launching;
+mod parent;
+mod pipes;
+
+use ebb_rt::{StartInfo, println};
+use parent::Parent;
+
+ebb_rt::program!(main);
+
+/// A test: what went wrong, if anything did.
+type Test = fn(&Parent) -> Result<(), Failure>;
+
+/// Why a test failed: what was done or expected, and what came of it.
+type Failure = alloc::string::String;
+
+const TESTS: &[(&str, Test)] = &[
+    ("bytes go through two pipes", pipes::relay),
+    ("the end of a writer is the end of its bytes", pipes::killed_writer),
+    ("nobody who reads ends the writer", pipes::broken),
+    ("a pipe that is not the program's", pipes::foreign),
+    ("as many pipes as there can be", pipes::many),
+    ("full pipes", pipes::full),
+    ("long arguments, environment, folder", launching::long),
+    ("too long arguments", launching::too_long),
+    ("what cannot be launched", launching::refused),
+    ("a file that does not exist", launching::no_file),
+    ("a program from a file", files::program),
+    ("a script", files::script),
+    ("files that are no programs", files::broken),
+    ("a file as a stream", files::stream),
+    ("a refused launch leaves nothing", launching::undone),
+    ("launched often", launching::often),
+    ("more at once than tables have room for", launching::many),
+    ("the clock", launching::clock),
+];
+
+fn main(info: &'static StartInfo) -> u8 {
+    if let Some((mode, args)) = info.args.split_first() {
+        return child::run(info, mode, args);
+    }
+    let parent = match Parent::new(info) {
+        Ok(parent) => parent,
+        Err(error) => {
+            println!("launch-test: {error}");
+            return 2;
+        }
+    };
+    let mut failed = 0;
+    for (name, test) in TESTS {
+        match test(&parent) {
+            Ok(()) => println!("{name}: ok"),
+            Err(why) => {
+                println!("{name}: FAILED: {why}");
+                failed += 1;
+            }
+        }
+    }
+    println!("launch-test: {} passed, {failed} failed", TESTS.len() - failed);
+    u8::from(failed > 0)
+}
