@@ -12,7 +12,7 @@ mod run;
 use crate::context::{Context, End, Outcome, Tool};
 use crate::head::copied;
 use crate::lines::{Lines, body};
-use crate::number::digits;
+use crate::number::{digits, multiplied};
 use crate::options::{Arg, Options, or_stdin, unknown};
 use crate::output::{Target, Writer};
 use crate::system::{Access, File};
@@ -21,10 +21,11 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cmp::Ordering;
+use core::ops::RangeInclusive;
 use key::{Key, Kind};
 use merge::{Source, merge};
 use order::Order;
-use run::{Builder, Finished};
+use run::{Builder, Finished, TEXT};
 
 /// The tool.
 pub const TOOL: Tool = Tool {
@@ -39,6 +40,7 @@ Writes the lines of all FILEs in order of their bytes. No FILE, or -: standard i
   -k F[.C][OPTS][,F[.C][OPTS]]  a key: from field F (byte C of it) to the end of a field; OPTS are letters of the above
   -t C  fields are separated by C, not by the change from not blank to blank
   -s  lines with equal keys stay as they were; -u: of those only the first
+  -S N  sorts N KiB (or 8M, …) at a time and merges; -T DIR, --parallel N are not needed
   -o OUTPUT  may be one of the FILEs
   -c  only checks the order; -C: and says nothing
   -m  the FILEs are sorted already
@@ -61,7 +63,12 @@ struct How<'a> {
     check: Option<Check>,
     merge: bool,
     zero: bool,
+    /// Bytes of text that are sorted at a time.
+    buffer: usize,
 }
+
+/// Bytes that `-S` can ask for: a run is found by 32 bits.
+const BUFFERS: RangeInclusive<u64> = 64..=1 << 30;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Check {
@@ -102,7 +109,8 @@ fn sort(
     delimiter: u8,
 ) -> Outcome {
     let memory = |error| End::of("memory", error);
-    let mut builder = Builder::new(context.system, order, delimiter, how.unique).map_err(memory)?;
+    let mut builder =
+        Builder::new(context.system, order, delimiter, how.unique, how.buffer).map_err(memory)?;
     for path in operands {
         let mut file = open(context, path)?;
         builder.read(file.as_mut()).map_err(memory)?.map_err(|error| End::of(path, error))?;
@@ -176,7 +184,7 @@ fn in_order(
 }
 
 fn parse<'a>(args: &'a [&'a str]) -> Result<(How<'a>, Vec<&'a str>), End> {
-    let mut how = How::default();
+    let mut how = How { buffer: TEXT, ..How::default() };
     let mut operands = Vec::new();
     let mut options = Options::new(args);
     while let Some(arg) = options.argument()? {
@@ -202,10 +210,9 @@ fn parse<'a>(args: &'a [&'a str]) -> Result<(How<'a>, Vec<&'a str>), End> {
             Arg::Short('s') | Arg::Long("stable") => how.stable = true,
             Arg::Short('u') | Arg::Long("unique") => how.unique = true,
             Arg::Short('z') | Arg::Long("zero-terminated") => how.zero = true,
-            // Memory and place of work are the system's business.
-            Arg::Short('S' | 'T') | Arg::Long("buffer-size" | "temporary-directory" | "parallel") => {
-                options.value()?;
-            }
+            Arg::Short('S') | Arg::Long("buffer-size") => how.buffer = buffer(options.value()?)?,
+            // There are no temporary files, and one thread.
+            Arg::Short('T') | Arg::Long("temporary-directory" | "parallel") => _ = options.value()?,
             Arg::Short(letter) if how.kind.take(letter) => {}
             Arg::Long(name) => {
                 let letter = match name {
@@ -231,6 +238,17 @@ fn parse<'a>(args: &'a [&'a str]) -> Result<(How<'a>, Vec<&'a str>), End> {
         ));
     }
     Ok((how, operands))
+}
+
+/// `-S`: in KiB, or with a unit; a share of memory means as usual.
+fn buffer(text: &str) -> Result<usize, End> {
+    let bytes = match text.strip_suffix('b') {
+        Some(bytes) => digits(bytes),
+        None if text.ends_with('%') => return Ok(TEXT),
+        None => digits(text).map_or_else(|| multiplied(text), |kib| kib.checked_mul(1024)),
+    };
+    let bytes = bytes.ok_or_else(|| End::Usage(format!("invalid buffer size '{text}'")))?;
+    Ok(bytes.clamp(*BUFFERS.start(), *BUFFERS.end()) as usize)
 }
 
 /// `F[.C][OPTS][,F[.C][OPTS]]`.

@@ -16,10 +16,10 @@ use memchr::memchr;
 
 /// Bytes of text that are sorted at a time: a guess that leaves most of a machine of 64 MiB to the runs that are finished.
 pub const TEXT: usize = 8 << 20;
-/// Lines that are sorted at a time: their index takes half as much memory as the text.
-const LINES: usize = 256 << 10;
-/// Bytes of a piece of a finished run. The system has a limit for the number of pieces (1,024), memory for their size.
-const PIECE: usize = 2 << 20;
+/// Least bytes of text for each line that is sorted at a time: with this many the index takes half as much memory as the text.
+const BYTES_PER_LINE: usize = 32;
+/// Bytes of a piece of a finished run, as a part of the text. The system has a limit for the number of pieces (1,024), memory for their size.
+const PIECES: usize = 4;
 
 /// A line in the text of the run that is being built.
 #[derive(Clone, Copy)]
@@ -35,6 +35,8 @@ pub struct Builder<'a> {
     order: &'a Order,
     delimiter: u8,
     unique: bool,
+    /// Bytes of text and lines that are sorted at a time.
+    limits: (usize, usize),
     text: Box<dyn Memory>,
     /// Bytes in use, and how many of them are in the index.
     filled: usize,
@@ -46,11 +48,30 @@ pub struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// Nothing yet.
-    pub fn new(system: &'a dyn System, order: &'a Order, delimiter: u8, unique: bool) -> Result<Builder<'a>> {
-        let text = system.memory(TEXT)?;
+    /// Nothing yet. `bytes`: of text that are sorted at a time, usually [`TEXT`].
+    pub fn new(
+        system: &'a dyn System,
+        order: &'a Order,
+        delimiter: u8,
+        unique: bool,
+        bytes: usize,
+    ) -> Result<Builder<'a>> {
+        let limits = (bytes, (bytes / BYTES_PER_LINE).max(2));
+        let text = system.memory(bytes)?;
         let (runs, index) = (Vec::new(), Vec::new());
-        Ok(Builder { system, order, delimiter, unique, text, filled: 0, indexed: 0, index, common: 0, runs })
+        Ok(Builder {
+            system,
+            order,
+            delimiter,
+            unique,
+            limits,
+            text,
+            filled: 0,
+            indexed: 0,
+            index,
+            common: 0,
+            runs,
+        })
     }
 
     /// Takes in a whole file. The first error is of reading it, the second of memory.
@@ -125,13 +146,13 @@ impl<'a> Builder<'a> {
             let Some(at) = text.get(from..self.filled).and_then(|rest| memchr(self.delimiter, rest)) else {
                 return Ok(());
             };
-            if self.index.len() == LINES {
+            if self.index.len() == self.limits.1 {
                 self.spill()?;
                 from = self.indexed;
                 continue;
             }
             if self.index.len() == self.index.capacity() {
-                let more = self.index.len().clamp(1024, LINES);
+                let more = self.index.len().max(1024).min(self.limits.1);
                 self.index.try_reserve_exact(more).map_err(|_| Error::NoMemory)?;
             }
             let start = from as u32;
@@ -193,7 +214,7 @@ impl<'a> Builder<'a> {
             if self.unique && last.is_some_and(|last| self.same(last, whole)) {
                 continue;
             }
-            run.push(self.system, whole)?;
+            run.push(self.system, whole, self.limits.0 / PIECES)?;
             last = Some(whole);
         }
         self.runs.try_reserve(1).map_err(|_| Error::NoMemory)?;
@@ -234,11 +255,11 @@ pub struct Run {
 }
 
 impl Run {
-    fn push(&mut self, system: &dyn System, line: &[u8]) -> Result<()> {
+    fn push(&mut self, system: &dyn System, line: &[u8], piece: usize) -> Result<()> {
         let fits = self.pieces.back().is_some_and(|(piece, used)| piece.bytes().len() - used >= line.len());
         if !fits {
             self.pieces.try_reserve(1).map_err(|_| Error::NoMemory)?;
-            self.pieces.push_back((system.memory(PIECE.max(line.len()))?, 0));
+            self.pieces.push_back((system.memory(piece.max(line.len()))?, 0));
         }
         if let Some((piece, used)) = self.pieces.back_mut()
             && let Some(room) = piece.bytes_mut().get_mut(*used..*used + line.len())

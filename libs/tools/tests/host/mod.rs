@@ -51,7 +51,7 @@ pub struct Host {
     pub mounts: Vec<Mount>,
     pub slept_us: Cell<u64>,
     pub written: Rc<Cell<u64>>,
-    start: Instant,
+    pub start: Instant,
 }
 
 impl Host {
