@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use ebb_abi::PAGE_SIZE;
 use ebb_abi::layout::{REGIONS, SEGMENTS};
 use ebb_proto::Error;
-use ebb_proto::vm::{Map, Protection, Source, Unmap};
+use ebb_proto::vm::{Advice, Advise, Map, Protection, Source, Unmap};
 
 /// Where the next region begins. Addresses are not used again: there are enough for millions of regions, and so no two ever overlap.
 static NEXT: AtomicU64 = AtomicU64::new(REGIONS);
@@ -39,6 +39,13 @@ impl Region {
         let protection = (Protection::READ | Protection::WRITE).bits();
         call(vm, &Map { space: 0, address, pages, protection, source: Source::Anonymous })?;
         Ok(Region { address, len })
+    }
+
+    /// How it will be used (`madvise`). It is only advice: a region works the same without it.
+    pub fn advise(&self, advice: Advice) -> Result<(), Error> {
+        let vm = crate::start::info().ok_or(Error::NotFound)?.handle("vm")?;
+        let pages = (self.len as u64).div_ceil(PAGE_SIZE as u64).max(1);
+        call(vm, &Advise { space: 0, address: self.address, pages, advice })
     }
 }
 

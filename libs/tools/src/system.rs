@@ -46,6 +46,15 @@ pub enum Follow {
     No,
 }
 
+/// How memory will be used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pattern {
+    /// Here and there.
+    Random,
+    /// From front to back.
+    Sequential,
+}
+
 /// Where a seek goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Seek {
@@ -154,5 +163,5 @@ pub trait System {
     /// Runs a program on the tool's own streams and waits for its end. Returns its status. `NotFound`: there is none; `Access`, `BadImage`: it cannot be executed.
     fn run(&self, command: &Command) -> Result<u8>;
     /// Zeroed memory. `NoMemory`.
-    fn memory(&self, bytes: usize) -> Result<Box<dyn Memory>>;
+    fn memory(&self, bytes: usize, pattern: Pattern) -> Result<Box<dyn Memory>>;
 }

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use core::mem::ManuallyDrop;
 use ebb_rt::io::{self, Channel};
 use ebb_rt::memory::Region;
+use ebb_rt::proto::vm::Advice;
 use ebb_rt::{clock, env, fs, path, process, time};
 use ebb_tools::system::*;
 
@@ -148,7 +149,11 @@ impl System for Machine {
         }
         child.status()
     }
-    fn memory(&self, bytes: usize) -> Result<Box<dyn Memory>> {
-        Ok(Box::new(Anonymous(Region::new(bytes)?)))
+    fn memory(&self, bytes: usize, pattern: Pattern) -> Result<Box<dyn Memory>> {
+        let region = Region::new(bytes)?;
+        if pattern == Pattern::Sequential {
+            region.advise(Advice::Sequential)?;
+        }
+        Ok(Box::new(Anonymous(region)))
     }
 }

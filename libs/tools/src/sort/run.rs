@@ -7,7 +7,7 @@
 
 use super::order::Order;
 use crate::lines::body;
-use crate::system::{Error, File, Memory, Result, System};
+use crate::system::{Error, File, Memory, Pattern, Result, System};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -57,7 +57,7 @@ impl<'a> Builder<'a> {
         bytes: usize,
     ) -> Result<Builder<'a>> {
         let limits = (bytes, (bytes / BYTES_PER_LINE).max(2));
-        let text = system.memory(bytes)?;
+        let text = system.memory(bytes, Pattern::Random)?;
         let (runs, index) = (Vec::new(), Vec::new());
         Ok(Builder {
             system,
@@ -169,7 +169,7 @@ impl<'a> Builder<'a> {
         }
         let len = self.text.bytes().len();
         let larger = len.checked_mul(2).filter(|n| u32::try_from(*n).is_ok()).ok_or(Error::NoMemory)?;
-        let mut text = self.system.memory(larger)?;
+        let mut text = self.system.memory(larger, Pattern::Random)?;
         text.bytes_mut()[..len].copy_from_slice(self.text.bytes());
         self.text = text;
         Ok(())
@@ -259,7 +259,7 @@ impl Run {
         let fits = self.pieces.back().is_some_and(|(piece, used)| piece.bytes().len() - used >= line.len());
         if !fits {
             self.pieces.try_reserve(1).map_err(|_| Error::NoMemory)?;
-            self.pieces.push_back((system.memory(piece.max(line.len()))?, 0));
+            self.pieces.push_back((system.memory(piece.max(line.len()), Pattern::Sequential)?, 0));
         }
         if let Some((piece, used)) = self.pieces.back_mut()
             && let Some(room) = piece.bytes_mut().get_mut(*used..*used + line.len())

@@ -437,7 +437,7 @@ impl System for Host {
         }
         Ok(out.status.code().unwrap_or(128) as u8)
     }
-    fn memory(&self, bytes: usize) -> Result<Box<dyn Memory>> {
+    fn memory(&self, bytes: usize, _: Pattern) -> Result<Box<dyn Memory>> {
         if self.faults.memory.is_some_and(|most| bytes as u64 > most) {
             return Err(Error::NoMemory);
         }
