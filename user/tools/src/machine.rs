@@ -60,7 +60,7 @@ fn find(command: &Command) -> Result<String> {
 
 impl System for Machine {
     fn stdin(&self) -> Box<dyn File> {
-        Box::new(Open::Standard(ManuallyDrop::new(io::stdin())))
+        Box::new(Open::Standard(io::stdin()))
     }
     fn stdout(&self) -> Box<dyn File> {
         Box::new(Open::Standard(io::stdout()))
