@@ -6,7 +6,6 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::mem::ManuallyDrop;
 use ebb_rt::io::{self, Channel};
 use ebb_rt::memory::Region;
 use ebb_rt::proto::vm::Advice;
