@@ -13,6 +13,8 @@ pub const HEAP: u64 = 0x5000_0000_0000;
 pub const MMAP: u64 = 0x1000_0000_0000;
 /// First address beyond the range for [`MMAP`].
 pub const MMAP_END: u64 = 0x5000_0000_0000;
+/// Anonymous memory that a program maps for itself by the runtime's `memory::Region`, up to [`SEGMENTS`]; the heap lies below.
+pub const REGIONS: u64 = 0x5800_0000_0000;
 /// Shared segments (rings, pager metadata) of a server, each at a place that the spawner chooses from here on.
 pub const SEGMENTS: u64 = 0x6000_0000_0000;
 /// Device registers that a driver maps.

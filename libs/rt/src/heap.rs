@@ -23,7 +23,7 @@ mod machine {
 /// The caller has had the range mapped for this purpose, and hands in each range once.
 pub fn claim(address: u64, len: u64) -> bool {
     let end = address.saturating_add(len);
-    if address < ebb_abi::layout::HEAP || end > ebb_abi::layout::SEGMENTS {
+    if address < ebb_abi::layout::HEAP || end > ebb_abi::layout::REGIONS {
         return false;
     }
     #[cfg(target_os = "none")]

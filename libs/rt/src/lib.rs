@@ -20,6 +20,7 @@ pub mod fs;
 pub mod heap;
 pub mod io;
 pub mod log;
+pub mod memory;
 #[cfg(target_os = "none")]
 mod panic;
 pub mod path;
