@@ -23,6 +23,8 @@ pub struct Case {
     pub policy: Option<&'static str>,
     /// `--icount`.
     pub icount: bool,
+    /// Whether there is a root disk.
+    pub root: bool,
     /// What the machine boots from.
     pub boot: Medium,
     /// The script.
