@@ -20,11 +20,16 @@ pub struct Server {
     pub priority: u8,
     /// Bytes of heap, wired, all it ever gets at start.
     pub heap: u64,
+    /// Bytes of stack, wired.
+    pub stack: u64,
     /// Roles that it may call.
     pub calls: &'static [&'static str],
     /// Whether `init` starts another one when it dies. Where not, its death ends the machine.
     pub restart: bool,
 }
+
+/// What a server's stack usually has.
+const STACK: u64 = 32 << 10;
 
 /// The servers, in the order of their start.
 pub const SERVERS: &[Server] = &[
@@ -35,6 +40,7 @@ pub const SERVERS: &[Server] = &[
         level: 4,
         priority: 5,
         heap: 0,
+        stack: STACK,
         calls: &[],
         restart: false,
     },
@@ -45,6 +51,7 @@ pub const SERVERS: &[Server] = &[
         level: 1,
         priority: 6,
         heap: 128 << 10,
+        stack: STACK,
         calls: &[],
         restart: false,
     },
@@ -55,6 +62,7 @@ pub const SERVERS: &[Server] = &[
         level: 1,
         priority: 7,
         heap: 192 << 10,
+        stack: STACK,
         calls: &[],
         restart: false,
     },
@@ -65,6 +73,19 @@ pub const SERVERS: &[Server] = &[
         level: 3,
         priority: 6,
         heap: 256 << 10,
+        stack: STACK,
+        calls: &["block"],
+        restart: true,
+    },
+    Server {
+        role: "vnode-pager",
+        images: &["vnode-pager"],
+        program: "vnode-pager",
+        level: 2,
+        priority: 6,
+        heap: 6 << 20,
+        // The file system goes deep, with records of the disk on its way.
+        stack: 128 << 10,
         calls: &["block"],
         restart: true,
     },
@@ -75,6 +96,7 @@ pub const SERVERS: &[Server] = &[
         level: 5,
         priority: 4,
         heap: 96 << 10,
+        stack: STACK,
         calls: &["vm"],
         restart: true,
     },
@@ -86,6 +108,7 @@ pub const SERVERS: &[Server] = &[
         priority: 4,
         // What `ebb_pipe::limits` allows, and a few messages.
         heap: 256 << 10,
+        stack: STACK,
         calls: &[],
         restart: false,
     },
@@ -96,6 +119,7 @@ pub const SERVERS: &[Server] = &[
         level: 7,
         priority: 3,
         heap: 0,
+        stack: STACK,
         calls: &["vm", "block", "console", "swap-pager", "pageout", "pipe"],
         restart: false,
     },
@@ -145,6 +169,7 @@ mod tests {
                     s.role
                 );
             }
+            assert!(s.stack >= STACK);
             assert!(s.priority > PROGRAM_PRIORITY && s.priority <= ebb_abi::thread::MAX_PRIORITY as u8);
         }
     }

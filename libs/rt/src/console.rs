@@ -20,8 +20,27 @@ const BROKEN_PIPE: u8 = 141;
 static PENDING: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 static FAILED: AtomicBool = AtomicBool::new(false);
 
+/// Streams that stand in for the standard ones, for as long as a shell carries out a command of its own whose output goes elsewhere.
+static INSTEAD: Mutex<[Option<Stream>; 3]> = Mutex::new([None; 3]);
+
+/// The standard stream with this number, as it is now.
+pub fn standard(number: usize) -> Stream {
+    let instead = INSTEAD.lock().get(number).copied().flatten();
+    instead.unwrap_or_else(|| {
+        crate::start::info().and_then(|i| i.streams.get(number).copied()).unwrap_or_default()
+    })
+}
+
+/// Puts streams in the place of the standard ones; `None`: that which was given at the start. What was printed so far goes where it belonged. Whether
+/// something could not be written is forgotten: [`failed`] speaks of the new ones.
+pub fn redirect(streams: [Option<Stream>; 3]) {
+    flush();
+    *INSTEAD.lock() = streams;
+    FAILED.store(false, Ordering::Relaxed);
+}
+
 fn stream() -> Stream {
-    crate::start::info().and_then(|i| i.streams.get(1).copied()).unwrap_or_default()
+    standard(1)
 }
 
 struct Output;

@@ -129,7 +129,7 @@ impl Read for Channel {
             Channel::Console | Channel::PipeRead(_) if buffer.len() < console::MAX_IO.max(pipe::MAX_IO) => {
                 return self.read_through(buffer);
             }
-            Channel::Console => call(handle("console")?, &console::Read {})?,
+            Channel::Console => line()?,
             Channel::PipeRead(pipe) => call(handle("pipe")?, &pipe::Read { pipe: *pipe })?,
         };
         let count = bytes.len().min(buffer.len());
@@ -140,6 +140,55 @@ impl Read for Channel {
 
 /// What came in a message and did not fit the reader's buffer, for the next read of the same channel.
 static LEFT: spin::Mutex<Vec<(Stream, Vec<u8>)>> = spin::Mutex::new(Vec::new());
+
+/// Control-C, Control-D, erase.
+const INTERRUPT: u8 = 3;
+const END: u8 = 4;
+const ERASE: [u8; 2] = [8, 127];
+
+/// A line that a person types: shown as it is typed, the last character can be erased, Control-D on an empty line is the end, Control-C ends the program. What is typed
+/// after it waits for the next.
+fn line() -> Result<Vec<u8>, Error> {
+    let console = handle("console")?;
+    let show = |bytes: &[u8]| call(console, &console::Write { bytes: bytes.to_vec() });
+    let mut line = Vec::new();
+    loop {
+        let typed = call(console, &console::Read {})?;
+        if typed.is_empty() {
+            return Ok(line);
+        }
+        for (n, byte) in typed.iter().enumerate() {
+            match *byte {
+                INTERRUPT => {
+                    show(b"^C\n")?;
+                    crate::process::exit(130);
+                }
+                END if line.is_empty() => return Ok(line),
+                END => {}
+                byte if ERASE.contains(&byte) && line.is_empty() => {}
+                byte if ERASE.contains(&byte) => {
+                    // A whole character, of however many bytes.
+                    while line.pop().is_some_and(|b| b & 0xc0 == 0x80) {}
+                    show(b"\x08 \x08")?;
+                }
+                b'\r' | b'\n' => {
+                    line.push(b'\n');
+                    show(b"\n")?;
+                    let rest = typed.get(n + 1..).unwrap_or(&[]);
+                    if !rest.is_empty() {
+                        LEFT.lock().push((Stream::Console, rest.to_vec()));
+                    }
+                    return Ok(line);
+                }
+                byte if line.len() < console::MAX_IO - 1 => {
+                    line.push(byte);
+                    show(&[byte])?;
+                }
+                _ => {}
+            }
+        }
+    }
+}
 
 impl Channel {
     fn read_through(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
@@ -200,24 +249,22 @@ impl Drop for Channel {
     }
 }
 
-/// The standard stream with this number.
-fn standard(number: usize) -> Channel {
-    let stream = crate::start::info().and_then(|i| i.streams.get(number).copied()).unwrap_or_default();
-    Channel::of(stream)
+fn standard(number: usize) -> core::mem::ManuallyDrop<Channel> {
+    core::mem::ManuallyDrop::new(Channel::of(crate::console::standard(number)))
 }
 
-/// Standard input. The program's own only once: it is closed when this goes.
-pub fn stdin() -> Channel {
+/// Standard input.
+pub fn stdin() -> core::mem::ManuallyDrop<Channel> {
     standard(0)
 }
 
 /// Standard output, without a buffer; what [`crate::print!`] holds back is written before.
 pub fn stdout() -> core::mem::ManuallyDrop<Channel> {
     crate::console::flush();
-    core::mem::ManuallyDrop::new(standard(1))
+    standard(1)
 }
 
 /// Standard error output, without a buffer.
 pub fn stderr() -> core::mem::ManuallyDrop<Channel> {
-    core::mem::ManuallyDrop::new(standard(2))
+    standard(2)
 }

@@ -149,7 +149,7 @@ impl Init {
         let space = spawn.space;
         self.give(spawn, "vm", self.vm_endpoint, Rights::SEND, space)?;
         self.give(spawn, "init", self.endpoint, Rights::SEND, space)?;
-        for service in &self.services {
+        for service in self.services.iter().filter(|s| s.was_started()) {
             self.give(spawn, service.server.role, service.endpoint, Rights::SEND, space)?;
         }
         for stream in streams {

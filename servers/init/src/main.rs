@@ -8,6 +8,7 @@
 //! | `bootstrap` | `vm` by hand |
 //! | `spawn` | a program through `vm` |
 //! | `service` | the servers: start, watch, restart, replace, kill |
+//! | `pagers` | what connects the pagers with `vm` and `block` |
 //! | `launch`, `arguments` | programs: run |
 //! | `program` | programs that run or have ended: wait, kill |
 //! | `shutdown` | the end of the machine |
@@ -30,6 +31,8 @@ mod bootstrap;
 mod crash;
 #[cfg(target_os = "none")]
 mod launch;
+#[cfg(target_os = "none")]
+mod pagers;
 #[cfg(target_os = "none")]
 mod program;
 #[cfg(target_os = "none")]

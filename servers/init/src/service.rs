@@ -5,6 +5,7 @@
 //! next who does. The notification is each instance's own: during a replacement there are two.
 
 use crate::boot::Module;
+use crate::pagers::{FILES, SWAP, WithBlock, kind_of};
 use crate::serve::Init;
 use crate::spawn::{Spawn, Spawned};
 use alloc::format;
@@ -17,7 +18,7 @@ use ebb_abi::meter::Counter;
 use ebb_abi::{Handle, PAGE_SIZE, Rights};
 use ebb_proto::levels::{SERVERS, Server};
 use ebb_proto::vm::{self, Protection, Source, Space};
-use ebb_proto::{Error, block, init as proto};
+use ebb_proto::{Error, init as proto};
 use ebb_rt::client::{call, call_with};
 use ebb_rt::clock;
 use ebb_rt::server::Call;
@@ -27,10 +28,6 @@ use ebb_rt::shared::meter;
 const DMA_PAGES: u64 = 64;
 /// Where `block` finds them.
 const DMA: u64 = SEGMENTS;
-/// Where the rings between `block` and its clients are, in both, one place an instance.
-const BLOCK_RINGS: u64 = SEGMENTS + 0x2000_0000;
-/// `block`'s number for the swap pager.
-const SWAP_CLIENT: u8 = 1;
 /// How long a new policy may take to become ready.
 const READY_US: u64 = 10_000_000;
 /// Deaths in a row, each within [`QUICK_US`] of its start, after which a service is not started again.
@@ -77,12 +74,12 @@ pub struct Service {
     deaths: u32,
     quick: u32,
     since_us: u64,
-    /// The swap pager's ring with `block`: its segment, and where it is mapped.
-    block_ring: Option<(u32, u64)>,
+    /// What a pager shares with `block`.
+    pub with_block: Option<WithBlock>,
 }
 
 impl Service {
-    /// Whether it ever ran.
+    /// Whether it ever ran. Who calls a service that never did would wait for ever.
     pub fn was_started(&self) -> bool {
         self.starts > 0
     }
@@ -119,9 +116,12 @@ impl Init {
                 deaths: 0,
                 quick: 0,
                 since_us: 0,
-                block_ring: None,
+                with_block: None,
             });
             let at = self.services.len() - 1;
+            if server.role == FILES && !self.has_files()? {
+                continue;
+            }
             let image = String::from(image);
             if let Err(error) = self.start_service(at, &image) {
                 ebb_rt::log!("{}: cannot start {image}: {error}", server.role);
@@ -174,7 +174,7 @@ impl Init {
         }
         let heap = heap.next_multiple_of(PAGE_SIZE as u64);
         let ((), notification) = call_with(self.vm, &vm::NotificationNew {}, &[])?;
-        let launched = self.spawn(&module, image, args, Some(heap)).and_then(|mut spawn| {
+        let launched = self.spawn(&module, image, args, Some((heap, server.stack))).and_then(|mut spawn| {
             match self.equip(at, &mut spawn, notification) {
                 Ok(()) => self.launch(spawn, notification, server.priority),
                 Err(error) => {
@@ -212,7 +212,8 @@ impl Init {
         match server.role {
             "console" => self.equip_driver(spawn),
             "block" => self.equip_block(spawn),
-            "swap-pager" => self.equip_pager(at, spawn, notification),
+            SWAP => self.equip_swap_pager(at, spawn, notification),
+            FILES => self.equip_vnode_pager(at, spawn, notification),
             "pageout" => {
                 self.give(spawn, "phys", handles::PHYS_MEM, Rights::HARVEST, 0)?;
                 self.tell(spawn, "nr_frames", self.nr_frames as u64);
@@ -247,78 +248,20 @@ impl Init {
         Ok(())
     }
 
-    fn equip_pager(&mut self, at: usize, spawn: &mut Spawn<'_>, notification: Handle) -> Result<(), Error> {
-        let block = self.service("block").and_then(|n| self.services.get(n)).ok_or(Error::NotFound)?;
-        let running = block.running.as_ref().ok_or(Error::Dead)?;
-        let (block_endpoint, block_notification) = (block.own, running.notification);
-        let block_space = running.spawned.space;
-        self.give(spawn, "block_notify", block_notification, Rights::SEND, 0)?;
-        // A ring with `block` of its own for each instance, so that nothing of the last one is in it.
-        let pages = block::SEGMENT_PAGES;
-        let id = call(self.vm, &vm::SegmentNew { pages })?;
-        self.ring_number += 1;
-        let address = BLOCK_RINGS + self.ring_number % 4096 * 0x1_0000;
-        let protection = (Protection::READ | Protection::WRITE).bits();
-        let source = Source::Segment { id, first: 0 };
-        for space in [block_space, spawn.space] {
-            call(self.vm, &vm::Map { space, address, pages, protection, source })?;
-        }
-        if let Some(service) = self.services.get_mut(at) {
-            service.block_ring = Some((id, address));
-        }
-        call_with(block_endpoint, &block::Attach { client: SWAP_CLIENT, address, pages }, &[notification])?;
-        self.tell(spawn, "block_ring", address);
-
-        let (attached, _) = call_with(
-            self.vm,
-            &vm::PagerAttach { space: spawn.space, kind: vm::PagerKind::Swap },
-            &[notification],
-        )?;
-        self.tell(spawn, "vm_doorbell", attached.doorbell as u64);
-        for (n, d) in attached.devices.iter().enumerate() {
-            self.tell(spawn, &format!("device{n}"), d.segment.0);
-            self.tell(spawn, &format!("device{n}_pages"), d.segment.1);
-            self.tell(spawn, &format!("device{n}_heap"), d.heap.0);
-            self.tell(spawn, &format!("device{n}_heap_pages"), d.heap.1);
-            self.tell(spawn, &format!("device{n}_disk"), d.disk as u64);
-        }
-        Ok(())
-    }
-
     /// Ends what plays a role. What it leaves behind is put in order: `vm` keeps its requests, `block` finishes what was in flight.
     fn end_service(&mut self, at: usize) {
         let Some(service) = self.services.get_mut(at) else { return };
-        let (role, running, ring) = (service.server.role, service.running.take(), service.block_ring.take());
+        let (role, running, with_block) =
+            (service.server.role, service.running.take(), service.with_block.take());
         if let Some(running) = running {
             self.end_running(&running);
         }
-        if role == "swap-pager" {
-            self.retire_pager(ring);
-        }
+        self.retire_pager(role, with_block);
     }
 
     fn end_running(&self, running: &Running) {
         self.forget(&running.spawned);
         self.free_object(running.notification);
-    }
-
-    fn retire_pager(&mut self, ring: Option<(u32, u64)>) {
-        let said = |what: &str, result: Result<(), Error>| {
-            if let Err(error) = result {
-                ebb_rt::log!("{what}: {error}");
-            }
-        };
-        said("detaching the pager", call(self.vm, &vm::PagerDetach { kind: vm::PagerKind::Swap }));
-        let Some((id, address)) = ring else { return };
-        let Some(block) = self.service("block").and_then(|n| self.services.get(n)) else { return };
-        // Answered when no transfer of the old instance is under way: after that no frame of its requests is touched any more.
-        let detached = call(block.own, &block::Detach { client: SWAP_CLIENT });
-        said("detaching from block", detached);
-        if let Some(running) = &block.running {
-            let unmap = vm::Unmap { space: running.spawned.space, address, pages: block::SEGMENT_PAGES };
-            said("unmapping the ring", call(self.vm, &unmap));
-        }
-        said("freeing the ring", call(self.vm, &vm::SegmentFree { id }));
     }
 
     /// A service died without being asked to. Returns whether the machine can go on.
@@ -445,7 +388,8 @@ impl Init {
             }
             return Err((error, reply, restart));
         }
-        let held = call(self.vm, &vm::PagerHeld { kind: vm::PagerKind::Swap }).unwrap_or(0);
+        let kind = kind_of(role).unwrap_or(vm::PagerKind::Swap);
+        let held = call(self.vm, &vm::PagerHeld { kind }).unwrap_or(0);
         let held_us = clock::us_of(held).max(if held == 0 { clock::now_us() - begun } else { 0 });
         let pages = meter(Counter::swap_used);
         answer(reply, restart, Ok(proto::Replaced { held_us, held_cycles: held, pages }));

@@ -4,6 +4,7 @@
 //! `vm` writes the files through the vnode pager, which may die under it. So `init` does not wait in a call: it asks `vm` to begin, and goes on serving, deaths of
 //! servers above all, until `vm` says that it is done or the time is up.
 
+use crate::pagers::FILES;
 use crate::serve::{Init, fail};
 use alloc::string::String;
 use ebb_abi::boot::handles;
@@ -22,8 +23,6 @@ const MAX_STATUS: u8 = 63;
 const SERVER_DIED: u8 = 62;
 /// Status when all went well but something that was written to files did not get to the disk.
 const NOT_WRITTEN: u8 = 61;
-/// The role that writes files.
-const FILES: &str = "vnode-pager";
 
 /// A shutdown under way.
 pub struct Shutdown {

@@ -16,8 +16,6 @@ use ebb_rt::client::{call, call_with, from_sys};
 use ebb_sys::object::handle_close;
 
 const PAGE: u64 = PAGE_SIZE as u64;
-/// Stack of a server, wired.
-const SERVER_STACK: u64 = 32 << 10;
 /// Stack of a program.
 const PROGRAM_STACK: u64 = 256 << 10;
 /// Heap of a program: pageable, so only what it touches costs anything.
@@ -57,17 +55,17 @@ pub struct Spawned {
 }
 
 impl Init {
-    /// Makes a space with a program's image, stack and heap. `heap`: a server's wired heap in bytes; `None`: a program.
+    /// Makes a space with a program's image, stack and heap. `server`: bytes of a server's wired heap and stack; `None`: a program.
     pub fn spawn<'a>(
         &self,
         module: &'a Module,
         name: &str,
         args: Vec<String>,
-        heap: Option<u64>,
+        server: Option<(u64, u64)>,
     ) -> Result<Spawn<'a>, Error> {
         self.reserve_handles(HANDLES)?;
         let image = image(module)?;
-        let wired = heap.is_some();
+        let wired = server.is_some();
         let space = call(self.vm, &vm::SpaceNew { name: String::from(name), protected: wired })?;
         let mut spawn = Spawn {
             space,
@@ -76,7 +74,7 @@ impl Init {
                 name: String::from(name),
                 args,
                 heap: HEAP,
-                heap_len: heap.unwrap_or(PROGRAM_HEAP),
+                heap_len: server.map_or(PROGRAM_HEAP, |(heap, _)| heap),
                 tsc_hz: self.tsc_hz,
                 cmdline: self.cmdline.clone(),
                 epoch_us: self.epoch_us,
@@ -86,7 +84,7 @@ impl Init {
             segment: 0,
             entry: image.entry,
         };
-        match self.populate(&mut spawn, &image) {
+        match self.populate(&mut spawn, &image, server.map(|(_, stack)| stack)) {
             Ok(()) => Ok(spawn),
             Err(error) => {
                 self.abandon(spawn);
@@ -95,7 +93,7 @@ impl Init {
         }
     }
 
-    fn populate(&self, spawn: &mut Spawn<'_>, image: &Image) -> Result<(), Error> {
+    fn populate(&self, spawn: &mut Spawn<'_>, image: &Image, wired_stack: Option<u64>) -> Result<(), Error> {
         let space = spawn.space;
         for s in &image.segments {
             let source = Source::Module {
@@ -108,8 +106,10 @@ impl Init {
             call(self.vm, &vm::Map { space, address: s.address, pages: s.pages(), protection, source })?;
         }
         let data = (Protection::READ | Protection::WRITE).bits();
-        let (stack, source) =
-            if spawn.wired { (SERVER_STACK, Source::Wired) } else { (PROGRAM_STACK, Source::Anonymous) };
+        let (stack, source) = match wired_stack {
+            Some(stack) => (stack, Source::Wired),
+            None => (PROGRAM_STACK, Source::Anonymous),
+        };
         let pages = stack / PAGE;
         call(self.vm, &vm::Map { space, address: STACK_TOP - stack, pages, protection: data, source })?;
         let pages = spawn.info.heap_len / PAGE;

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Programs that the shell runs: one in the foreground, any number in the background.
+//! Programs that the shell waits for, in the foreground and in the background.
 
+use crate::ground::Process;
 use crate::shell::{INTERRUPTED, Shell};
 use alloc::format;
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 use ebb_args::Failure;
 use ebb_rt::client::call;
-use ebb_rt::println;
+use ebb_rt::process::Child;
 use ebb_rt::proto::Error;
-use ebb_rt::proto::init::{Ended, KillProgram, Poll, Run, Status};
+use ebb_rt::proto::init::{Ended, KillProgram, Poll, Status};
 use ebb_rt::proto::vm::Space;
+use ebb_rt::{eprintln, println};
 
 /// A background command.
 pub struct Job {
@@ -26,45 +29,38 @@ pub struct Job {
 #[derive(Default)]
 pub struct Jobs(pub Vec<Job>);
 
-/// Status of a command that does not exist.
-const NO_COMMAND: u8 = 127;
-/// Status of a program that could not be started.
-const NO_START: u8 = 126;
-
 impl Shell {
-    /// Starts a program.
-    pub fn start(&mut self, words: &[String]) -> Result<Space, Failure> {
-        let (name, args) = words.split_first().ok_or(Failure::Status(0))?;
-        call(self.init, &Run { name: name.clone(), args: args.to_vec() }).map_err(|error| {
-            let status = if error == Error::NotFound { NO_COMMAND } else { NO_START };
-            match error {
-                Error::NotFound => println!("shell: {name}: no such command (try help)"),
-                error => println!("shell: {name}: {error}"),
-            }
-            Failure::Status(status)
-        })
-    }
-
-    /// Runs a program and waits for its end; Control-C kills it.
-    pub fn foreground(&mut self, words: &[String]) -> Result<Status, Failure> {
-        let space = self.start(words)?;
+    /// Waits for the end of programs; Control-C ends them all, and is the status then. Otherwise it is that of the last.
+    pub fn wait_for(&mut self, processes: &[Process]) -> Result<Status, Failure> {
+        let mut ended: Vec<Option<Status>> = vec![None; processes.len()];
         let mut killed = false;
         loop {
-            if let Some(ended) = self.end_of(space)? {
+            for (process, status) in processes.iter().zip(&mut ended) {
+                if status.is_none()
+                    && let Some(end) = self.end_of(process.child.id())?
+                {
+                    *status = Some(end.status);
+                    if !killed {
+                        why(&process.name, &end).iter().for_each(|line| eprintln!("{line}"));
+                    }
+                }
+            }
+            if ended.iter().all(Option::is_some) {
                 if killed {
                     println!("");
                     return Ok(INTERRUPTED);
                 }
-                why(&words[0], &ended).iter().for_each(|line| println!("{line}"));
-                return Ok(ended.status);
+                return Ok(ended.last().copied().flatten().unwrap_or(0));
             }
             match self.check_interrupt() {
                 Err(Failure::Status(INTERRUPTED)) => {
                     killed = true;
-                    match call(self.init, &KillProgram { space }) {
-                        // It may have ended by itself just now.
-                        Ok(()) | Err(Error::NotFound) => {}
-                        Err(error) => return Err(Failure::of("kill", error)),
+                    for (process, _) in processes.iter().zip(&ended).filter(|(_, status)| status.is_none()) {
+                        match call(self.init, &KillProgram { space: process.child.id() }) {
+                            // It may have ended by itself just now.
+                            Ok(()) | Err(Error::NotFound) => {}
+                            Err(error) => return Err(Failure::of("kill", error)),
+                        }
                     }
                 }
                 other => {
@@ -76,7 +72,8 @@ impl Shell {
     }
 
     /// Adds a program to the background.
-    pub fn background(&mut self, space: Space, text: &str) {
+    pub fn background(&mut self, child: Child, text: &str) {
+        let space = child.id();
         self.jobs.0.push(Job { space, text: text.into(), ended: None });
         if self.person {
             println!("[{space}] {text}");

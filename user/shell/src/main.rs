@@ -2,10 +2,10 @@
 //! The shell: where a person, or a script, talks to the machine.
 //!
 //! It is one thread that waits for several things at once (keys, ends of programs, time) through the bits of its notification: [`wait`].
-//! What it understands is in the crate `ebb-script`; what it can do is in [`commands`]; every other name is a program.
+//! What it understands is in the crate `ebb-sh`, which stands on [`ground`]; what it can do itself is in [`commands`] and [`language`]; every other name is a program.
 //!
-//! Three ways in: a person at the console; the text given with `--exec`, after which the machine is shut down with the status of the first command that
-//! failed; and `shell -c TEXT`, which runs a part of a script in the background.
+//! Four ways in: a person at the console; the text given with `--exec`, after which the machine is shut down with the status of the first command that
+//! failed; `shell FILE`, a script; and `shell -c TEXT`, a part of one in a process of its own.
 #![no_std]
 #![no_main]
 #![deny(unsafe_code)]
@@ -14,7 +14,9 @@ extern crate alloc;
 
 mod boot;
 mod commands;
+mod ground;
 mod jobs;
+mod language;
 mod person;
 mod run;
 mod shell;
@@ -25,7 +27,7 @@ use ebb_args::Failure;
 use ebb_rt::client::call;
 use ebb_rt::proto::Error;
 use ebb_rt::proto::init::{Script, Shutdown};
-use ebb_rt::{StartInfo, log, println};
+use ebb_rt::{StartInfo, eprintln, log, println};
 use shell::Shell;
 
 ebb_rt::program!(main);
@@ -42,7 +44,13 @@ fn main(info: &'static StartInfo) -> u8 {
         }
     };
     match info.args.as_slice() {
-        [flag, text] if flag == "-c" => shell.script(text),
+        [flag, text, rest @ ..] if flag == "-c" => {
+            if let Some((name, args)) = rest.split_first() {
+                shell.variables.name = name.clone();
+                shell.variables.args = args.to_vec();
+            }
+            shell.part(text)
+        }
         [] => match prepared_script(&shell) {
             Ok(Some(text)) => {
                 let status = shell.script(&text);
@@ -54,9 +62,20 @@ fn main(info: &'static StartInfo) -> u8 {
                 shutdown(&shell, 1)
             }
         },
+        [path, args @ ..] if !path.starts_with('-') => match language::script(path) {
+            Ok(text) => {
+                shell.variables.name = path.clone();
+                shell.variables.args = args.to_vec();
+                shell.part(&text)
+            }
+            Err(error) => {
+                eprintln!("shell: {path}: {}", error.posix().1);
+                if error == Error::NotFound { 127 } else { 126 }
+            }
+        },
         _ => {
-            println!("shell: usage: shell [-c TEXT]");
-            ebb_args::USAGE
+            println!("usage: shell [-c TEXT [NAME [ARGUMENT...]] | FILE [ARGUMENT...]]");
+            if info.args.first().is_some_and(|a| a == "--help") { 0 } else { ebb_args::USAGE }
         }
     }
 }

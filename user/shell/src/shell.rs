@@ -3,12 +3,14 @@
 
 use crate::jobs::Jobs;
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use ebb_rt::StartInfo;
 use ebb_rt::abi::Handle;
 use ebb_rt::client::call_with;
 use ebb_rt::proto::Error;
 use ebb_rt::proto::init::Watch;
 use ebb_rt::start::Given;
+use ebb_sh::Variables;
 
 /// The shell.
 pub struct Shell {
@@ -28,6 +30,10 @@ pub struct Shell {
     /// Control-C was typed and nobody has acted on it yet.
     pub interrupted: bool,
     pub jobs: Jobs,
+    /// Variables of the language.
+    pub variables: Variables,
+    /// Faults before each `time` that is under way.
+    pub timed: Vec<(u64, u64)>,
 }
 
 /// Status of a command that Control-C ended (128 + `SIGINT`).
@@ -38,6 +44,14 @@ impl Shell {
         let notification = info.handle("notification")?;
         let init = info.handle("init")?;
         call_with(init, &Watch {}, &[notification])?;
+        let mut variables = Variables::new(&info.env);
+        for (name, value) in [("PATH", "/bin"), ("HOME", "/data")] {
+            if variables.get(name).is_none() {
+                variables.set(name, value);
+                variables.export(name);
+            }
+        }
+        variables.name = "shell".into();
         Ok(Shell {
             vm: info.handle("vm")?,
             init,
@@ -51,13 +65,8 @@ impl Shell {
             typed: VecDeque::new(),
             interrupted: false,
             jobs: Jobs::default(),
+            variables,
+            timed: Vec::new(),
         })
-    }
-
-    /// Runs a script to its end, background commands included. The status of the first command that failed, else 0.
-    pub fn script(&mut self, text: &str) -> u8 {
-        let status = self.run_text(text);
-        let later = self.wait_for_jobs();
-        if status != 0 { status } else { later }
     }
 }

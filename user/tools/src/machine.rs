@@ -6,7 +6,6 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::mem::ManuallyDrop;
 use ebb_rt::io::{self, Channel};
 use ebb_rt::memory::Region;
 use ebb_rt::proto::vm::Advice;
@@ -60,7 +59,7 @@ fn find(command: &Command) -> Result<String> {
 
 impl System for Machine {
     fn stdin(&self) -> Box<dyn File> {
-        Box::new(Open::Standard(ManuallyDrop::new(io::stdin())))
+        Box::new(Open::Standard(io::stdin()))
     }
     fn stdout(&self) -> Box<dyn File> {
         Box::new(Open::Standard(io::stdout()))

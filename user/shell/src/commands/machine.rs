@@ -37,11 +37,6 @@ pub fn help(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-pub fn echo(_: &mut Shell, args: &[String]) -> Result<(), Failure> {
-    println!("{}", args.join(" "));
-    Ok(())
-}
-
 pub fn uptime(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
     let args = flags(args, &["--json"])?;
     let us = shell.uptime_us();

@@ -52,7 +52,6 @@ builtins! {
     "jobs" "" "background commands" process::jobs;
     "wait" "" "wait for them; status of the first that failed" process::wait;
     "sleep" "SEC" "wait (fractions allowed)" process::sleep;
-    "echo" "WORD..." "print words" machine::echo;
     "uptime" "" "time since the start" machine::uptime;
     "shutdown" "[STATUS]" "end the machine" machine::shutdown;
 }

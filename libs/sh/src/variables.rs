@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Variables, and the arguments of the script.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+/// A variable.
+#[derive(Clone, Debug)]
+struct Variable {
+    name: String,
+    value: String,
+    exported: bool,
+}
+
+/// All variables of a shell.
+#[derive(Clone, Debug, Default)]
+pub struct Variables {
+    list: Vec<Variable>,
+    /// `$0`.
+    pub name: String,
+    /// `$1` and so on.
+    pub args: Vec<String>,
+    /// `$?`.
+    pub status: u8,
+    /// `$$`.
+    pub process: u32,
+    /// `$!`.
+    pub last_background: u32,
+    /// What `exit` asked for.
+    pub exit: Option<u8>,
+    /// Loops that `break` (false) or `continue` (true) still has to leave.
+    pub leave: Option<(bool, u32)>,
+    /// `set -e`: a command that fails ends the script.
+    pub errors_end: bool,
+    /// `set -u`: a variable that is not set is an error.
+    pub unset_is_error: bool,
+}
+
+impl Variables {
+    /// Those of an environment, all exported.
+    pub fn new(env: &[(String, String)]) -> Variables {
+        let list = env.iter().map(|(name, value)| Variable {
+            name: name.clone(),
+            value: value.clone(),
+            exported: true,
+        });
+        Variables { list: list.collect(), ..Variables::default() }
+    }
+
+    /// The value of a variable, also of `?`, `#`, `$`, `!`, `@`, `*` and numbers. `None`: it is not set.
+    pub fn get(&self, name: &str) -> Option<String> {
+        match name {
+            "?" => Some(self.status.to_string()),
+            "#" => Some(self.args.len().to_string()),
+            "$" => Some(self.process.to_string()),
+            "!" => (self.last_background != 0).then(|| self.last_background.to_string()),
+            "@" | "*" => (!self.args.is_empty()).then(|| self.args.join(" ")),
+            "0" => Some(self.name.clone()),
+            _ => match name.parse::<usize>() {
+                Ok(n) => self.args.get(n.wrapping_sub(1)).cloned(),
+                Err(_) => self.list.iter().find(|v| v.name == name).map(|v| v.value.clone()),
+            },
+        }
+    }
+
+    /// Sets a variable.
+    pub fn set(&mut self, name: &str, value: &str) {
+        match self.list.iter_mut().find(|v| v.name == name) {
+            Some(v) => v.value = String::from(value),
+            None => self.list.push(Variable {
+                name: String::from(name),
+                value: String::from(value),
+                exported: false,
+            }),
+        }
+    }
+
+    /// Forgets a variable.
+    pub fn unset(&mut self, name: &str) {
+        self.list.retain(|v| v.name != name);
+    }
+
+    /// Programs get it from now on.
+    pub fn export(&mut self, name: &str) {
+        if self.get(name).is_none() {
+            self.set(name, "");
+        }
+        if let Some(v) = self.list.iter_mut().find(|v| v.name == name) {
+            v.exported = true;
+        }
+    }
+
+    /// What programs get.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        self.list.iter().filter(|v| v.exported).map(|v| (v.name.clone(), v.value.clone())).collect()
+    }
+
+    /// Everything, for a shell that goes on with a part of this one's work.
+    pub fn all(&self) -> Vec<(String, String)> {
+        self.list.iter().map(|v| (v.name.clone(), v.value.clone())).collect()
+    }
+}
