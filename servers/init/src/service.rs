@@ -30,6 +30,8 @@ const DMA_PAGES: u64 = 64;
 const DMA: u64 = SEGMENTS;
 /// How long a new policy may take to become ready.
 const READY_US: u64 = 10_000_000;
+/// The role whose next instance is started before the last one ends.
+const BESIDE: &str = "pageout";
 /// Deaths in a row, each within [`QUICK_US`] of its start, after which a service is not started again.
 const HOPELESS: u32 = 8;
 const QUICK_US: u64 = 1_000_000;
@@ -131,13 +133,14 @@ impl Init {
         self.set_aside()
     }
 
-    /// Lets `vm` keep what the largest server that can be replaced needs, so that a second instance can start while memory is short.
+    /// Lets `vm` keep what a second policy needs, so that one can start beside the other while memory is short. A pager's successor needs nothing of it: it has what the
+    /// one before it had, which `vm` keeps for it.
     fn set_aside(&self) -> Result<(), Error> {
         let spaces = call(self.vm, &vm::Spaces { from: 0 })?;
         let largest = self
             .services
             .iter()
-            .filter(|s| s.server.restart)
+            .filter(|s| s.server.role == BESIDE)
             .filter_map(|s| s.running.as_ref())
             .filter_map(|r| spaces.iter().find(|s| s.space == r.spawned.space))
             .map(|s| s.resident + s.kernel_frames)
