@@ -97,6 +97,7 @@ const CASE: Case = Case {
     input: &[],
     policy: None,
     icount: false,
+    root: false,
     boot: Medium::Run,
     exec: "",
     timeout_s: 300,

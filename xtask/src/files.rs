@@ -76,7 +76,12 @@ impl Rig {
         let said = String::from_utf8_lossy(&outcome.console.machine).into_owned();
         let log = String::from_utf8_lossy(&outcome.log.machine).to_ascii_lowercase();
         if outcome.end.status() != status || log.contains("panic") {
-            bail!("  status {} instead of {status}: {}\n{}", outcome.end.status(), outcome.end, test::evidence_of(&outcome));
+            bail!(
+                "  status {} instead of {status}: {}\n{}",
+                outcome.end.status(),
+                outcome.end,
+                test::evidence_of(&outcome)
+            );
         }
         let out = self.path("out");
         let image = prepared.root_image().context("no root disk")?;
@@ -121,7 +126,8 @@ fn sort(built: &Built, policy: &str, bytes: usize) -> Result<()> {
     rig.options.swap = vec![Size::mib(512)];
     rig.options.policy = Some(policy.to_string());
     let expected = rig.path("expected");
-    let sorted = Command::new("sort").env("LC_ALL", "C").arg("-o").arg(&expected).arg(input.join("text")).status()?;
+    let sorted =
+        Command::new("sort").env("LC_ALL", "C").arg("-o").arg(&expected).arg(input.join("text")).status()?;
     ensure!(sorted.success(), "the host cannot sort");
     let sums = Command::new("sha256sum").arg(input.join("text")).arg(&expected).output()?;
     let (out, _) = rig.run(built, 1)?;
@@ -155,9 +161,10 @@ fn map_shared(built: &Built, sparse: bool) -> Result<()> {
         let held = &after[page * 4096..][..4096];
         let right = match number {
             None => held == &before[page * 4096..][..4096],
-            Some(number) => {
-                held.chunks_exact(8).enumerate().all(|(at, word)| word == stripes::word(number, at).to_le_bytes())
-            }
+            Some(number) => held
+                .chunks_exact(8)
+                .enumerate()
+                .all(|(at, word)| word == stripes::word(number, at).to_le_bytes()),
         };
         ensure!(right, "page {page} is not what was written last");
     }
@@ -172,7 +179,8 @@ fn crash(built: &Built, times: u64) -> Result<()> {
     let mut answered = 0;
     for time in 0..times {
         let seed = random.bits() >> 16;
-        let options = Options { exec: Some(format!("rm -f /data/*; churn /data {seed}")), ..rig.options.clone() };
+        let options =
+            Options { exec: Some(format!("rm -f /data/*; churn /data {seed}")), ..rig.options.clone() };
         let mut prepared = Prepared::new(&options, built)?;
         if let Some(image) = &image {
             prepared.replace_root(image)?;
@@ -236,7 +244,9 @@ fn die_at_work(prepared: &Prepared, life: Duration) -> Result<String> {
     let said = said.text();
     match end {
         End::TimedOut if said.contains("B ") => Ok(said),
-        end => bail!("  nothing was killed at work: {end}\n{said}\n{}", String::from_utf8_lossy(&log.machine)),
+        end => {
+            bail!("  nothing was killed at work: {end}\n{said}\n{}", String::from_utf8_lossy(&log.machine))
+        }
     }
 }
 
@@ -250,7 +260,10 @@ fn kill_pager(built: &Built) -> Result<()> {
     let input = rig.input()?;
     fs::create_dir(input.join("churned"))?;
     let mut random = Random::new(3);
-    fs::write(input.join("file"), (0..1 << 20).flat_map(|_| random.bits().to_le_bytes()).collect::<Vec<u8>>())?;
+    fs::write(
+        input.join("file"),
+        (0..1 << 20).flat_map(|_| random.bits().to_le_bytes()).collect::<Vec<u8>>(),
+    )?;
     rig.options.swap = vec![Size::mib(256)];
     let (out, said) = rig.run(built, 0)?;
     ensure!(said.contains("audit: clean"), "{said}");
@@ -300,18 +313,24 @@ fn disk_full(built: &Built) -> Result<()> {
     ] {
         ensure!(said.contains(line), "{line:?} was not said:\n{said}");
     }
-    ensure!(fs::read(out.join("again"))? == b"again\n" && fs::read(out.join("readonly"))? == b"read me\n", "a file was lost");
+    ensure!(
+        fs::read(out.join("again"))? == b"again\n" && fs::read(out.join("readonly"))? == b"read me\n",
+        "a file was lost"
+    );
     Ok(())
 }
 
 /// The disk fails under a file: who reads it is told, and nobody else.
 fn disk_errors(built: &Built) -> Result<()> {
-    let mut rig = Rig::new("cat /data/good > /data/copy; cat /data/bad > /dev/null; echo status $?; cat /data/good | wc -c; sleep 1; audit")?;
+    let mut rig = Rig::new(
+        "cat /data/good > /data/copy; cat /data/bad > /dev/null; echo status $?; cat /data/good | wc -c; sleep 1; audit",
+    )?;
     let input = rig.input()?;
     let bytes = vec![0x55; 1 << 20];
     fs::write(input.join("good"), &bytes)?;
     // Found again on the disk by what is in it.
-    let mark: Vec<u8> = b"this block is bad".iter().copied().chain(std::iter::repeat(0xee)).take(4096).collect();
+    let mark: Vec<u8> =
+        b"this block is bad".iter().copied().chain(std::iter::repeat(0xee)).take(4096).collect();
     fs::write(input.join("bad"), [&bytes[..8192], &mark, &bytes[..8192]].concat())?;
     let mut prepared = Prepared::new(&rig.options, built)?;
     let image = prepared.root_image().context("no root disk")?.to_path_buf();
@@ -351,9 +370,18 @@ fn tree(built: &Built) -> Result<()> {
     for there in ["tree", "copy"] {
         let got = snapshot(&out.join(there))?;
         for (name, what) in &original {
-            ensure!(got.get(name) == Some(what), "{there}/{name:?} is {:?} instead of {what:?}", got.get(name).map(|w| w.len()));
+            ensure!(
+                got.get(name) == Some(what),
+                "{there}/{name:?} is {:?} instead of {what:?}",
+                got.get(name).map(|w| w.len())
+            );
         }
-        ensure!(got.len() == original.len(), "{there} has {} entries instead of {}", got.len(), original.len());
+        ensure!(
+            got.len() == original.len(),
+            "{there} has {} entries instead of {}",
+            got.len(),
+            original.len()
+        );
     }
     Ok(())
 }

@@ -116,7 +116,8 @@ impl Config {
             let mut place = file(&disk.file);
             if let Some(sector) = disk.broken {
                 let rules = self.folder.join(format!("{serial}.blkdebug"));
-                let text = format!("[inject-error]\nevent = \"read_aio\"\nerrno = \"5\"\nsector = \"{sector}\"\n");
+                let text =
+                    format!("[inject-error]\nevent = \"read_aio\"\nerrno = \"5\"\nsector = \"{sector}\"\n");
                 // Without the file QEMU does not start, and says so.
                 if let Err(error) = std::fs::write(&rules, text) {
                     eprintln!("xtask: {} cannot be written: {error}", rules.display());
