@@ -139,9 +139,9 @@ fn what_ends_while_a_commit_waits_is_answered() {
     let mut rig = Rig::new();
     let inode = file_of(&mut rig, "/f", 16);
     rig.control(Op::Size, [inode as u64, 20 * PAGE as u64, 0]);
+    rig.submit(Op::PutBytes, 0, [inode as u64, 17, 100]);
     let gets: Vec<u32> =
         (0..16).map(|n| rig.submit(Op::Get, 0, [inode as u64, n * 7 % 16, 300 + n])).collect();
-    rig.submit(Op::PutBytes, 0, [inode as u64, 17, 100]);
     // Once: nobody rings again when the disk has nothing left to do.
     rig.pager.pump();
     assert!(rig.m.borrow().is_quiet());
