@@ -69,11 +69,11 @@ pub fn main(what: &What) -> Result<()> {
 const TEMPLATE_NAME: &str = "name = \"template\"";
 const TEMPLATE_RUNTIME: &str = "path = \"../../libs/rt\"";
 
-/// Makes a program from the template; its folder.
+/// Makes a program from the template; its folder. Its name is the folder's.
 ///
 /// # Errors
 /// A name that cannot be a program's, a folder with something in it, or one that cannot be written.
-fn new(path: &Path) -> Result<PathBuf> {
+pub fn new(path: &Path) -> Result<PathBuf> {
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
     let good = name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
