@@ -23,6 +23,8 @@ pub struct Case {
     pub policy: Option<&'static str>,
     /// `--icount`.
     pub icount: bool,
+    /// Whether there is a root disk.
+    pub root: bool,
     /// What the machine boots from.
     pub boot: Medium,
     /// The script.
@@ -95,6 +97,7 @@ const CASE: Case = Case {
     input: &[],
     policy: None,
     icount: false,
+    root: false,
     boot: Medium::Run,
     exec: "",
     timeout_s: 300,

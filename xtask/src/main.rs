@@ -5,6 +5,7 @@ mod bench;
 mod cases;
 mod compile;
 mod fat;
+mod files;
 mod image;
 mod iso;
 mod lint;

@@ -47,6 +47,8 @@ pub struct Disk {
     pub serial: String,
     /// Whether the machine may write to it.
     pub writable: bool,
+    /// A sector that cannot be read: an I/O error.
+    pub broken: Option<u64>,
 }
 
 /// What the machine boots from.
@@ -111,12 +113,22 @@ impl Config {
         for disk in &self.disks {
             let Disk { serial, writable, .. } = disk;
             let read_only = if *writable { "off" } else { "on" };
+            let mut place = file(&disk.file);
+            if let Some(sector) = disk.broken {
+                let rules = self.folder.join(format!("{serial}.blkdebug"));
+                let text =
+                    format!("[inject-error]\nevent = \"read_aio\"\nerrno = \"5\"\nsector = \"{sector}\"\n");
+                // Without the file QEMU does not start, and says so.
+                if let Err(error) = std::fs::write(&rules, text) {
+                    eprintln!("xtask: {} cannot be written: {error}", rules.display());
+                }
+                place = format!("blkdebug:{}:{place}", file(&rules));
+            }
             // The disk dies with the run: no flush needs to reach the host's.
             add(
                 "-drive",
                 format!(
-                    "if=none,id={serial},format=raw,readonly={read_only},cache=unsafe,file={}",
-                    file(&disk.file)
+                    "if=none,id={serial},format=raw,readonly={read_only},cache=unsafe,werror=report,rerror=report,file={place}"
                 ),
             );
             add("-device", format!("virtio-blk-pci,drive={serial},serial={serial},disable-legacy=on"));
@@ -350,7 +362,7 @@ mod tests {
             engine: Engine::Icount,
             gdb: false,
             boot: ("/a,b".into(), Boot::Virtio),
-            disks: vec![Disk { file: "/s".into(), serial: "swap0".into(), writable: true }],
+            disks: vec![Disk { file: "/s".into(), serial: "swap0".into(), writable: true, broken: None }],
             folder: "/".into(),
         };
         let line = config.arguments(Path::new("/c"), Path::new("/v"), 5, 6).join(" ");

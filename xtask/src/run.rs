@@ -262,19 +262,19 @@ impl Prepared {
             let file = folder.path().join(format!("swap{i}.img"));
             let disk = File::create(&file).and_then(|f| f.set_len(size.0));
             disk.with_context(|| format!("{} cannot be made {size} long", file.display()))?;
-            disks.push(Disk { file, serial: format!("swap{i}"), writable: true });
+            disks.push(Disk { file, serial: format!("swap{i}"), writable: true, broken: None });
         }
         let root = options.root != Some(RootSize::None) && options.kernel.is_none();
         if root {
             let size =
                 options.root.and_then(|r| if let RootSize::Size(size) = r { Some(size) } else { None });
             let file = root::make(folder.path(), built, options.files.as_deref(), size)?;
-            disks.push(Disk { file, serial: root::SERIAL.into(), writable: true });
+            disks.push(Disk { file, serial: root::SERIAL.into(), writable: true, broken: None });
         }
         let mut lengths = Vec::new();
         for (i, given) in options.input.iter().enumerate() {
             let (file, length) = whole_sectors(given, &folder.path().join(format!("input{i}.img")))?;
-            disks.push(Disk { file, serial: format!("input{i}"), writable: false });
+            disks.push(Disk { file, serial: format!("input{i}"), writable: false, broken: None });
             lengths.push(length);
         }
         let contents = Contents::new(built, options.cmdline(&lengths), options.exec.clone());

@@ -18,7 +18,7 @@ use crate::qemu::{Boot, Heard, Outcome};
 use crate::run::{self, Folder, Prepared};
 use crate::setup::{self, Need};
 use crate::status::{End, INTERRUPTED};
-use crate::{iso, size, terminal};
+use crate::{files, iso, size, terminal};
 
 /// Options of `test`.
 #[derive(Args, Clone, Debug)]
@@ -122,8 +122,10 @@ fn counted(line: &str) -> Option<Tally> {
 /// The machine suite.
 fn machine(filter: &str) -> Result<Tally> {
     let cases: Vec<&Case> = CASES.iter().filter(|c| c.name.contains(filter)).collect();
+    let wanted = |t: &&files::Test| t.name.contains(filter) && (t.always || !filter.is_empty());
+    let tests: Vec<&files::Test> = files::TESTS.iter().filter(wanted).collect();
     let mut tally = Tally::default();
-    if cases.is_empty() {
+    if cases.is_empty() && tests.is_empty() {
         return Ok(tally);
     }
     setup::ensure(&Need::BOOT)?;
@@ -134,29 +136,39 @@ fn machine(filter: &str) -> Result<Tally> {
         Ok(built) => built,
         Err(error) => {
             println!("machine: {error:#}");
-            tally.failed += cases.len() as u64;
+            tally.failed += (cases.len() + tests.len()) as u64;
             return Ok(tally);
         }
     };
+    let mut whole = true;
     for case in cases {
-        if terminal::interrupted() {
-            println!("machine: interrupted before {}", case.name);
-            tally.count(false);
-            break;
-        }
-        let since = Instant::now();
-        let mut progress = Progress::new("machine");
-        progress.tell(case.name);
-        let verdict = judge(case, &built);
-        drop(progress);
-        let seconds = since.elapsed().as_secs_f64();
-        match &verdict {
-            Ok(()) => println!("machine {} ... ok ({seconds:.1} s)", case.name),
-            Err(error) => println!("machine {} ... FAILED ({seconds:.1} s)\n{error:#}", case.name),
-        }
-        tally.count(verdict.is_ok());
+        whole = whole && tried(case.name, &mut tally, || judge(case, &built));
+    }
+    for test in tests {
+        whole = whole && tried(test.name, &mut tally, || (test.run)(&built));
     }
     Ok(tally)
+}
+
+/// Runs a machine test and says how it ended. `false`: Ctrl-C, nothing more is run.
+fn tried(name: &str, tally: &mut Tally, run: impl FnOnce() -> Result<()>) -> bool {
+    if terminal::interrupted() {
+        println!("machine: interrupted before {name}");
+        tally.count(false);
+        return false;
+    }
+    let since = Instant::now();
+    let mut progress = Progress::new("machine");
+    progress.tell(name);
+    let verdict = run();
+    drop(progress);
+    let seconds = since.elapsed().as_secs_f64();
+    match &verdict {
+        Ok(()) => println!("machine {name} ... ok ({seconds:.1} s)"),
+        Err(error) => println!("machine {name} ... FAILED ({seconds:.1} s)\n{error:#}"),
+    }
+    tally.count(verdict.is_ok());
+    true
 }
 
 /// Boots a case and checks it.
@@ -181,6 +193,8 @@ fn judge(case: &Case, built: &Built) -> Result<()> {
         timeout: Some(case.timeout_s),
         icount: case.icount,
         cmdline: (!case.cmdline.is_empty()).then(|| case.cmdline.to_string()),
+        // What these cases are about needs no files; those that do are in `files`.
+        root: (!case.root).then_some(run::RootSize::None),
         ..run::Options::default()
     };
     let mut built = built.clone();
@@ -254,6 +268,11 @@ fn step<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
     value.get(key).or_else(|| value.get(key.parse::<usize>().ok()?))
 }
 
+/// The end of what a machine said.
+pub fn evidence_of(outcome: &Outcome) -> String {
+    evidence(&outcome.console, &outcome.log) + &outcome.complaints
+}
+
 /// The end of what the machine said.
 fn evidence(console: &Heard, log: &Heard) -> String {
     let last = |name: &str, text: &str| {
@@ -297,6 +316,21 @@ fn bytes(input: Input) -> Vec<u8> {
 }
 
 impl Prepared {
+    /// Puts another image in the place of the root disk's.
+    pub fn replace_root(&mut self, image: &Path) -> Result<()> {
+        let file = self.root_image().context("no root disk")?;
+        fs::copy(image, file).with_context(|| format!("{} cannot be copied", image.display()))?;
+        Ok(())
+    }
+
+    /// From now on a sector of the root disk cannot be read.
+    pub fn break_root(&mut self, sector: u64) -> Result<()> {
+        let disks = self.config.disks.iter_mut();
+        let disk = disks.into_iter().find(|d| d.serial == crate::root::SERIAL).context("no root disk")?;
+        disk.broken = Some(sector);
+        Ok(())
+    }
+
     /// Boots from another image.
     fn boot_from(&mut self, image: &Path, boot: Boot) {
         self.config.boot = (image.to_path_buf(), boot);

@@ -138,7 +138,8 @@ pub struct Summary {
 
 protocol! {
     number 7;
-    /// Opens a regular file. `Exists`: it exists and `EXCLUSIVE` was asked for; `IsDirectory`; `Unsupported`: of a kind that cannot be opened. `flags` are [`OpenFlags`];
+    /// Opens a regular file. `Exists`: it exists and `EXCLUSIVE` was asked for; `IsDirectory`; `Unsupported`: of a kind that cannot be opened; `TooManyFiles`: more are in use than can
+    /// be counted; `Busy`: `vm` has not taken what it was told before, try again. `flags` are [`OpenFlags`];
     /// `mode` are the permissions of a file that is made.
     1 Open { path: String, flags: u8, mode: u16 } -> Opened;
     /// Attributes. `follow`: of what a symbolic link at the end names.

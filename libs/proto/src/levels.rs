@@ -83,7 +83,8 @@ pub const SERVERS: &[Server] = &[
         program: "vnode-pager",
         level: 2,
         priority: 6,
-        heap: 6 << 20,
+        // What `ebb-vnode`'s test of its memory finds, and room for large disks and many open files.
+        heap: 4608 << 10,
         // The file system goes deep, with records of the disk on its way.
         stack: 128 << 10,
         calls: &["block"],

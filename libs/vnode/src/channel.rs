@@ -36,6 +36,8 @@ pub struct Channel<W> {
     requests: Requests,
     /// Requests for `vm` that have ended.
     done: VecDeque<(Request, Status)>,
+    /// Pages of requests that failed, to be tried one by one: a page must not fail because its neighbour does.
+    again: VecDeque<Request>,
     free: Vec<u8>,
     /// Where the journal is: first page and pages.
     journal: Vec<(u64, u64)>,
@@ -57,6 +59,7 @@ impl<W: World> Channel<W> {
             geometry,
             requests: Requests::default(),
             done: VecDeque::with_capacity(crate::requests::MAX_REQUESTS),
+            again: VecDeque::new(),
             free,
             journal: Vec::new(),
             waiting: None,
@@ -81,6 +84,7 @@ impl<W: World> Channel<W> {
     pub fn writing(&self, inode: Option<u32>) -> usize {
         self.requests
             .iter()
+            .chain(&self.again)
             .filter(|r| r.transfer == Transfer::Write)
             .filter(|r| matches!(r.whose, Whose::File { inode: n, .. } if inode.is_none_or(|i| i == n)))
             .count()
@@ -88,7 +92,7 @@ impl<W: World> Channel<W> {
 
     /// Whether anything for `vm` is in flight.
     pub fn is_idle(&self) -> bool {
-        self.requests.iter().next().is_none() && self.done.is_empty()
+        self.requests.iter().next().is_none() && self.done.is_empty() && self.again.is_empty()
     }
 
     /// Starts a request for `vm`. Only called with room.
@@ -105,7 +109,7 @@ impl<W: World> Channel<W> {
     /// Waits until no page of this file is being read or written.
     pub fn settle_file(&mut self, inode: u32) {
         let theirs = |r: &Request| matches!(r.whose, Whose::File { inode: n, .. } if n == inode);
-        self.wait_while(|c| c.requests.iter().any(theirs));
+        self.wait_while(|c| c.requests.iter().chain(&c.again).any(theirs));
     }
 
     /// Reads pages of the disk.
@@ -229,8 +233,17 @@ impl<W: World> Channel<W> {
                         self.failed |= completion.status != Status::Ok;
                     }
                 }
+                Whose::File { .. } if completion.status == Status::Io && request.len > 1 => {
+                    self.again.extend(request.single_pages());
+                }
                 Whose::File { .. } => self.done.push_back((request, completion.status)),
             }
+        }
+        while !self.again.is_empty()
+            && self.has_room(1)
+            && let Some(request) = self.again.pop_front()
+        {
+            self.launch(request);
         }
     }
 }

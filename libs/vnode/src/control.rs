@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! What `vm` asks for besides pages: space, sizes, durability, which files it has.
 
-use crate::errors::{error_of, outcome_of};
+use crate::errors::outcome_of;
 use crate::pager::{VnodePager, completion};
+use crate::store::file_number;
 use crate::world::{PAGE, World};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use ebb_proto::Error;
 use ebb_proto::pager::{ALL, Completion, Notice, Op, Outcome, Submission};
-use rsext4::{InodeMetadataUpdate, InodeNumber, PreallocationOptions};
+use rsext4::{InodeMetadataUpdate, PreallocationOptions};
 
 /// Lines of a check at most.
 const MAX_LINES: usize = 32;
@@ -57,7 +58,7 @@ impl<W: World> VnodePager<W> {
     fn reserve(&mut self, inode: u32, first: u64, pages: u64) -> Result<(), Error> {
         let end = first.checked_add(pages).filter(|end| *end < u32::MAX as u64 && pages > 0);
         end.ok_or(Error::Invalid)?;
-        let number = InodeNumber::new(inode).map_err(error_of)?;
+        let number = file_number(inode)?;
         let (offset, bytes) = (first * PAGE as u64, pages * PAGE as u64);
         self.extents.forget(inode);
         self.changed();
@@ -65,7 +66,7 @@ impl<W: World> VnodePager<W> {
     }
 
     fn resize(&mut self, inode: u32, bytes: u64) -> Result<(), Error> {
-        let number = InodeNumber::new(inode).map_err(error_of)?;
+        let number = file_number(inode)?;
         self.channel.borrow_mut().settle_file(inode);
         let before = self.store.read(|fs| fs.inode(number))?.size;
         self.extents.forget(inode);
@@ -85,7 +86,7 @@ impl<W: World> VnodePager<W> {
     }
 
     fn hold(&mut self, inode: u32, bytes: u64) -> Result<(), Error> {
-        let number = InodeNumber::new(inode).map_err(error_of)?;
+        let number = file_number(inode)?;
         let links = self.store.read(|fs| fs.inode(number))?.links;
         let unlinked = links <= 1 && self.unlinked.contains(&mut self.store, inode)?;
         if !self.held.hold(inode, bytes, unlinked) {
@@ -147,8 +148,7 @@ impl<W: World> VnodePager<W> {
     fn set_modified_time(&mut self, inode: u32, us: u64) {
         let mtime = Some(crate::disk::Wall::stamp(us));
         let update = InodeMetadataUpdate { mtime, ..InodeMetadataUpdate::default() };
-        let result = InodeNumber::new(inode)
-            .map_err(error_of)
+        let result = file_number(inode)
             .and_then(|number| self.store.change(|fs| fs.update_inode_metadata(number, update)));
         if let Err(error) = result {
             // The bytes are where they belong; only their time is not.
@@ -205,9 +205,7 @@ impl<W: World> VnodePager<W> {
         }
         let held: Vec<u32> = self.held.iter().map(|(n, _)| n).collect();
         for inode in held {
-            let info = InodeNumber::new(inode)
-                .map_err(error_of)
-                .and_then(|number| self.store.read(|fs| fs.inode(number)));
+            let info = file_number(inode).and_then(|number| self.store.read(|fs| fs.inode(number)));
             if info.is_err_and(|e| e == Error::NotFound) {
                 lines.push(format!("inode {inode}: held, and does not exist"));
             }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Where the pages of files are on the disk: a cache of the file system's extents, since asking for them costs as much as the file has of them.
 
-use crate::errors::error_of;
-use crate::store::Store;
+use crate::store::{Store, file_number};
 use crate::world::{PAGE, World};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -122,7 +121,7 @@ impl Extents {
 
 /// The extents from the beginning on, or where those that fit do not get to the page, from the page on.
 fn load<W: World>(store: &mut Store<W>, blocks: u64, inode: u32, page: u64) -> Result<Map, Error> {
-    let number = InodeNumber::new(inode).map_err(error_of)?;
+    let number = file_number(inode)?;
     let info = store.read(|fs| fs.inode(number))?;
     if info.file_type() != DirectoryEntryType::RegularFile {
         return Err(Error::Invalid);

@@ -2,16 +2,16 @@
 //! Get, Put and PutBytes.
 
 use crate::batch::Batch;
-use crate::errors::{error_of, outcome_of};
+use crate::errors::outcome_of;
 use crate::extents::Spot;
 use crate::pager::{VnodePager, page_done};
 use crate::requests::{Page, Request, Whose};
+use crate::store::file_number;
 use crate::world::{PAGE, World};
 use alloc::vec::Vec;
 use ebb_proto::Error;
 use ebb_proto::block::Transfer;
 use ebb_proto::pager::{HOLE, MAX_RUN, Op, Outcome, RESERVED};
-use rsext4::InodeNumber;
 
 const BYTES: u64 = PAGE as u64;
 
@@ -147,8 +147,7 @@ impl<W: World> VnodePager<W> {
                 self.kept.insert((batch.inode, page.index));
             }
         }
-        let result = InodeNumber::new(batch.inode)
-            .map_err(error_of)
+        let result = file_number(batch.inode)
             .and_then(|inode| self.store.change(|fs| fs.write_inode(inode, start, &bytes)));
         self.bytes = bytes;
         self.extents.forget(batch.inode);

@@ -68,6 +68,15 @@ impl Request {
         self.block < block + count as u64 && block < self.block + self.len as u64
     }
 
+    /// A request for each of its pages.
+    pub fn single_pages(&self) -> impl Iterator<Item = Request> + '_ {
+        self.pages().iter().enumerate().map(|(nth, page)| {
+            let mut pages = [Page::default(); MAX_RUN];
+            pages[0] = *page;
+            Request { block: self.block + nth as u64, pages, len: 1, ..self.clone() }
+        })
+    }
+
     /// The entry with this place.
     pub fn submission(&self, at: usize, disk: u8, cookie: u32) -> Submission {
         Submission {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The mounted file system: mounting, committing, and what remains when the disk fails.
 //!
-//! What was changed is not answered before [`Store::commit`]. When a commit fails the file system is mounted again, so that what it shows is what the disk has; if the journal
-//! was given up, only for reading. Where that fails too, everything is answered with the reason.
+//! What was changed is not answered before [`Store::commit`]. When a commit fails the file system is mounted again, so that what it shows is what the disk has; where that fails
+//! too, everything is answered with the reason. If the journal was given up, it goes on as it is, for reading only: what it shows may then be changes that were answered with an error.
 
 use crate::channel::Channel;
 use crate::disk::{Disk, Entropy, Wall};
@@ -25,6 +25,14 @@ const JOURNAL: u32 = 8;
 /// Pieces that the journal may be in; what lies in more of them is written like anything else.
 const JOURNAL_PIECES: usize = 64;
 
+/// The first inode that a file can have; those below it are the file system's own.
+const FIRST_FILE: u32 = 11;
+
+/// The inode of a file. `Invalid`: one that files cannot have.
+pub fn file_number(inode: u32) -> Result<InodeNumber, Error> {
+    if inode < FIRST_FILE { Err(Error::Invalid) } else { InodeNumber::new(inode).map_err(error_of) }
+}
+
 /// The mounted file system.
 pub struct Store<W: World> {
     channel: Rc<RefCell<Channel<W>>>,
@@ -35,6 +43,8 @@ pub struct Store<W: World> {
     dirty: bool,
     /// Nothing may be changed any more.
     read_only: bool,
+    /// The journal was given up: what is not on the disk never will be.
+    given_up: bool,
     /// Counts mounts: what was known of the disk before another is not true any more.
     mounts: u64,
     /// Commits.
@@ -46,7 +56,16 @@ impl<W: World> Store<W> {
     pub fn new(channel: Rc<RefCell<Channel<W>>>, wall: Wall) -> Store<W> {
         let blind = channel.borrow().geometry.read_only;
         let fs = Err(Error::Io);
-        let mut store = Store { channel, wall, fs, dirty: false, read_only: false, mounts: 0, commits: 0 };
+        let mut store = Store {
+            channel,
+            wall,
+            fs,
+            dirty: false,
+            read_only: false,
+            given_up: false,
+            mounts: 0,
+            commits: 0,
+        };
         if let Err(error) = store.mount(blind) {
             store.log(format_args!("cannot mount: {error}"));
         }
@@ -97,6 +116,9 @@ impl<W: World> Store<W> {
 
     /// Makes what was changed last; with nothing changed, what was written to the disk.
     pub fn commit(&mut self) -> Result<(), Error> {
+        if self.given_up {
+            return Err(Error::Io);
+        }
         if self.read_only {
             return Ok(());
         }
@@ -106,9 +128,12 @@ impl<W: World> Store<W> {
         // A transfer that failed once is tried again; a journal that was given up says so.
         let Err(first) = fs.sync() else { return Ok(()) };
         let Err(second) = fs.sync() else { return Ok(()) };
-        let aborted = second.kind() == Ext4ErrorKind::JournalAborted;
         self.log(format_args!("cannot commit: {first}"));
-        if let Err(error) = self.mount(aborted) {
+        if second.kind() == Ext4ErrorKind::JournalAborted {
+            // What is on the disk cannot be made whole now, and what is in memory can still be read.
+            self.log(format_args!("the journal is given up: from now on for reading only"));
+            (self.read_only, self.given_up) = (true, true);
+        } else if let Err(error) = self.mount(false) {
             self.log(format_args!("cannot mount again: {error}"));
         }
         Err(error_of(first))

@@ -7,12 +7,14 @@
 
 mod directory;
 mod file;
+mod map;
 mod names;
 
 pub use directory::{DirEntry, ReadDir, read_dir};
 pub use ebb_proto::Error;
 pub use ebb_proto::fs::{Kind, Mount, Stat};
 pub use file::{File, OpenOptions, read, write};
+pub use map::{Map, Sharing};
 pub use names::{
     create_dir, hard_link, metadata, mounts, read_link, remove_dir, remove_file, rename, set_mode,
     set_modified, symlink, symlink_metadata, sync_all,

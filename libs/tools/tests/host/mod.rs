@@ -2,6 +2,8 @@
 //! The host as a [`System`]: files below a folder, streams in memory or the process's own, and faults on request.
 #![allow(dead_code)]
 
+pub mod compare;
+
 use ebb_tools::system::*;
 use std::cell::{Cell, RefCell};
 use std::fs;

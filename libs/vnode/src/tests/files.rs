@@ -104,6 +104,18 @@ fn cutting_a_file_clears_what_was_behind() {
 }
 
 #[test]
+fn what_the_crate_keeps_does_not_undo_what_goes_past_it() {
+    let mut rig = Rig::new();
+    let inode = rig.create("/f");
+    rig.write(inode, &pattern(1, 1000));
+    rig.write(inode, &pattern(2, 2 * PAGE));
+    let last = pattern(3, 2 * PAGE);
+    assert_eq!(rig.put(inode, 0, &pages_of(&last)), [Outcome::Ok; 2]);
+    rig.control(Op::Resize, [inode as u64, 500, 0]);
+    assert_eq!(rig.read(inode, 500), &last[..500]);
+}
+
+#[test]
 fn an_unlinked_file_lives_until_vm_gives_it_up() {
     let mut rig = Rig::new();
     let inode = rig.create("/f");

@@ -146,8 +146,9 @@ impl Machine {
                     self.unflushed.push((page, Box::new(bytes)));
                 }
                 Transfer::Flush => {
-                    self.durable = self.content();
-                    self.unflushed.clear();
+                    for (page, bytes) in core::mem::take(&mut self.unflushed) {
+                        self.durable[page as usize * PAGE..][..PAGE].copy_from_slice(&bytes[..]);
+                    }
                 }
             }
         }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Tests on the host.
 
+mod errors;
 mod files;
 mod machine;
 mod rig;
+mod story;

@@ -182,6 +182,28 @@ impl Rig {
         Some(self.answers.remove(at))
     }
 
+    /// How an entry ended; `Pend`: it did not, because the machine stands still.
+    fn outcome(&mut self, cookie: u32) -> Outcome {
+        match self.answer(cookie) {
+            Some(answer) => answer.outcome,
+            None => {
+                assert!(self.is_stopped(), "no answer");
+                Outcome::Pend
+            }
+        }
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.m.borrow().left == Some(0)
+    }
+
+    /// An operation that may find the machine standing still.
+    pub fn attempt(&mut self, op: Op, words: [u64; 3]) -> Outcome {
+        let cookie = self.submit(op, 0, words);
+        self.run();
+        self.outcome(cookie)
+    }
+
     pub fn control(&mut self, op: Op, words: [u64; 3]) -> Completion {
         let cookie = self.submit(op, 0, words);
         self.run();
@@ -217,10 +239,10 @@ impl Rig {
                 cookies.push(self.submit(Op::Put, 0, [inode as u64, index as u64, frame as u64]));
             }
             self.run();
-            let answers: Vec<_> = cookies.iter().map(|c| self.answer(*c).expect("an answer")).collect();
+            let mut results: Vec<Outcome> = cookies.iter().map(|c| self.outcome(*c)).collect();
             let mut again = Vec::new();
-            for (at, answer) in answers.iter().enumerate() {
-                if answer.outcome == Outcome::Again {
+            for (at, outcome) in results.iter().enumerate() {
+                if *outcome == Outcome::Again {
                     let index = first + nth as u32 * 16 + at as u32;
                     *self.m.borrow_mut().frame(FIRST_BOUNCE + at as u32) = chunk[at];
                     let words = [inode as u64, index as u64, 100 + at as u64];
@@ -228,9 +250,8 @@ impl Rig {
                 }
             }
             self.run();
-            let mut results: Vec<Outcome> = answers.iter().map(|a| a.outcome).collect();
             for (at, cookie) in again {
-                results[at] = self.answer(cookie).expect("an answer").outcome;
+                results[at] = self.outcome(cookie);
             }
             outcomes.extend(results);
         }
