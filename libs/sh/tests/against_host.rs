@@ -93,7 +93,7 @@ impl World for Host {
     fn wait(&mut self, processes: Vec<Child>) -> Option<u8> {
         let ends =
             processes.into_iter().map(|mut p| p.wait().expect("a process").code().unwrap_or(129) as u8);
-        Some(ends.last().unwrap_or(0))
+        Some(ends.fold(0, |_, status| status))
     }
     fn background(&mut self, mut process: Child, _text: &str) -> u32 {
         process.wait().expect("a process");

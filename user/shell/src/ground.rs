@@ -101,7 +101,7 @@ impl World for Ground<'_> {
         streams: &Streams<Rc<Held>>,
     ) -> Result<Process, u8> {
         let command =
-            Command::new("shell").arg("-c").arg(format!("{before}{text}")).arg("shell").args(args).envs(env);
+            Command::new("shell").arg("-c").arg(&format!("{before}{text}")).arg("shell").args(args).envs(env);
         let name = text.split_whitespace().next().unwrap_or("shell");
         self.start(command, name, streams)
     }
