@@ -9,6 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::compile::Built;
+use crate::fsck::{Verdict, check, command};
 use crate::size::Size;
 
 /// Serial of the disk, by which `init` knows it.
@@ -39,26 +40,8 @@ const OPTIONS: &[&str] = &[
     "ebb",
 ];
 
-/// A program of e2fsprogs, which distributions keep where ordinary users do not look.
-fn tool(name: &str) -> PathBuf {
-    let places = ["/usr/sbin", "/sbin", "/usr/local/sbin"].map(|dir| Path::new(dir).join(name));
-    places.into_iter().find(|file| file.is_file()).unwrap_or_else(|| PathBuf::from(name))
-}
-
-/// Whether e2fsprogs are there.
-pub fn has_tools() -> bool {
-    ["mke2fs", "e2fsck", "debugfs"].iter().all(|name| Command::new(tool(name)).arg("-V").output().is_ok())
-}
-
 /// Bytes of the disk for each inode that it has beyond those of its files.
 const BYTES_PER_INODE: u64 = 16 << 10;
-
-/// A program of e2fsprogs that speaks English.
-fn command(name: &str) -> Command {
-    let mut command = Command::new(tool(name));
-    command.env("LC_ALL", "C");
-    command
-}
 
 /// What is on a disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -163,47 +146,6 @@ fn copy_tree(from: &Path, to: &Path, contents: &mut Contents) -> Result<()> {
     Ok(())
 }
 
-/// What the checker says of an image after the machine ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Nothing to be done, or what any mount would do: replay the journal, and let go of files without a name.
-    Clean,
-    /// There was more to be repaired, and it has been: what the checker said before.
-    Damaged(String),
-}
-
-/// Lets the checker replay the journal, and look at everything then. That has to be apart: its automatic repair
-/// mends bitmaps and counts without a word.
-///
-/// # Errors
-/// It does not start.
-pub fn check(image: &Path) -> Result<Verdict> {
-    let run = |options: &[&str]| -> Result<(i32, String)> {
-        let done = command("e2fsck").args(options).arg(image).output();
-        let done = done.context("e2fsck does not start: install Debian's package 'e2fsprogs'")?;
-        let said = [done.stdout, done.stderr].concat();
-        Ok((done.status.code().unwrap_or(128), String::from_utf8_lossy(&said).into_owned()))
-    };
-    let mut all = String::new();
-    let steps: [(&[&str], i32, &str); 3] = [
-        (&["-p", "-E", "journal_only"], 1, ""),
-        // Files without a name. It says so if it did not find a reason to look further.
-        (&["-p"], 1, ": clean,"),
-        (&["-f", "-n"], 0, ""),
-    ];
-    for (options, most, words) in steps {
-        let (code, said) = run(options)?;
-        let good = code <= most && said.contains(words);
-        all += &said;
-        if !good {
-            // What can be saved shall be.
-            let (code, said) = run(&["-f", "-y"])?;
-            return Ok(Verdict::Damaged(if code < 4 { all } else { all + &said }));
-        }
-    }
-    Ok(Verdict::Clean)
-}
-
 /// Copies `/data` of an image out to a folder that does not exist or is empty.
 ///
 /// # Errors
@@ -245,14 +187,16 @@ pub fn save(image: &Path, to: &Path) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+    use crate::fsck::check;
+    use crate::fsck::tests::spoil_bitmap;
     use crate::run::Folder;
     use std::ffi::{OsStr, OsString};
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
     use std::time::{Duration, SystemTime};
 
-    fn image_of(folder: &Path, files: &Path, size: Option<Size>) -> Result<PathBuf> {
+    pub fn image_of(folder: &Path, files: &Path, size: Option<Size>) -> Result<PathBuf> {
         let built = Built {
             loader: PathBuf::new(),
             kernel: PathBuf::new(),
@@ -371,17 +315,12 @@ mod tests {
 
     #[test]
     fn damage_is_told_and_what_is_there_is_saved() {
-        use std::os::unix::fs::FileExt;
         let folder = Folder::new(false).unwrap();
         let files = folder.path().join("files");
         fs::create_dir(&files).unwrap();
         fs::write(files.join("file"), "kept").unwrap();
         let image = image_of(folder.path(), &files, None).unwrap();
-        // The bitmap of free blocks of the first group: where it is stands in the first words of block 1.
-        let disk = fs::OpenOptions::new().read(true).write(true).open(&image).unwrap();
-        let mut place = [0; 4];
-        disk.read_exact_at(&mut place, 4096).unwrap();
-        disk.write_all_at(&[0; 64], u64::from(u32::from_le_bytes(place)) * 4096).unwrap();
+        spoil_bitmap(&image);
         let out = folder.path().join("out");
         let error = save(&image, &out).unwrap_err().to_string();
         assert!(error.contains("had to be repaired"), "{error}");
