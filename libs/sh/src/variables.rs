@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Variables, and the arguments of the script.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 /// A variable.
 #[derive(Clone, Debug)]
-struct Variable {
+pub(crate) struct Variable {
     name: String,
     value: String,
     exported: bool,
@@ -34,17 +35,24 @@ pub struct Variables {
     pub errors_end: bool,
     /// `set -u`: a variable that is not set is an error.
     pub unset_is_error: bool,
+    /// A mistake in an expansion ends the script, as POSIX has it where no person is at the shell.
+    pub mistakes_end: bool,
 }
 
 impl Variables {
-    /// Those of an environment, all exported.
+    /// Those of an environment, all exported. From a shell that goes on here `?` and `$` come as well ([`Variables::inherited`]).
     pub fn new(env: &[(String, String)]) -> Variables {
-        let list = env.iter().map(|(name, value)| Variable {
-            name: name.clone(),
-            value: value.clone(),
-            exported: true,
-        });
-        Variables { list: list.collect(), ..Variables::default() }
+        let mut variables = Variables::default();
+        for (name, value) in env {
+            match name.as_str() {
+                "?" => variables.status = value.parse().unwrap_or(0),
+                "$" => variables.process = value.parse().unwrap_or(0),
+                _ => {
+                    variables.list.push(Variable { name: name.clone(), value: value.clone(), exported: true })
+                }
+            }
+        }
+        variables
     }
 
     /// The value of a variable, also of `?`, `#`, `$`, `!`, `@`, `*` and numbers. `None`: it is not set.
@@ -95,8 +103,41 @@ impl Variables {
         self.list.iter().filter(|v| v.exported).map(|v| (v.name.clone(), v.value.clone())).collect()
     }
 
-    /// Everything, for a shell that goes on with a part of this one's work.
-    pub fn all(&self) -> Vec<(String, String)> {
-        self.list.iter().map(|v| (v.name.clone(), v.value.clone())).collect()
+    /// The environment of a shell that goes on with a part of this one's work: it begins with the same `$?` and `$$`.
+    pub fn inherited(&self) -> Vec<(String, String)> {
+        let mut env = self.environment();
+        env.push((String::from("?"), self.status.to_string()));
+        env.push((String::from("$"), self.process.to_string()));
+        env
+    }
+
+    /// Commands that give such a shell what is not in its environment: variables that are not exported, and `set`'s options, `-e` only if asked for.
+    pub(crate) fn unexported(&self, errors: bool) -> String {
+        let mut text = String::new();
+        for v in self.list.iter().filter(|v| !v.exported) {
+            text += &format!("{}='{}' ", v.name, v.value.replace('\'', "'\\''"));
+        }
+        if !text.is_empty() {
+            text.push(';');
+        }
+        for (on, option) in [(self.errors_end && errors, "e"), (self.unset_is_error, "u")] {
+            if on {
+                text += &format!("set -{option};");
+            }
+        }
+        text
+    }
+
+    /// Sets a variable; what it was before.
+    pub(crate) fn replace(&mut self, name: &str, value: &str) -> Option<Variable> {
+        let old = self.list.iter().find(|v| v.name == name).cloned();
+        self.set(name, value);
+        old
+    }
+
+    /// Makes a variable what it was.
+    pub(crate) fn restore(&mut self, name: &str, old: Option<Variable>) {
+        self.unset(name);
+        self.list.extend(old);
     }
 }

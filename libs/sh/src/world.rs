@@ -41,9 +41,10 @@ pub trait World {
         env: Vec<(String, String)>,
         streams: &Streams<Self::File>,
     ) -> Result<Self::Process, u8>;
-    /// Starts a shell for a text, with these arguments.
+    /// Starts a shell for a text, with these arguments. `before` comes first: it sets what the environment does not bring, and no person wrote it.
     fn spawn_shell(
         &mut self,
+        before: &str,
         text: &str,
         args: &[String],
         env: Vec<(String, String)>,

@@ -49,6 +49,7 @@ fn main(info: &'static StartInfo) -> u8 {
                 shell.variables.name = name.clone();
                 shell.variables.args = args.to_vec();
             }
+            shell.variables.mistakes_end = true;
             shell.part(text)
         }
         [] => match prepared_script(&shell) {
@@ -66,6 +67,7 @@ fn main(info: &'static StartInfo) -> u8 {
             Ok(text) => {
                 shell.variables.name = path.clone();
                 shell.variables.args = args.to_vec();
+                shell.variables.mistakes_end = true;
                 shell.part(&text)
             }
             Err(error) => {
