@@ -42,6 +42,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "files-disk-full", always: true, run: disk_full },
     Test { name: "files-disk-errors", always: true, run: disk_errors },
     Test { name: "files-tree", always: true, run: tree },
+    Test { name: "files-own-program", always: true, run: crate::documented::programs },
 ];
 
 /// A machine's options, and folders for what goes in and comes out.

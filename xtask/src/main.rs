@@ -4,6 +4,7 @@
 mod bench;
 mod cases;
 mod compile;
+mod documented;
 mod fat;
 mod files;
 mod image;
@@ -20,6 +21,7 @@ mod status;
 mod terminal;
 mod test;
 mod tpm;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -48,6 +50,9 @@ enum Command {
     Test(test::Options),
     /// Measure the machine under -icount and compare with the targets
     Bench(bench::Options),
+    /// Make and build programs of one's own
+    #[command(subcommand)]
+    User(user::What),
     /// Check formatting and lints, warnings being errors
     Lint,
 }
@@ -60,6 +65,7 @@ fn main() -> ExitCode {
         Command::Iso(options) => iso::main(&options).map(|()| 0),
         Command::Test(options) => test::main(&options),
         Command::Bench(options) => bench::main(&options),
+        Command::User(what) => user::main(&what).map(|()| 0),
         Command::Lint => lint::main(),
     };
     match done {

@@ -88,8 +88,8 @@ pub fn make(folder: &Path, built: &Built, files: Option<&Path>, size: Option<Siz
     Ok(image)
 }
 
-/// Puts a program into the staging folder, without symbols where the host can strip them. Returns its bytes.
-fn program(from: &Path, to: &Path) -> Result<u64> {
+/// Puts a program into a folder for the machine, without symbols where the host can strip them. Returns its bytes.
+pub fn program(from: &Path, to: &Path) -> Result<u64> {
     let stripped = Command::new("strip").arg("-s").arg("-o").arg(to).arg(from).output();
     if !stripped.is_ok_and(|s| s.status.success()) {
         fs::copy(from, to).with_context(|| format!("{} cannot be copied", from.display()))?;
