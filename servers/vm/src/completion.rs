@@ -9,6 +9,7 @@ use crate::page::{Flags, Place};
 use crate::vm::Vm;
 use ebb_abi::Frame;
 use ebb_abi::meter::Counter;
+use ebb_proto::Error;
 use ebb_proto::pager::{Completion, HOLE, Op, Outcome, RESERVED};
 use ebb_proto::vm::{EventKind, PagerKind};
 
@@ -41,6 +42,9 @@ impl<M: Machine> Vm<M> {
                 Popped::Broken => break false,
             }
         };
+        if kind == PagerKind::Vnode && self.vnode.is_flooded() {
+            return false;
+        }
         if any {
             match kind {
                 PagerKind::Swap => self.flush_requests(),
@@ -94,7 +98,10 @@ impl<M: Machine> Vm<M> {
         let mut before = Flags::empty();
         if let Some(page) = self.frames.page_mut(frame) {
             before = page.flags;
-            page.flags -= busy | Flags::WANTED | Flags::DEMANDED | Flags::DOOMED;
+            page.flags -= busy | Flags::WANTED | Flags::DOOMED;
+            if busy == Flags::READING {
+                page.flags -= Flags::DEMANDED;
+            }
         }
         if let Some(o) = self.objects.get_mut(object) {
             o.busy = o.busy.saturating_sub(1);
@@ -110,11 +117,14 @@ impl<M: Machine> Vm<M> {
         let Some((frame, object, index)) = self.busy_page(c, Flags::READING) else { return };
         let channel = self.channel(kind);
         channel.reading = channel.reading.saturating_sub(1);
-        let failed = kind == PagerKind::Vnode && c.outcome != Outcome::Ok;
-        if failed && !self.frames.page(frame).flags.contains(Flags::DOOMED) {
-            // Not for ever: who asks again has it tried again.
-            self.page_failed(frame, crate::vnode::error_of(c.outcome));
+        let file = kind == PagerKind::Vnode;
+        let failed = file && c.outcome != Outcome::Ok;
+        let flags = self.frames.page(frame).flags;
+        if failed && flags.contains(Flags::DEMANDED) && !flags.contains(Flags::DOOMED) {
+            // Not for ever: who asks again has it tried again. And who waits for a neighbour that was not read asks for it himself.
+            self.page_failed(frame, Error::Io);
         }
+        let faulted = self.waiting.is_faulted(frame);
         let before = self.unbusy(frame, object, Flags::READING);
         if before.contains(Flags::DOOMED) {
             self.drop_page(object, index, frame);
@@ -125,7 +135,7 @@ impl<M: Machine> Vm<M> {
                 PagerKind::Swap => self.frames.meter.add(Counter::v_swappgsin, 1),
                 PagerKind::Vnode => self.file_page_read(object, index, frame, c.results[0]),
             }
-            let active = before.contains(Flags::DEMANDED);
+            let active = if file { faulted } else { before.contains(Flags::DEMANDED) };
             self.frames.set_queue(frame, if active { Flags::ACTIVE } else { Flags::INACTIVE });
             self.tell_policy(EventKind::PageIn, frame, active as u64);
             return;

@@ -279,7 +279,7 @@ impl<M: Machine> Vm<M> {
             return Found::Wait(Reason::Memory);
         }
         if !nowhere {
-            return self.page_in_file(object, index, window, fault);
+            return self.page_in_file(object, index, window);
         }
         let Some(frame) = self.frames.allocate(Class::Normal, Place::Object, object, index) else {
             return Found::Wait(Reason::Memory);
@@ -306,12 +306,12 @@ impl<M: Machine> Vm<M> {
     }
 
     /// Asks the vnode pager for a page and the rest of its block.
-    fn page_in_file(&mut self, object: u32, index: u32, window: u32, fault: bool) -> Found {
+    fn page_in_file(&mut self, object: u32, index: u32, window: u32) -> Found {
         let Some((file, pages)) = self.objects.get(object).and_then(|o| o.file().map(|f| (*f, o.pages)))
         else {
             return Found::Lost;
         };
-        if !self.vnode.ch.room(1) {
+        if !self.vnode.room(1) {
             return Found::Wait(Reason::Pager);
         }
         let Some(frame) = self.frames.allocate(Class::Normal, Place::Object, object, index) else {
@@ -332,7 +332,7 @@ impl<M: Machine> Vm<M> {
             run[len] = (next, frame);
             len += 1;
         }
-        while !self.vnode.ch.room(len) {
+        while !self.vnode.room(len) {
             len -= 1;
             self.frames.free(run[len].1);
         }
@@ -340,7 +340,7 @@ impl<M: Machine> Vm<M> {
         bits.iter_mut().zip(&run[..len]).for_each(|(bits, (_, frame))| *bits = *frame as u64);
         self.clear_bits(&mut bits[..len]);
         for (nth, (index, frame)) in run[..len].iter().enumerate() {
-            self.reading(object, *index, *frame, nth == 0 && fault);
+            self.reading(object, *index, *frame, nth == 0);
         }
         self.submit_get(PagerKind::Vnode, file.inode, &run[..len], 0);
         Found::Wait(Reason::Page(frame))

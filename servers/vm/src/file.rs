@@ -36,6 +36,8 @@ pub struct File {
     pub grants: u32,
     /// A page could not be written since somebody was last told.
     pub failed: Option<Error>,
+    /// How often the pager gave a page back unwritten, to be sent again.
+    pub given_back: u32,
     /// It has no name any more.
     pub unlinked: bool,
     /// Somebody is making it longer or shorter: others who would wait.
@@ -58,6 +60,7 @@ impl File {
             users: 0,
             grants: 0,
             failed: None,
+            given_back: 0,
             unlinked: false,
             locked: false,
             touched: false,
@@ -95,6 +98,8 @@ pub struct Description {
     pub append: bool,
     /// Where the next read or write begins.
     pub offset: u64,
+    /// A read or a write is moving the offset: others who would wait.
+    pub moving: bool,
     /// Where a sequential reader would go on, and how many pages were last brought in for it.
     pub read_ahead: (u32, u32),
     /// The page that was last read.
@@ -192,7 +197,7 @@ impl<M: Machine> Vm<M> {
         if let Some(object) = self.vnode.by_inode.get(&inode) {
             return *object;
         }
-        let object = self.objects.insert(Object::new_file(File::new(inode, size)));
+        let object = self.objects.insert(Object::new_file(File::new(inode, size.min(MAX_SIZE))));
         if self.vnode.by_inode.insert(inode, object).is_none() && self.vnode.by_inode.len() == 1 {
             // Until now the syncer had nothing to look at.
             self.sync_due = self.m.now() + self.sync_period_ms * self.cycles_per_ms;
@@ -228,6 +233,7 @@ impl<M: Machine> Vm<M> {
             rights: grant.rights,
             append,
             offset: 0,
+            moving: false,
             read_ahead: (0, 0),
             last: u32::MAX,
             refs: 1,

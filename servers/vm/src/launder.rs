@@ -21,7 +21,7 @@ impl<M: Machine> Vm<M> {
             None if self.free_slots() == 0 => return Verdict::NoSpace,
             None => self.pager.room(MAX_RUN),
             Some(file) if file.unlinked && file.users == 0 && o.mapped == 0 => return Verdict::DirtyDead,
-            Some(_) => self.vnode.ch.room(MAX_RUN),
+            Some(_) => self.vnode.room(MAX_RUN),
         };
         if !room || self.writing() >= self.tunables.max_laundering {
             return Verdict::Again;

@@ -201,6 +201,11 @@ impl<M: Machine> Vm<M> {
         self.objects.get(object).is_some_and(|o| o.file().is_none())
     }
 
+    /// Whether it is a file, which others may map too.
+    pub(crate) fn is_shared_file(&self, backing: Backing) -> bool {
+        matches!(backing, Backing::Object { .. }) && !self.is_anonymous(backing)
+    }
+
     /// The file of a shared mapping.
     fn file_behind(&mut self, backing: Backing) -> Option<&mut File> {
         let Backing::Object { object, .. } = backing else { return None };
@@ -500,7 +505,7 @@ impl<M: Machine> Vm<M> {
     fn file_will_need(&mut self, file: u32, first: u32, pages: u32) {
         let end = self.objects.get(file).map_or(0, |o| o.pages).min(first.saturating_add(pages));
         let mut index = first;
-        while index < end && self.frames.plenty() && self.vnode.ch.room(MAX_RUN) {
+        while index < end && self.frames.plenty() && self.vnode.room(MAX_RUN) {
             let there = self.objects.get(file).is_some_and(|o| o.entry(index).frame().is_some());
             if !there {
                 // It comes or not: advice, not an order.

@@ -41,7 +41,7 @@ bitflags! {
         const INACTIVE = 1 << 4;
         /// A fault or a wiring waits for it.
         const WANTED = 1 << 5;
-        /// While it is being read: for a fault, not as its neighbour.
+        /// While it is being read: it was asked for, not brought in as a neighbour.
         const DEMANDED = 1 << 6;
         /// While it is not being read, a page of a file: a program has read it before.
         const SEEN = 1 << 6;

@@ -57,7 +57,7 @@ pub struct PagerAudit<R> {
     /// The swap pager has answered: now the vnode pager is asked.
     pub files: bool,
     /// Files released after the vnode pager was asked.
-    pub released_after: u64,
+    pub released_after: Vec<u32>,
 }
 
 /// The swap pager.

@@ -516,6 +516,9 @@ impl<M: Machine> Vm<M> {
         let Some((object, index)) = self.page_of(frame) else { return };
         self.set_entry(object, index, |e| e.with_frame(None));
         self.frames.free(frame);
+        if self.objects.get(object).is_some_and(|o| o.resident == 0) {
+            self.reap(object);
+        }
     }
 }
 

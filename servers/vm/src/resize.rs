@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `ftruncate`: a file becomes shorter or longer.
+//!
+//! Once begun it goes on to its end, even if its program does not live to see it: what `vm` has cut the pager must cut too.
 
 use crate::file::MAX_SIZE;
 use crate::machine::Machine;
 use crate::object::{Entry, Object};
 use crate::page::Flags;
+use crate::transfer::{Claims, Cleared};
 use crate::vm::Vm;
 use crate::waiting::{Reason, Work};
-use ebb_abi::Frame;
+use ebb_abi::PAGE_SIZE;
 use ebb_abi::frame::MODIFIED;
 use ebb_abi::meter::Counter;
 use ebb_proto::Error;
@@ -54,6 +57,9 @@ impl<M: Machine> Vm<M> {
             if file.locked {
                 return self.wait_for(Reason::File(r.object), Work::Resize(r));
             }
+            if r.size < file.size && self.enters_beyond(r.object, r.size) {
+                return self.wait_for(Reason::Entered, Work::Resize(r));
+            }
             r.locked = true;
             if let Some(file) = self.objects.get_mut(r.object).and_then(Object::file_mut) {
                 file.locked = true;
@@ -86,6 +92,14 @@ impl<M: Machine> Vm<M> {
         {
             return self.wait_for(Reason::Page(frame), Work::Resize(r));
         }
+        // Before it becomes longer what lies behind the old end goes, on the disk too; behind a new end the pager clears the disk.
+        if r.size > file.size || self.last_page(r.object).is_some() {
+            match self.clear_tail(r.object) {
+                Cleared::Done => {}
+                Cleared::Wait(reason) => return self.wait_for(reason, Work::Resize(r)),
+                Cleared::Failed(error) => return self.resize_ended(r, Err(error)),
+            }
+        }
         r.asked = true;
         let cookie = self.submit_file_op(Op::Resize, [file.inode as u64, r.size, 0]);
         self.wait_for(Reason::Op(cookie), Work::Resize(r));
@@ -101,19 +115,17 @@ impl<M: Machine> Vm<M> {
         let Some(o) = self.objects.get_mut(object) else { return };
         let Some(file) = o.file_mut() else { return };
         file.size = size;
-        let (pages, tail) = (file.pages(), file.tail());
+        let (inode, pages) = (file.inode, file.pages());
         file.written_end = file.written_end.min(pages);
         o.pages = pages;
+        self.vnode.cut(inode, pages);
         self.drop_file_pages(object, pages);
-        if tail != 0
-            && let Some(frame) = self.last_page(object)
-            && !self.frames.page(frame).flags.contains(Flags::READING)
-        {
-            match self.m.zero_tail(Frame(frame), tail) {
-                Ok(()) => self.modified_here(object, frame),
-                Err(error) => self.m.log(format_args!("zeroing the end of frame {frame}: {error:?}")),
-            }
-        }
+    }
+
+    /// Whether the page that a fault is about to enter lies beyond a new end.
+    fn enters_beyond(&self, object: u32, size: u64) -> bool {
+        let entered = self.page_of(self.entering);
+        entered.is_some_and(|(o, index)| o == object && index as u64 * PAGE_SIZE as u64 >= size)
     }
 
     /// Drops the pages of a file from one on, and what was known of blocks for them. A mapping of them faults from now on; what is being read or written goes
@@ -172,10 +184,8 @@ impl<M: Machine> Vm<M> {
 
     /// The end of it.
     pub(crate) fn resize_ended(&mut self, r: Resize<M::Reply>, result: Result<(), Error>) {
-        if r.locked {
-            self.unlock_file(r.object);
-        }
-        self.drop_description(r.description);
+        let Resize { description, object, locked, .. } = r;
+        self.give_back(&Claims { description, object, locked, moving: false });
         self.m.answer::<proto::Truncate>(r.reply, result, &[]);
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::file::FileTable;
 use crate::machine::Machine;
-use crate::map::Map;
+use crate::map::{Map, Range, Region};
 use crate::page::{NONE, Place};
 use crate::vm::Vm;
 use alloc::string::String;
@@ -195,7 +195,7 @@ impl<M: Machine> Vm<M> {
         }
         let space = self.spaces.remove(id).ok_or(Error::NotFound)?;
         let free_before = self.frames.gate.free_count();
-        self.forget_waiting(id);
+        let wirings = self.forget_waiting(id);
         if self.policy.space() == id {
             self.policy_detach();
         }
@@ -221,7 +221,15 @@ impl<M: Machine> Vm<M> {
             self.m.handle_close(space.thread);
         }
         for region in space.map.iter() {
-            self.drop_backing(region);
+            let within = |w: &&(Range, u64)| w.0.start <= region.start && region.end() <= w.0.end;
+            match wirings.iter().find(within) {
+                // Only what was reached is wired by it: the rest may be others'.
+                Some((_, next)) if self.is_shared_file(region.backing) => {
+                    self.unwire_region(region, *next);
+                    self.drop_backing(&Region { wired: false, ..*region });
+                }
+                _ => self.drop_backing(region),
+            }
         }
         for description in space.files.iter() {
             self.drop_description(description);

@@ -4,6 +4,7 @@
 //! Each goes over its pages twice, always forwards, so it ends whatever others do meanwhile: first every modified page is sent to the pager with its neighbours, then
 //! every page that is being written is waited for. Then the pager is asked to make it all durable.
 
+use crate::file::File;
 use crate::machine::Machine;
 use crate::map::{Backing, Range};
 use crate::object::Object;
@@ -29,6 +30,8 @@ struct Span {
     inode: u32,
     first: u32,
     end: u32,
+    /// [`File::given_back`] when its pages were sent.
+    given_back: u32,
 }
 
 /// Who is told.
@@ -135,12 +138,13 @@ impl<M: Machine> Vm<M> {
 
     fn span_of(&self, object: u32, first: u32, end: u32) -> Option<Span> {
         let file = self.objects.get(object)?.file()?;
-        Some(Span { object, inode: file.inode, first, end })
+        Some(Span { object, inode: file.inode, first, end, given_back: file.given_back })
     }
 
     fn spans_touched(&self) -> Vec<Span> {
-        let touched =
-            |o: &Object| o.file().is_some_and(|f| f.touched || f.failed.is_some() || f.writable > 0);
+        let touched = |o: &Object| {
+            o.file().is_some_and(|f| f.touched || f.failed.is_some() || f.writable > 0 || o.busy > 0)
+        };
         let ids = self.objects.iter().filter(|(_, o)| touched(o)).map(|(id, _)| id);
         ids.filter_map(|id| self.span_of(id, 0, u32::MAX)).collect()
     }
@@ -154,7 +158,8 @@ impl<M: Machine> Vm<M> {
             self.sync_due = now + self.sync_period_ms * self.cycles_per_ms;
             self.frames.meter.add(Counter::v_syncs, 1);
             let spans = self.spans_touched();
-            if !spans.is_empty() {
+            // While the last round has not ended a second one would bring nothing.
+            if !spans.is_empty() && !core::mem::replace(&mut self.vnode.syncing, true) {
                 self.sync(Sync::new(spans, false, Whom::Nobody));
             }
         }
@@ -171,6 +176,11 @@ impl<M: Machine> Vm<M> {
         loop {
             let (span, phase) = (s.span(), s.phase);
             let reason = match (phase, span) {
+                (Phase::Commit, _) if s.durable && self.was_given_back(&mut s) => {
+                    (s.at, s.phase) = (0, Phase::Launder);
+                    s.next = s.span().map_or(0, |s| s.first);
+                    continue;
+                }
                 (Phase::Commit, _) => return self.sync_commit(s),
                 (_, None) => None,
                 (Phase::Launder, Some(span)) => self.launder_span(&mut s, span),
@@ -185,13 +195,42 @@ impl<M: Machine> Vm<M> {
 
     /// Sends the modified pages of a span to the pager.
     fn launder_span(&mut self, s: &mut Sync<M::Reply>, span: Span) -> Option<Reason> {
-        // Who modifies a page from now on says so again.
-        if span.first == 0
-            && s.next == 0
-            && let Some(file) = self.objects.get_mut(span.object).and_then(Object::file_mut)
-        {
+        let whole = (span.first, span.end, s.next) == (0, u32::MAX, 0);
+        let file = self.synced(&span)?;
+        let touched = file.touched;
+        if whole {
+            // Who modifies a page from now on says so again.
             file.touched = false;
         }
+        let reason = self.launder_rest(s, span);
+        if reason.is_some()
+            && let Some(file) = self.synced(&span)
+        {
+            // Not all of it has been sent: others who look for modified pages must find it.
+            file.touched |= touched;
+        }
+        reason
+    }
+
+    /// The file of a span, if it is still there.
+    fn synced(&mut self, span: &Span) -> Option<&mut File> {
+        let file = self.objects.get_mut(span.object).and_then(Object::file_mut);
+        file.filter(|f| f.inode == span.inode)
+    }
+
+    /// Whether the pager gave back a page unwritten, to be sent again.
+    fn was_given_back(&mut self, s: &mut Sync<M::Reply>) -> bool {
+        let mut any = false;
+        for span in &mut s.spans {
+            if let Some(file) = self.synced(span) {
+                any |= file.given_back != span.given_back;
+                span.given_back = file.given_back;
+            }
+        }
+        any
+    }
+
+    fn launder_rest(&mut self, s: &mut Sync<M::Reply>, span: Span) -> Option<Reason> {
         let mut frames = [FAILED; BATCH];
         loop {
             let count = self.batch(span, s.next, &mut frames);
@@ -205,12 +244,19 @@ impl<M: Machine> Vm<M> {
                 if !page.flags.contains(Flags::DIRTY) || page.flags.intersects(Flags::BUSY) {
                     continue;
                 }
+                if *frame as u32 == self.entering {
+                    s.next = page.index;
+                    return Some(Reason::Entered);
+                }
                 match self.launder(*frame as u32, true) {
                     Verdict::Again => {
                         s.next = page.index;
                         return Some(Reason::Pager);
                     }
-                    Verdict::Failed => s.error = Some(Error::Io),
+                    Verdict::Failed => {
+                        s.error = Some(Error::Io);
+                        self.modified_here(span.object, *frame as u32);
+                    }
                     _ => {}
                 }
             }
@@ -252,6 +298,7 @@ impl<M: Machine> Vm<M> {
 
     /// Waits for the pages of a span that are being written.
     fn written_span(&mut self, s: &mut Sync<M::Reply>, span: Span) -> Option<Reason> {
+        self.synced(&span)?;
         let o = self.objects.get(span.object)?;
         while let Some(index) = o.next_used(s.next, span.end) {
             s.next = index + 1;
@@ -293,8 +340,7 @@ impl<M: Machine> Vm<M> {
         let mut error = s.error;
         if !matches!(s.whom, Whom::Nobody) {
             for span in &s.spans {
-                let file = self.objects.get_mut(span.object).and_then(Object::file_mut);
-                if let Some(why) = file.and_then(|f| f.failed.take()) {
+                if let Some(why) = self.synced(span).and_then(|f| f.failed.take()) {
                     failed += 1;
                     error = error.or(Some(why));
                 }
@@ -309,7 +355,7 @@ impl<M: Machine> Vm<M> {
                 let failed = failed.max(result.is_err() as u32);
                 self.happened(Happening::Synced { errors: failed });
             }
-            Whom::Nobody => {}
+            Whom::Nobody => self.vnode.syncing = false,
         }
     }
 }

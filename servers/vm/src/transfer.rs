@@ -5,7 +5,7 @@
 //! has to wait goes on from there.
 
 use crate::fault::Found;
-use crate::file::{Description, MAX_SIZE};
+use crate::file::MAX_SIZE;
 use crate::machine::Machine;
 use crate::map::Backing;
 use crate::object::{Entry, Object};
@@ -36,14 +36,50 @@ pub struct Transfer<R> {
     pub object: u32,
     /// Whether it makes the file longer, and nobody else meanwhile.
     pub locked: bool,
+    /// Whether the open file's own offset moves, which nobody else uses meanwhile.
+    pub moving: bool,
     write: bool,
-    /// Whether the open file's own offset moves.
+    /// Whether it goes on from the open file's own offset.
     own: bool,
+    /// Whether it goes to the end, wherever that is when its turn comes.
+    append: bool,
+    /// Whether it has made the file longer since the pager was last told.
+    grown: bool,
     offset: u64,
     address: u64,
     left: u32,
     done: u32,
     reply: R,
+}
+
+/// What a read or a write has to itself while it is under way.
+pub struct Claims {
+    /// The open file.
+    pub description: u32,
+    /// Its object.
+    pub object: u32,
+    /// Nobody else makes the file longer or shorter.
+    pub locked: bool,
+    /// Nobody else moves the open file's own offset.
+    pub moving: bool,
+}
+
+impl<R> Transfer<R> {
+    /// What it has to itself.
+    pub fn claims(&self) -> Claims {
+        let Transfer { description, object, locked, moving, .. } = *self;
+        Claims { description, object, locked, moving }
+    }
+}
+
+/// Whether nothing is left behind the end of a file.
+pub(crate) enum Cleared {
+    /// Nothing is.
+    Done,
+    /// Not known yet.
+    Wait(Reason),
+    /// It cannot be known.
+    Failed(Error),
 }
 
 /// What a step came to.
@@ -65,24 +101,20 @@ impl<M: Machine> Vm<M> {
         let rights = if write { OpenFlags::WRITE } else { OpenFlags::READ };
         let found = self.description(space, file, rights);
         let description = match found.and_then(|n| self.descriptions.hold(n).map(|d| (n, d))) {
-            Ok((number, Description { object, append, offset: own_offset, .. })) => {
-                let own = offset == OWN_OFFSET;
-                let at = match (own, write && append) {
-                    (_, true) => self.file_size(object),
-                    (true, _) => own_offset,
-                    (false, _) => offset,
-                };
-                let left = bytes.min(MAX_TRANSFER);
+            Ok((number, d)) => {
                 let t = Transfer {
                     space,
                     description: number,
-                    object,
+                    object: d.object,
                     locked: false,
+                    moving: false,
                     write,
-                    own: own || append,
-                    offset: at,
+                    own: offset == OWN_OFFSET,
+                    append: write && d.append,
+                    grown: false,
+                    offset,
                     address,
-                    left,
+                    left: bytes.min(MAX_TRANSFER),
                     done: 0,
                     reply,
                 };
@@ -103,6 +135,9 @@ impl<M: Machine> Vm<M> {
 
     /// Goes on with a read or a write.
     pub(crate) fn transfer(&mut self, mut t: Transfer<M::Reply>) {
+        if t.own && !t.moving && !self.take_offset(&mut t) {
+            return self.wait_for(Reason::File(t.object), Work::Transfer(t));
+        }
         let mut pieces = [EMPTY; PIECES];
         let mut count = 0;
         let end = loop {
@@ -123,11 +158,38 @@ impl<M: Machine> Vm<M> {
             }
         };
         self.copy_pieces(&pieces[..count]);
+        if core::mem::take(&mut t.grown) {
+            self.tell_size(t.object);
+        }
         match end {
             Step::Piece(_) | Step::End => self.transfer_ended(t, Ok(())),
             Step::Wait(reason) => self.wait_for(reason, Work::Transfer(t)),
             Step::Failed(error) => self.transfer_ended(t, Err(error)),
         }
+    }
+
+    /// Begins at the open file's own offset; `false`: somebody else moves it just now. So those who share it get each byte once.
+    fn take_offset(&mut self, t: &mut Transfer<M::Reply>) -> bool {
+        let Some(d) = self.descriptions.get_mut(t.description).filter(|d| !d.moving) else { return false };
+        d.moving = true;
+        t.moving = true;
+        t.offset = d.offset;
+        true
+    }
+
+    /// Gives back what a read or a write had to itself.
+    pub(crate) fn give_back(&mut self, held: &Claims) {
+        if held.moving
+            && let Some(d) = self.descriptions.get_mut(held.description)
+        {
+            d.moving = false;
+        }
+        if held.locked {
+            self.unlock_file(held.object);
+        } else if held.moving {
+            self.waiting.file_ready(held.object);
+        }
+        self.drop_description(held.description);
     }
 
     fn copy_pieces(&mut self, pieces: &[Piece]) {
@@ -142,16 +204,13 @@ impl<M: Machine> Vm<M> {
 
     /// The end of a read or a write; what was moved before an error counts.
     pub(crate) fn transfer_ended(&mut self, t: Transfer<M::Reply>, result: Result<(), Error>) {
-        if t.own
+        if t.moving
             && t.done > 0
             && let Some(d) = self.descriptions.get_mut(t.description)
         {
             d.offset = t.offset;
         }
-        if t.locked {
-            self.unlock_file(t.object);
-        }
-        self.drop_description(t.description);
+        self.give_back(&t.claims());
         let result = match result {
             Err(error) if t.done == 0 => Err(error),
             _ => Ok(t.done),
@@ -297,14 +356,15 @@ impl<M: Machine> Vm<M> {
         let Some(file) = self.objects.get(t.object).and_then(Object::file).copied() else {
             return Step::Failed(Error::BadFile);
         };
-        if t.offset.saturating_add(t.left as u64) > MAX_SIZE {
-            return Step::Failed(Error::FileTooLarge);
-        }
-        if t.offset + t.left as u64 > file.size && !t.locked {
+        let grows = t.append || t.offset.saturating_add(t.left as u64) > file.size;
+        if grows && !t.locked {
             if file.locked {
                 return Step::Wait(Reason::File(t.object));
             }
             self.lock_file(t, &file);
+        }
+        if t.offset.saturating_add(t.left as u64) > MAX_SIZE {
+            return Step::Failed(Error::FileTooLarge);
         }
         let (in_file, in_memory) = (t.offset % PAGE, t.address % PAGE);
         let bytes = (t.left as u64).min(PAGE - in_file.max(in_memory));
@@ -320,8 +380,18 @@ impl<M: Machine> Vm<M> {
             Ok(frame) => frame,
             Err(step) => return step,
         };
+        if t.offset + bytes > file.size {
+            if !t.grown {
+                match self.clear_tail(t.object) {
+                    Cleared::Done => {}
+                    Cleared::Wait(reason) => return Step::Wait(reason),
+                    Cleared::Failed(error) => return Step::Failed(error),
+                }
+            }
+            self.grow(t.object, t.offset + bytes);
+            t.grown = true;
+        }
         self.modified_here(t.object, to);
-        self.grow(t.object, t.offset + bytes);
         Step::Piece(Piece {
             from: Frame(from),
             from_offset: in_memory as u16,
@@ -333,8 +403,7 @@ impl<M: Machine> Vm<M> {
 
     fn lock_file(&mut self, t: &mut Transfer<M::Reply>, file: &crate::file::File) {
         t.locked = true;
-        // Where the end is now: somebody may have written there while this one waited.
-        if t.done == 0 && self.descriptions.get(t.description).is_some_and(|d| d.append) {
+        if t.append {
             t.offset = file.size;
         }
         if let Some(file) = self.objects.get_mut(t.object).and_then(Object::file_mut) {
@@ -402,28 +471,40 @@ impl<M: Machine> Vm<M> {
         }
     }
 
-    /// A file has at least so many bytes now. What a mapping may have left behind its old end is not shown.
+    /// Sees to it, before a file becomes longer, that nothing is left behind its end in its last page, here or on the disk: a mapping may have written there, and
+    /// what a file had before it was cut may be there still.
+    pub(crate) fn clear_tail(&mut self, object: u32) -> Cleared {
+        let Some(o) = self.objects.get(object) else { return Cleared::Failed(Error::BadFile) };
+        let Some(file) = o.file().filter(|f| f.tail() != 0).copied() else { return Cleared::Done };
+        let last = file.pages() - 1;
+        let entry = o.entry(last);
+        if entry.frame().is_none() && last >= file.written_end && !entry.swapped() {
+            return Cleared::Done;
+        }
+        match self.find_file_page(object, last, 1, false, false) {
+            Found::Frame { frame, .. } if self.frames.page(frame).flags.contains(Flags::WRITING) => {
+                Cleared::Wait(Reason::Page(frame))
+            }
+            Found::Frame { frame, .. } => {
+                if let Err(error) = self.m.zero_tail(Frame(frame), file.tail()) {
+                    self.m.log(format_args!("zeroing the end of frame {frame}: {error:?}"));
+                }
+                if self.objects.get(object).is_some_and(|o| o.entry(last).backed()) {
+                    self.modified_here(object, frame);
+                }
+                Cleared::Done
+            }
+            Found::Wait(reason) => Cleared::Wait(reason),
+            Found::Lost | Found::Beyond => Cleared::Failed(Error::Io),
+        }
+    }
+
+    /// A file has at least so many bytes now.
     pub(crate) fn grow(&mut self, object: u32, size: u64) {
-        let Some(o) = self.objects.get(object) else { return };
-        let Some(file) = o.file().filter(|f| f.size < size) else { return };
-        let (tail, last) = (file.tail(), file.pages().saturating_sub(1));
-        if tail != 0
-            && let Some(frame) = o.entry(last).frame()
-            && !self.frames.page(frame).flags.contains(Flags::READING)
-            && let Err(error) = self.m.zero_tail(Frame(frame), tail)
-        {
-            self.m.log(format_args!("zeroing the end of frame {frame}: {error:?}"));
-        }
         let Some(o) = self.objects.get_mut(object) else { return };
-        let mut told = None;
-        if let Some(file) = o.file_mut() {
-            file.size = size;
-            told = Some(*file);
-        }
-        if let Some(file) = told {
-            o.pages = file.pages();
-            self.tell_size(file);
-        }
+        let Some(file) = o.file_mut().filter(|f| f.size < size) else { return };
+        file.size = size;
+        o.pages = file.pages();
     }
 
     /// Fills a frame with zeroes.

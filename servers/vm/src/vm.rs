@@ -195,7 +195,8 @@ impl<M: Machine> Vm<M> {
         };
         self.tell_overflow();
         self.entering = NONE;
-        due
+        // The page is entered when this returns: at once after that they go on.
+        if self.waiting.entered_ready() { self.m.now() + 1 } else { due }
     }
 
     /// Tells `init`.

@@ -5,7 +5,6 @@
 //! first which files `vm` has ([`Op::Hold`]); what it does not hear of it may forget.
 
 use crate::channel::Channel;
-use crate::file::File;
 use crate::machine::Machine;
 use crate::object::Object;
 use crate::page::Flags;
@@ -25,6 +24,8 @@ use ebb_proto::vm::{PagerAttachment, PagerKind, Space};
 
 /// Grants that nobody has used yet, of all programs; the oldest is dropped for a new one.
 const MAX_GRANTS: usize = 1024;
+/// Operations that are not answered, beyond one for each file, at which a pager counts as broken. Guessed: a program with all its files open leaves 256 at its end.
+const MAX_OPS: usize = 4096;
 /// No bounce page.
 const FREE: u32 = u32::MAX;
 /// The same as a number of bounce pages.
@@ -48,6 +49,14 @@ pub struct Grant {
 struct FileOp {
     submission: Submission,
     submitted: bool,
+    /// [`Op::Reserve`]: pages from here on were cut off since.
+    end: u32,
+}
+
+impl FileOp {
+    fn new(submission: Submission) -> FileOp {
+        FileOp { submission, submitted: false, end: u32::MAX }
+    }
 }
 
 /// The vnode pager.
@@ -67,6 +76,8 @@ pub struct Vnode {
     pub by_inode: BTreeMap<u32, u32>,
     /// Counts uses of files.
     pub uses: u64,
+    /// The syncer has not ended its last round.
+    pub syncing: bool,
 }
 
 impl Vnode {
@@ -82,6 +93,26 @@ impl Vnode {
             grants: VecDeque::new(),
             by_inode: BTreeMap::new(),
             uses: 0,
+            syncing: false,
+        }
+    }
+
+    /// Whether so many pages more can be asked for ([`Channel::room`]). What was asked before of files goes first: a page's place depends on it.
+    pub fn room(&self, entries: usize) -> bool {
+        self.ops.back().is_none_or(|op| op.submitted) && self.ch.room(entries)
+    }
+
+    /// Whether the pager lets files come and go without answering what it is asked about them.
+    pub fn is_flooded(&self) -> bool {
+        self.ops.len() > self.by_inode.len() + MAX_OPS
+    }
+
+    /// A file was cut: blocks that were asked for beyond its end are not there, whatever is answered.
+    pub fn cut(&mut self, inode: u32, pages: u32) {
+        for op in self.ops.iter_mut().filter(|o| o.submission.op == Op::Reserve) {
+            if op.submission.words[0] == inode as u64 {
+                op.end = op.end.min(pages);
+            }
         }
     }
 
@@ -167,20 +198,30 @@ impl<M: Machine> Vm<M> {
             file.grants = 0;
             cookie = cookie.wrapping_add(1);
             let submission = Submission { op: Op::Hold, run: 0, place: 0, slot: 0, cookie, words };
-            ops.push_back(FileOp { submission, submitted: false });
+            ops.push_back(FileOp::new(submission));
         }
         self.vnode.next_cookie = cookie;
-        // Sizes are in what was just said, and whom nothing was said of is released.
-        let kept = |op: &FileOp| !matches!(op.submission.op, Op::Hold | Op::Size | Op::Release);
+        // Sizes are in what was just said, and what nothing was said of is released: its inode may be another file's by now.
+        let held = &self.vnode.by_inode;
+        let kept = |op: &FileOp| match op.submission.op {
+            Op::Hold | Op::Size | Op::Release => false,
+            Op::Reserve | Op::Resize => held.contains_key(&(op.submission.words[0] as u32)),
+            _ => true,
+        };
         let rest = core::mem::take(&mut self.vnode.ops);
         ops.extend(rest.into_iter().filter(kept).map(|op| FileOp { submitted: false, ..op }));
         self.vnode.ops = ops;
+        if let Some(audit) = &mut self.pager.audit {
+            audit.released_after.clear();
+        }
     }
 
     /// The vnode pager is gone.
     pub(crate) fn vnode_detach(&mut self) {
         // What it completed is true, and what it granted was answered perhaps.
         self.drain_completions(PagerKind::Vnode);
+        // The next one hears of neither.
+        self.vnode.ops.retain(|op| !matches!(op.submission.op, Op::Size | Op::Release));
         let now = self.m.now();
         let notification = self.vnode.ch.detach(now);
         self.m.handle_close(notification);
@@ -193,7 +234,7 @@ impl<M: Machine> Vm<M> {
         if op == Op::Release
             && let Some(audit) = &mut self.pager.audit
         {
-            audit.released_after += 1;
+            audit.released_after.push(words[0] as u32);
         }
         if op == Op::Size
             && let Some(last) = self.vnode.ops.iter_mut().rev().find(|o| o.submission.words[0] == words[0])
@@ -204,7 +245,7 @@ impl<M: Machine> Vm<M> {
             return last.submission.cookie;
         }
         let submission = Submission { op, run: 0, place: 0, slot: 0, cookie, words };
-        self.vnode.ops.push_back(FileOp { submission, submitted: false });
+        self.vnode.ops.push_back(FileOp::new(submission));
         self.flush_file_ops();
         cookie
     }
@@ -284,7 +325,7 @@ impl<M: Machine> Vm<M> {
             (Op::Reserve, Outcome::Ok) => {
                 let object = object.unwrap_or(0);
                 let written = c.results[0] & WRITTEN != 0;
-                for index in first as u32..(first + pages) as u32 {
+                for index in first as u32..((first + pages) as u32).min(op.end) {
                     self.set_entry(object, index, |e| {
                         let backed = e.into_backed();
                         if written { backed.with_swapped(true) } else { backed }
@@ -342,7 +383,12 @@ impl<M: Machine> Vm<M> {
                     file.written_end = file.written_end.max(index + 1);
                 }
             }
-            Outcome::Again => self.still_dirty(frame, object, index),
+            Outcome::Again => {
+                self.still_dirty(frame, object, index);
+                if let Some(file) = self.objects.get_mut(object).and_then(Object::file_mut) {
+                    file.given_back = file.given_back.wrapping_add(1);
+                }
+            }
             outcome => {
                 self.frames.meter.add(Counter::v_pageout_errors, 1);
                 if let Some(file) = self.objects.get_mut(object).and_then(Object::file_mut) {
@@ -356,14 +402,11 @@ impl<M: Machine> Vm<M> {
 
     /// A page that was not written: it is as modified as before, and its bytes go through a bounce page the next time.
     fn still_dirty(&mut self, frame: u32, object: u32, index: u32) {
-        if let Some(page) = self.frames.page_mut(frame) {
-            page.flags |= Flags::DIRTY;
-        }
+        self.modified_here(object, frame);
         self.set_entry(object, index, |e| e.with_swapped(false).into_backed());
-        if let Some(file) = self.objects.get_mut(object).and_then(Object::file_mut) {
-            file.touched = true;
+        if self.frames.page(frame).wired == 0 {
+            self.frames.set_queue(frame, Flags::ACTIVE);
         }
-        self.frames.set_queue(frame, Flags::ACTIVE);
     }
 
     /// The pager wants the bytes of a page that it was given by frame number.
@@ -393,7 +436,8 @@ impl<M: Machine> Vm<M> {
     }
 
     /// The size of a file has grown.
-    pub(crate) fn tell_size(&mut self, file: File) {
+    pub(crate) fn tell_size(&mut self, object: u32) {
+        let Some(file) = self.objects.get(object).and_then(Object::file).copied() else { return };
         self.submit_file_op(Op::Size, [file.inode as u64, file.size, 0]);
     }
 }

@@ -2,13 +2,15 @@
 //! What waits: faults and wirings, and what for. Each is tried again from the start when it is woken.
 
 use crate::machine::Machine;
+use crate::map::Range;
 use crate::page::Flags;
 use crate::resize::Resize;
 use crate::sync::Sync;
-use crate::transfer::Transfer;
+use crate::transfer::{Claims, Transfer};
 use crate::vm::Vm;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use ebb_abi::PAGE_SIZE;
 use ebb_abi::fault::Access;
 use ebb_abi::meter::Counter;
 use ebb_proto::Error;
@@ -32,7 +34,7 @@ pub enum Work<R> {
         /// The space.
         space: Space,
         /// The range.
-        range: crate::map::Range,
+        range: Range,
         /// First address not wired yet.
         next: u64,
         /// The caller.
@@ -49,13 +51,21 @@ pub enum Work<R> {
 }
 
 impl<R> Work<R> {
-    /// The file that it makes longer or shorter, and nobody else meanwhile.
-    fn locked(&self) -> Option<u32> {
+    /// What it has to itself of a file.
+    fn claims(&self) -> Option<Claims> {
         match self {
-            Work::Transfer(t) => t.locked.then_some(t.object),
-            Work::Resize(r) => r.locked.then_some(r.object),
+            Work::Transfer(t) => Some(t.claims()),
+            Work::Resize(Resize { description, object, locked, .. }) => {
+                Some(Claims { description: *description, object: *object, locked: *locked, moving: false })
+            }
             _ => None,
         }
+    }
+
+    /// Whether it ends with its program.
+    fn ends_with(&self, space: Space) -> bool {
+        let begun = matches!(self, Work::Resize(r) if r.locked);
+        self.space() == Some(space) && !begun
     }
 
     fn space(&self) -> Option<Space> {
@@ -80,8 +90,10 @@ pub enum Reason {
     Pager,
     /// The answer of the vnode pager with this cookie.
     Op(u32),
-    /// That nobody else makes this file longer or shorter.
+    /// That nobody else makes this file longer or shorter, or moves the offset of an open file of it.
     File(u32),
+    /// That the page that a fault has found is entered.
+    Entered,
 }
 
 /// Everything that waits.
@@ -91,6 +103,7 @@ pub struct Waiting<R> {
     pager: VecDeque<Work<R>>,
     ops: Vec<(u32, Work<R>)>,
     files: VecDeque<(u32, Work<R>)>,
+    entered: VecDeque<Work<R>>,
     ready: VecDeque<Work<R>>,
 }
 
@@ -103,6 +116,7 @@ impl<R> Waiting<R> {
             pager: VecDeque::with_capacity(n),
             ops: Vec::with_capacity(16),
             files: VecDeque::with_capacity(16),
+            entered: VecDeque::new(),
             ready: VecDeque::with_capacity(n),
         }
     }
@@ -158,9 +172,22 @@ impl<R> Waiting<R> {
         }
     }
 
+    /// What waits for the entering of a page may go on; `false`: nothing does.
+    pub fn entered_ready(&mut self) -> bool {
+        let any = !self.entered.is_empty();
+        self.ready.append(&mut self.entered);
+        any
+    }
+
+    /// Whether somebody's fault or wiring waits for a page.
+    pub fn is_faulted(&self, frame: u32) -> bool {
+        let needs = |work: &Work<R>| matches!(work, Work::Fault { .. } | Work::Wire { .. });
+        self.pages.iter().any(|(f, work)| *f == frame && needs(work))
+    }
+
     /// Everything of a kind of reason that is waiting: pages, memory, pager, ready. For the audit.
     pub fn counts(&self) -> [usize; 4] {
-        let others = self.ops.len() + self.files.len();
+        let others = self.ops.len() + self.files.len() + self.entered.len();
         [self.pages.len(), self.memory.len(), self.pager.len() + others, self.ready.len()]
     }
 
@@ -209,6 +236,7 @@ impl<M: Machine> Vm<M> {
             Reason::Pager => self.waiting.pager.push_back(work),
             Reason::Op(cookie) => self.waiting.ops.push((cookie, work)),
             Reason::File(object) => self.waiting.files.push_back((object, work)),
+            Reason::Entered => self.waiting.entered.push_back(work),
         }
     }
 
@@ -269,10 +297,13 @@ impl<M: Machine> Vm<M> {
         }
     }
 
-    /// A page could not be read: all who wait for it.
+    /// A page could not be read: all who need it. Others only wait for the end of its I/O.
     pub(crate) fn page_failed(&mut self, frame: u32, error: Error) {
         while let Some(work) = self.waiting.take_for_page(frame) {
-            self.fail(work, error);
+            match work {
+                Work::Resize(_) | Work::Sync(_) | Work::SwapOff => self.waiting.ready.push_back(work),
+                work => self.fail(work, error),
+            }
         }
     }
 
@@ -283,23 +314,25 @@ impl<M: Machine> Vm<M> {
         }
     }
 
-    /// Drops everything that a space waits for: its threads are gone or going.
-    pub fn forget_waiting(&mut self, space: Space) {
-        let mut unwire = 0;
-        let mut unlock = Vec::new();
+    /// Drops everything that a space waits for: its threads are gone or going. Returns the wirings that were under way: range, and first address not wired.
+    pub fn forget_waiting(&mut self, space: Space) -> Vec<(Range, u64)> {
+        let mut wirings = Vec::new();
+        let mut claims = Vec::new();
         self.forget(|work| {
-            let theirs = work.space() == Some(space);
+            let theirs = work.ends_with(space);
             if let (true, Work::Wire { range, next, .. }) = (theirs, work) {
-                unwire += (range.end - next) / ebb_abi::PAGE_SIZE as u64;
+                wirings.push((*range, *next));
             }
-            if let (true, Some(object)) = (theirs, work.locked()) {
-                unlock.push(object);
+            if theirs {
+                claims.extend(work.claims());
             }
             theirs
         });
-        unlock.into_iter().for_each(|object| self.unlock_file(object));
-        // Pages of a wiring under way that were counted and not reached.
-        self.frames.unwire(unwire as u32);
+        claims.iter().for_each(|held| self.give_back(held));
+        // Pages that were counted and not reached.
+        let unreached: u64 = wirings.iter().map(|(range, next)| (range.end - next) / PAGE_SIZE as u64).sum();
+        self.frames.unwire(unreached as u32);
+        wirings
     }
 
     /// Drops what a removal of a swap device that was given up waits for.
@@ -311,6 +344,7 @@ impl<M: Machine> Vm<M> {
         self.waiting.pages.retain(|(_, w)| !which(w));
         self.waiting.pager.retain(|w| !which(w));
         self.waiting.ready.retain(|w| !which(w));
+        self.waiting.entered.retain(|w| !which(w));
         self.waiting.ops.retain(|(_, w)| !which(w));
         self.waiting.files.retain(|(_, w)| !which(w));
         let before = self.waiting.memory.len();

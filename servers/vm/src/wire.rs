@@ -61,6 +61,9 @@ impl<M: Machine> Vm<M> {
             let shared = self.objects.get(object).is_some_and(|o| o.file().is_some());
             let write = !shared || region.protection.contains(Protection::WRITE);
             match self.find_any(id, &region, next, object, offset, write) {
+                Found::Frame { frame, .. } if self.frames.page(frame).wired == u16::MAX => {
+                    return self.wire_failed(id, range, next, reply, Error::NoMemory);
+                }
                 Found::Frame { frame, zero, .. } => {
                     if zero {
                         self.zero_now(frame);
