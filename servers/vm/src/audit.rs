@@ -295,8 +295,14 @@ impl<M: Machine> Vm<M> {
         if !self.vnode.ch.attached() {
             return self.m.answer::<proto::Audit>(reply, Ok(report), &[]);
         }
-        self.pager.audit =
-            Some(PagerAudit { reply, report, puts_after: 0, frees_after: 0, files: true, released_after: Vec::new() });
+        self.pager.audit = Some(PagerAudit {
+            reply,
+            report,
+            puts_after: 0,
+            frees_after: 0,
+            files: true,
+            released_after: Vec::new(),
+        });
         self.submit_file_op(Op::Audit, [ALL, 0, 0]);
     }
 

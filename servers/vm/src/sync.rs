@@ -142,8 +142,9 @@ impl<M: Machine> Vm<M> {
     }
 
     fn spans_touched(&self) -> Vec<Span> {
-        let touched =
-            |o: &Object| o.file().is_some_and(|f| f.touched || f.failed.is_some() || f.writable > 0 || o.busy > 0);
+        let touched = |o: &Object| {
+            o.file().is_some_and(|f| f.touched || f.failed.is_some() || f.writable > 0 || o.busy > 0)
+        };
         let ids = self.objects.iter().filter(|(_, o)| touched(o)).map(|(id, _)| id);
         ids.filter_map(|id| self.span_of(id, 0, u32::MAX)).collect()
     }

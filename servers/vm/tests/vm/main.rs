@@ -4,6 +4,7 @@
 
 mod death;
 mod deciding;
+mod filing;
 mod memory;
 mod model;
 mod random;
