@@ -8,6 +8,7 @@ mod filing;
 mod memory;
 mod model;
 mod random;
+mod random_files;
 mod rows;
 mod swapping;
 mod writing;
