@@ -403,7 +403,7 @@ protocol! {
     /// Maps memory (`mmap`). `address` 0: `vm` chooses. Replaces nothing: `Exists` if something is mapped there. Returns the address.
     /// `Invalid`: bad range or protection; `NoMemory`: also for more than 1,024 regions; `NotFound`: no such segment or module.
     1 Map { space: Space, address: u64, pages: u64, protection: u8, source: Source } -> u64;
-    /// Removes mappings (`munmap`); holes are no error. `Invalid`.
+    /// Removes mappings (`munmap`); holes are no error. `Invalid`; `Busy`: another thread is just wiring pages of a file there.
     2 Unmap { space: Space, address: u64, pages: u64 } -> ();
     /// Changes protection (`mprotect`). `Fault`: part of the range is not mapped; nothing was changed.
     3 Protect { space: Space, address: u64, pages: u64, protection: u8 } -> ();
@@ -411,7 +411,7 @@ protocol! {
     4 Advise { space: Space, address: u64, pages: u64, advice: Advice } -> ();
     /// Wires pages (`mlock`): resident until unwired. `NoMemory`: over `vm.max_wired`; nothing stays wired that was not. Answered when all are resident.
     5 Wire { space: Space, address: u64, pages: u64 } -> ();
-    /// Unwires pages (`munlock`). `Fault` as above.
+    /// Unwires pages (`munlock`). `Fault` as above; `Busy` as [`Unmap`].
     6 Unwire { space: Space, address: u64, pages: u64 } -> ();
     /// Which pages are resident (`mincore`): one byte a page, bit 0 resident, bit 1 modified, bit 2 a copy is in swap. At most 3,900 pages. `Fault`.
     7 Mincore { space: Space, address: u64, pages: u64 } -> Vec<u8>;
@@ -428,8 +428,8 @@ protocol! {
     19 Start { space: Space, entry: u64, stack: u64, argument: u64, priority: u8 } -> ();
     /// All spaces from a number on, ascending, at most 16.
     20 Spaces { from: Space } -> Vec<SpaceInfo>;
-    /// Registers of a space's stopped thread, in the order of `ebb_abi::thread::Registers`.
-    21 Registers { space: Space } -> Vec<u64>;
+    /// Registers of a space's stopped thread, in the order of `ebb_abi::thread::Registers`. `frame`: the thread, as the kernel's message of its exception names it.
+    21 Registers { space: Space, frame: u32 } -> Vec<u64>;
     /// Reads resident memory of a space, at most 2,048 bytes; fewer where it is not resident.
     22 ReadMemory { space: Space, address: u64, bytes: u32 } -> Vec<u8>;
     /// Makes an endpoint; the answer carries it (all rights).
@@ -509,12 +509,14 @@ protocol! {
     /// Writes the modified pages of shared mappings of files in a range (`msync`). `wait`: durable when it is answered. `invalidate` changes nothing here, because there is one
     /// copy of each page. `Fault`: part of the range is not mapped. `Io`, `NoSpace` as [`Sync`].
     90 SyncRange { space: Space, address: u64, pages: u64, wait: bool } -> ();
-    /// Another thread in the caller's space. The answer carries a notification that is bound to it (all rights but `MANAGE`); its message buffer is at `MESSAGE_BUFFER + number * 0x1000`.
-    /// `TooManyFiles`: more than [`MAX_THREADS`]; `NoMemory`. Returns its number.
-    91 ThreadNew { entry: u64, stack: u64, argument: u64 } -> u32;
-    /// The calling thread `number` ends; there is no answer. The first thread (0) cannot: it ends the program.
+    /// Another thread in the caller's space, of its first one's priority. `number`, 1 to [`MAX_THREADS`] - 1, is the caller's choice: with it comes the place of the message buffer,
+    /// `MESSAGE_BUFFER + number * 0x1000`, and of the stack, which ends at [`ebb_abi::layout::stack_top`] and is the caller's business. Returns the caller's handle of a notification whose
+    /// bits reach the thread's receives. `Exists`: there is one with this number that has not been waited for; `Invalid`: no such number; `NotPermitted`: a server; `Fault`: no address to
+    /// begin at; `NoMemory`: also where all programs together have too many.
+    91 ThreadNew { number: u32, entry: u64, stack: u64, argument: u64 } -> u32;
+    /// The calling thread `number` ends, and its notification; there is no answer. `Invalid`: the first (0), which ends with the program alone; `NotFound`.
     92 ThreadExit { number: u32 } -> ();
-    /// Answers when that thread of the caller's space has ended. `NotFound`: there never was one, or it was waited for.
+    /// Answers when that thread of the caller's space has ended; then its number is free. `NotFound`: there is none, or it was waited for; `Busy`: somebody waits for it.
     93 ThreadJoin { number: u32 } -> ();
 
     /// Checks everything (`vm.audit`). `Busy`: an audit is under way.

@@ -5,7 +5,7 @@
 //! safety of the calling program, with two exceptions that are `unsafe` here: entering or removing mappings in one's
 //! own task, which the caller must know to be unused.
 //!
-//! The message buffer belongs to the thread; only a task's first thread uses this crate (more threads: a later issue).
+//! The message buffer belongs to the thread, which finds it from its stack pointer ([`buffer`]).
 #![no_std]
 
 mod raw;

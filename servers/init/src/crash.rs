@@ -44,13 +44,13 @@ pub fn name(vector: u64) -> &'static str {
 impl Init {
     /// Writes a report to the log and returns its first line.
     pub fn report(&self, space: Space, words: &[u64; 6]) -> String {
-        let [vector, code, ip, address, ..] = *words;
+        let [vector, code, ip, address, frame, _] = *words;
         let mut first = format!("{} at {ip:#x}", name(vector));
         if vector == 14 {
             first = format!("page fault at {ip:#x} on {address:#x} (code {code:#x})");
         }
         ebb_rt::log!("{} ({space}): {first}", self.name_of(space));
-        match call(self.vm, &Registers { space }) {
+        match call(self.vm, &Registers { space, frame: frame as u32 }) {
             Ok(r) => {
                 const ORDER: [&str; 18] = [
                     "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11", "r12", "r13",

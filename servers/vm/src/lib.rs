@@ -51,6 +51,7 @@ pub mod serve;
 pub mod space;
 pub mod swap;
 pub mod sync;
+pub mod thread;
 pub mod transfer;
 pub mod tunables;
 pub mod vm;

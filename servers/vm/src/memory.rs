@@ -309,6 +309,9 @@ impl<M: Machine> Vm<M> {
 
     /// `munmap`.
     pub fn unmap(&mut self, id: Space, range: Range) -> Result<(), Error> {
+        if self.wires_file(id, range) {
+            return Err(Error::Busy);
+        }
         let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
         let task = space.task;
         if !space.map.may_split(range) {

@@ -90,6 +90,12 @@ impl<M: Machine> Vm<M> {
                 let result = self.target(caller, op.space).and_then(|id| self.regions(id, op.from));
                 self.m.answer::<proto::Regions>(reply, result, &[]);
             }
+            Request::ThreadNew(op) => {
+                let result = self.thread_new(caller, &op);
+                self.m.answer::<proto::ThreadNew>(reply, result, &[]);
+            }
+            Request::ThreadExit(op) => self.thread_exit(caller, op.number, reply),
+            Request::ThreadJoin(op) => self.thread_join(caller, op.number, reply),
             request => return self.dispatch_system(caller, request, handle, reply),
         }
         false
@@ -121,7 +127,7 @@ impl<M: Machine> Vm<M> {
                 self.m.answer::<proto::Spaces>(reply, Ok(list), &[]);
             }
             Request::Registers(op) => {
-                let result = init.and_then(|()| self.registers(op.space));
+                let result = init.and_then(|()| self.registers(op.space, op.frame));
                 self.m.answer::<proto::Registers>(reply, result, &[]);
             }
             Request::ReadMemory(op) => {
@@ -297,8 +303,8 @@ impl<M: Machine> Vm<M> {
         self.happenings.drain(..).collect()
     }
 
-    fn registers(&mut self, id: Space) -> Result<Vec<u64>, Error> {
-        let thread = self.spaces.get(id).ok_or(Error::NotFound)?.thread;
+    fn registers(&mut self, id: Space, frame: u32) -> Result<Vec<u64>, Error> {
+        let thread = self.spaces.get(id).ok_or(Error::NotFound)?.thread_in(frame);
         let r = self.m.thread_registers(thread).map_err(from_sys)?;
         Ok(Vec::from([
             r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14,

@@ -5,19 +5,20 @@ use crate::file::FileTable;
 use crate::machine::Machine;
 use crate::map::{Map, Range, Region};
 use crate::page::{NONE, Place};
+use crate::thread::Thread;
 use crate::vm::Vm;
 use alloc::string::String;
 use alloc::vec::Vec;
-use ebb_abi::layout::{MESSAGE_BUFFER, METER};
+use ebb_abi::layout::METER;
 use ebb_abi::map::{MapFlags, MapOp};
-use ebb_abi::thread::{TaskOp, ThreadOp};
+use ebb_abi::thread::TaskOp;
 use ebb_abi::{Frame, Handle, Kind, Rights};
 use ebb_policy::gate::Class;
 use ebb_proto::Error;
 use ebb_proto::vm as proto;
 use ebb_proto::vm::SpaceInfo;
 use ebb_rt::client::from_sys;
-use ebb_sys::object::{Donation, Start};
+use ebb_sys::object::Donation;
 
 /// Slots for spaces; the number of a space is its slot plus a multiple of this.
 const SLOTS: u32 = 1024;
@@ -36,8 +37,12 @@ pub struct Space {
     pub may_decide: bool,
     /// Its task.
     pub task: Handle,
-    /// Its thread, once started.
+    /// Its first thread, once started.
     pub thread: Handle,
+    /// Priority of its threads.
+    pub priority: u8,
+    /// Its other threads.
+    pub threads: Vec<Thread>,
     /// Its regions.
     pub map: Map,
     /// Its open files.
@@ -114,6 +119,8 @@ impl<M: Machine> Vm<M> {
             may_decide: false,
             task,
             thread: Handle::NONE,
+            priority: 0,
+            threads: Vec::new(),
             map: Map::default(),
             files: FileTable::default(),
             kernel_frames: 0,
@@ -143,7 +150,7 @@ impl<M: Machine> Vm<M> {
     }
 
     /// A frame for the kernel's use on behalf of a space.
-    fn kernel_frame(&mut self, space: proto::Space) -> Result<u32, Error> {
+    pub(crate) fn kernel_frame(&mut self, space: proto::Space) -> Result<u32, Error> {
         self.frames.allocate(Class::System, Place::Kernel, space, 0).ok_or(Error::NoMemory)
     }
 
@@ -174,6 +181,8 @@ impl<M: Machine> Vm<M> {
             may_decide: false,
             task,
             thread: Handle::NONE,
+            priority: 0,
+            threads: Vec::new(),
             map: Map::default(),
             files: FileTable::default(),
             kernel_frames: 3,
@@ -220,6 +229,7 @@ impl<M: Machine> Vm<M> {
         if space.thread != Handle::NONE {
             self.m.handle_close(space.thread);
         }
+        self.threads_gone(id, space.threads);
         for region in space.map.iter() {
             let within = |w: &&(Range, u64)| w.0.start <= region.start && region.end() <= w.0.end;
             match wirings.iter().find(within) {
@@ -329,64 +339,6 @@ impl<M: Machine> Vm<M> {
                 Err(error) => return Err(from_sys(error)),
             }
         }
-    }
-
-    /// Starts a space's thread.
-    pub fn start(&mut self, op: &proto::Start, notification: Handle) -> Result<(), Error> {
-        let space = self.spaces.get(op.space).ok_or(Error::NotFound)?;
-        if space.thread != Handle::NONE {
-            return Err(Error::Exists);
-        }
-        if op.priority as u64 > ebb_abi::thread::MAX_PRIORITY {
-            return Err(Error::Invalid);
-        }
-        let task = space.task;
-        let start = Start { buffer: MESSAGE_BUFFER, entry: op.entry, stack: op.stack, argument: op.argument };
-        let frame = self.kernel_frame(op.space)?;
-        let buffer = match self.kernel_frame(op.space) {
-            Ok(buffer) => buffer,
-            Err(error) => {
-                self.frames.free(frame);
-                return Err(error);
-            }
-        };
-        let thread = loop {
-            match self.m.thread_create(task, Frame(frame), Frame(buffer), start) {
-                Ok(thread) => break Ok(thread),
-                Err(ebb_abi::Error::NoTables) => {
-                    if let Err(error) = self.donate_tables(op.space) {
-                        break Err(error);
-                    }
-                }
-                Err(ebb_abi::Error::NoSlot) => {
-                    if let Err(error) = self.more_handles() {
-                        break Err(error);
-                    }
-                }
-                Err(error) => break Err(from_sys(error)),
-            }
-        };
-        let thread = match thread {
-            Ok(thread) => thread,
-            Err(error) => {
-                self.frames.free(frame);
-                self.frames.free(buffer);
-                return Err(error);
-            }
-        };
-        if let Some(space) = self.spaces.get_mut(op.space) {
-            space.thread = thread;
-            space.kernel_frames += 2;
-        }
-        self.m.thread_control(thread, ThreadOp::Priority, op.priority as u64).map_err(from_sys)?;
-        if notification != Handle::NONE {
-            self.m.thread_control(thread, ThreadOp::Bind, notification.0 as u64).map_err(from_sys)?;
-        }
-        self.m.thread_control(thread, ThreadOp::Start, 0).map_err(from_sys)?;
-        if self.spaces.get(op.space).is_some_and(|s| s.protected) {
-            self.frames.restarted();
-        }
-        Ok(())
     }
 
     /// Makes an endpoint or a notification.

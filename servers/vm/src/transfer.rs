@@ -319,6 +319,8 @@ impl<M: Machine> Vm<M> {
             Backing::Object { object, offset } => {
                 let start = region.start + page as u64 * PAGE;
                 match self.find_any(space, &region, start, object, offset, write) {
+                    // A fault of another thread found it just now, and it is zeroed when it is entered.
+                    Found::Frame { frame, .. } if frame == self.entering => Err(Step::Wait(Reason::Entered)),
                     Found::Frame { frame, zero, .. } => {
                         if zero && !whole {
                             self.zero_now(frame);

@@ -22,6 +22,7 @@ use crate::policy::Policy;
 use crate::segment::{Module, Segment};
 use crate::space::Spaces;
 use crate::swap::{KeptHeap, SwapChange};
+use crate::thread::Threads;
 use crate::vnode::Vnode;
 use crate::waiting::Waiting;
 use alloc::collections::VecDeque;
@@ -49,6 +50,8 @@ pub struct Vm<M: Machine> {
     pub objects: Objects,
     /// The spaces.
     pub spaces: Spaces,
+    /// Threads beside the spaces' first ones.
+    pub threads: Threads<M::Reply>,
     /// What waits.
     pub waiting: Waiting<M::Reply>,
     /// The swap pager.
@@ -139,6 +142,7 @@ impl<M: Machine> Vm<M> {
             frames,
             objects: Objects::default(),
             spaces: Spaces::default(),
+            threads: Threads::default(),
             waiting: Waiting::with_capacity(parts.waiters),
             pager: Pager::new(0),
             vnode: Vnode::new(),

@@ -185,6 +185,16 @@ impl<R> Waiting<R> {
         self.pages.iter().any(|(f, work)| *f == frame && needs(work))
     }
 
+    /// Whether a wiring of pages in this range is under way.
+    pub fn wires(&self, space: Space, range: Range) -> bool {
+        let lists = self.pages.iter().chain(&self.ops).chain(&self.files).map(|(_, work)| work);
+        let queues = self.pager.iter().chain(&self.entered).chain(&self.ready);
+        lists.chain(queues).chain(self.memory.iter().map(|(_, work)| work)).any(|work| match work {
+            Work::Wire { space: s, range: r, .. } => *s == space && r.start < range.end && range.start < r.end,
+            _ => false,
+        })
+    }
+
     /// Everything of a kind of reason that is waiting: pages, memory, pager, ready. For the audit.
     pub fn counts(&self) -> [usize; 4] {
         let others = self.ops.len() + self.files.len() + self.entered.len();

@@ -22,6 +22,7 @@ impl<M: Machine> Vm<M> {
             None => Err(Error::NotFound),
             Some(space) if !space.map.covers(range) => Err(Error::Fault),
             Some(space) if space.map.touching(range).any(|r| r.wired) => Err(Error::Busy),
+            Some(_) if self.waiting.wires(id, range) => Err(Error::Busy),
             Some(space) if !space.map.may_split(range) => Err(Error::NoMemory),
             Some(space)
                 if space.map.touching(range).any(|r| !matches!(r.backing, Backing::Object { .. })) =>
@@ -103,8 +104,18 @@ impl<M: Machine> Vm<M> {
         }
     }
 
+    /// Whether another thread of the program is wiring pages of a file there. Others may have them wired too: until all are reached nobody knows which are this program's.
+    pub(crate) fn wires_file(&self, id: Space, range: Range) -> bool {
+        let Some(space) = self.spaces.get(id) else { return false };
+        let wired = space.map.touching(range).any(|r| r.wired && self.is_shared_file(r.backing));
+        wired && self.waiting.wires(id, range)
+    }
+
     /// `munlock`.
     pub fn unwire(&mut self, id: Space, range: Range) -> Result<(), Error> {
+        if self.wires_file(id, range) {
+            return Err(Error::Busy);
+        }
         let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
         if !space.map.covers(range) || !space.map.touching(range).all(|r| r.wired) {
             return Err(Error::Fault);

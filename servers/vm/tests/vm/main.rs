@@ -11,4 +11,5 @@ mod random;
 mod random_files;
 mod rows;
 mod swapping;
+mod threads;
 mod writing;

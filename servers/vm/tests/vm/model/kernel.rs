@@ -68,6 +68,7 @@ pub struct Task {
     handle_frames: Vec<u32>,
     handles: usize,
     fixed: Vec<u32>,
+    buffers: BTreeSet<u64>,
 }
 
 impl Task {
@@ -80,7 +81,7 @@ impl Task {
 
 enum Object {
     Task,
-    Thread,
+    Thread { task: u32, frames: [u32; 2], buffer: u64 },
     Other(u32),
 }
 
@@ -98,6 +99,8 @@ pub struct Kernel {
     own: Own,
     /// Handles that `vm` closed.
     pub closed: Vec<Handle>,
+    /// What was done to threads.
+    pub controlled: Vec<(Handle, ThreadOp, u64)>,
     /// A write to this frame through its mappings happens just before they are removed, as another processor could do it.
     pub before_removal: Option<(u32, u64)>,
     /// The next so many copies fail.
@@ -129,6 +132,7 @@ impl Kernel {
             own_task: 0,
             own: Own::take(),
             closed: Vec::new(),
+            controlled: Vec::new(),
             before_removal: None,
             failing_copies: 0,
         };
@@ -483,21 +487,49 @@ impl Machine for Kernel {
         self.task(task).map(|_| (0, 0, 0))
     }
     fn thread_create(&mut self, task: Handle, frame: Frame, buffer: Frame, start: Start) -> Result<Handle> {
-        self.make_tables(task.0, start.buffer)?;
+        if !(USER_MIN..USER_END).contains(&start.entry) || start.stack >> 47 != 0 {
+            return Err(Error::BadAddress);
+        }
+        if !self.task(task)?.buffers.insert(start.buffer) {
+            return Err(Error::Exists);
+        }
+        let made = self.make_tables(task.0, start.buffer);
+        if made.is_err() {
+            self.task(task)?.buffers.remove(&start.buffer);
+            return made.map(|()| Handle::NONE);
+        }
         self.claim(frame, Use::Thread)?;
         self.claim(buffer, Use::MessageBuffer)?;
-        self.task(task)?.fixed.extend([frame.0, buffer.0]);
-        Ok(self.new_handle(Object::Thread))
+        let frames = [frame.0, buffer.0];
+        self.task(task)?.fixed.extend(frames);
+        Ok(self.new_handle(Object::Thread { task: task.0, frames, buffer: start.buffer }))
     }
-    fn thread_control(&mut self, _: Handle, _: ThreadOp, _: u64) -> Result<()> {
-        Ok(())
+    fn thread_control(&mut self, thread: Handle, op: ThreadOp, argument: u64) -> Result<()> {
+        match self.objects.get(&thread.0) {
+            Some(Object::Thread { .. }) => {
+                self.controlled.push((thread, op, argument));
+                Ok(())
+            }
+            _ => Err(Error::BadHandle),
+        }
     }
     fn thread_registers(&mut self, _: Handle) -> Result<Registers> {
         Ok(Registers::default())
     }
     fn destroy_step(&mut self, handle: Handle, give: &mut dyn FnMut(Frame)) -> Result<bool> {
         match self.objects.get(&handle.0).ok_or(Error::BadHandle)? {
-            Object::Thread => Err(Error::BadHandle),
+            Object::Thread { task, frames, buffer } => {
+                let (task, frames, buffer) = (*task, *frames, *buffer);
+                self.objects.remove(&handle.0);
+                let t = self.tasks.get_mut(&task).ok_or(Error::Dead)?;
+                t.buffers.remove(&buffer);
+                t.fixed.retain(|frame| !frames.contains(frame));
+                for frame in frames {
+                    self.release(frame);
+                    give(Frame(frame));
+                }
+                Ok(false)
+            }
             Object::Other(frame) => {
                 let frame = *frame;
                 self.objects.remove(&handle.0);

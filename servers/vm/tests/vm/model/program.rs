@@ -132,7 +132,8 @@ impl World {
         panic!("a fault that is answered again and again");
     }
 
-    pub(super) fn enter(&mut self, space: Space, op: MapOp, reply: super::reply::Reply) {
+    /// Enters what a fault brought, as the loop of the server does.
+    pub fn enter(&mut self, space: Space, op: MapOp, reply: super::reply::Reply) {
         let Some(task) = self.vm.spaces.get(space).map(|s| s.task) else { return };
         match self.vm.m.map(task, &[op]) {
             Ok(()) => self.vm.m.resume(reply),
