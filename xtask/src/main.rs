@@ -7,6 +7,7 @@ mod compile;
 mod documented;
 mod fat;
 mod files;
+mod fsck;
 mod image;
 mod iso;
 mod lint;
