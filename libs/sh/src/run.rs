@@ -75,7 +75,10 @@ impl<W: World> Interpreter<W> {
             let status = match self.item(item) {
                 Ok(status) => status,
                 Err(Stop::Exit(status)) => return status,
-                Err(Stop::Interrupted) => return INTERRUPTED,
+                Err(Stop::Interrupted) => {
+                    self.variables.status = INTERRUPTED;
+                    return INTERRUPTED;
+                }
                 Err(Stop::Mistake) if self.variables.mistakes_end => {
                     self.variables.exit = Some(MISTAKE);
                     return MISTAKE;
