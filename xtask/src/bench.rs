@@ -50,7 +50,7 @@ impl Figure {
 
 /// The figures of the rows that this machine has. A notification's target is one signal that wakes; there and back are
 /// two. Policy work has a bound and no aim.
-const TARGETS: [Target; 12] = [
+const TARGETS: [Target; 18] = [
     Target {
         name: "null_syscall",
         what: "null system call",
@@ -119,6 +119,42 @@ const TARGETS: [Target; 12] = [
         what: "major fault, read-modify-write",
         peer: Some((30_102, "Linux")),
         bounds: Some((25_000, 15_000)),
+        by: Figure::Mean,
+    },
+    Target {
+        name: "file_fault",
+        what: "read fault on a cached file page",
+        peer: Some((2168, "Linux")),
+        bounds: Some((2500, 1500)),
+        by: Figure::Median,
+    },
+    Target {
+        name: "file_private_write",
+        what: "private write fault, cached file page",
+        peer: Some((5130, "Linux")),
+        bounds: Some((4500, 3000)),
+        by: Figure::Median,
+    },
+    Target { name: "file_read", what: "read of 4 KiB, cached", peer: None, bounds: None, by: Figure::Median },
+    Target {
+        name: "file_write_seq",
+        what: "file written in order, a page out",
+        peer: None,
+        bounds: None,
+        by: Figure::Mean,
+    },
+    Target {
+        name: "file_read_seq",
+        what: "file read in order (read-ahead), a page in",
+        peer: None,
+        bounds: None,
+        by: Figure::Mean,
+    },
+    Target {
+        name: "file_read_disk",
+        what: "read of 4 KiB from the disk, random",
+        peer: Some((12_827, "Linux, direct")),
+        bounds: Some((9000, 5000)),
         by: Figure::Mean,
     },
     Target {
