@@ -238,8 +238,8 @@ impl<W: World> Interpreter<W> {
 
     fn start_shell(&mut self, text: &str, streams: &Streams<W::File>) -> Result<W::Process, u8> {
         let args = self.variables.args.clone();
-        let before = self.variables.unexported(self.tested == 0);
-        self.world.spawn_shell(&before, text, &args, self.variables.inherited(), streams)
+        let env = self.variables.inherited(self.tested == 0);
+        self.world.spawn_shell(text, &args, env, streams)
     }
 
     fn environment(&mut self, assignments: &[(String, Word)]) -> Result<Vec<(String, String)>, Stop> {

@@ -13,6 +13,9 @@ pub(crate) struct Variable {
     exported: bool,
 }
 
+/// What the name of a variable that is not exported begins with in the environment of a shell that goes on here.
+const UNEXPORTED: char = '.';
+
 /// All variables of a shell.
 #[derive(Clone, Debug, Default)]
 pub struct Variables {
@@ -40,15 +43,21 @@ pub struct Variables {
 }
 
 impl Variables {
-    /// Those of an environment, all exported. From a shell that goes on here `?` and `$` come as well ([`Variables::inherited`]).
+    /// Those of an environment, all exported; of [`Variables::inherited`] what it was made of.
     pub fn new(env: &[(String, String)]) -> Variables {
         let mut variables = Variables::default();
         for (name, value) in env {
             match name.as_str() {
                 "?" => variables.status = value.parse().unwrap_or(0),
                 "$" => variables.process = value.parse().unwrap_or(0),
-                _ => {
-                    variables.list.push(Variable { name: name.clone(), value: value.clone(), exported: true })
+                "-" => {
+                    variables.errors_end = value.contains('e');
+                    variables.unset_is_error = value.contains('u');
+                }
+                name => {
+                    let (name, exported) = name.strip_prefix(UNEXPORTED).map_or((name, true), |n| (n, false));
+                    let (name, value) = (String::from(name), value.clone());
+                    variables.list.push(Variable { name, value, exported });
                 }
             }
         }
@@ -103,29 +112,18 @@ impl Variables {
         self.list.iter().filter(|v| v.exported).map(|v| (v.name.clone(), v.value.clone())).collect()
     }
 
-    /// The environment of a shell that goes on with a part of this one's work: it begins with the same `$?` and `$$`.
-    pub fn inherited(&self) -> Vec<(String, String)> {
+    /// The environment of a shell that goes on with a part of this one's work: also variables that are not exported, their names after a dot, and the values of `$?`, `$$` and
+    /// `$-` under those names. `errors`: whether `set -e` holds there as well.
+    pub fn inherited(&self, errors: bool) -> Vec<(String, String)> {
         let mut env = self.environment();
+        let unexported = self.list.iter().filter(|v| !v.exported);
+        env.extend(unexported.map(|v| (format!("{UNEXPORTED}{}", v.name), v.value.clone())));
+        let options = [(self.errors_end && errors, 'e'), (self.unset_is_error, 'u')];
+        let options = options.into_iter().filter_map(|(on, c)| on.then_some(c)).collect();
+        env.push((String::from("-"), options));
         env.push((String::from("?"), self.status.to_string()));
         env.push((String::from("$"), self.process.to_string()));
         env
-    }
-
-    /// Commands that give such a shell what is not in its environment: variables that are not exported, and `set`'s options, `-e` only if asked for.
-    pub(crate) fn unexported(&self, errors: bool) -> String {
-        let mut text = String::new();
-        for v in self.list.iter().filter(|v| !v.exported) {
-            text += &format!("{}='{}' ", v.name, v.value.replace('\'', "'\\''"));
-        }
-        if !text.is_empty() {
-            text.push(';');
-        }
-        for (on, option) in [(self.errors_end && errors, "e"), (self.unset_is_error, "u")] {
-            if on {
-                text += &format!("set -{option};");
-            }
-        }
-        text
     }
 
     /// Sets a variable; what it was before.

@@ -41,10 +41,9 @@ pub trait World {
         env: Vec<(String, String)>,
         streams: &Streams<Self::File>,
     ) -> Result<Self::Process, u8>;
-    /// Starts a shell for a text, with these arguments. `before` comes first: it sets what the environment does not bring, and no person wrote it.
+    /// Starts a shell for a text, with these arguments; the environment is one for [`Variables::new`](crate::Variables::new).
     fn spawn_shell(
         &mut self,
-        before: &str,
         text: &str,
         args: &[String],
         env: Vec<(String, String)>,

@@ -77,23 +77,32 @@ impl World for Host {
     }
     fn spawn_shell(
         &mut self,
-        before: &str,
         text: &str,
         args: &[String],
         env: Vec<(String, String)>,
         streams: &Streams<Rc<File>>,
     ) -> Result<Child, u8> {
         let mut command = Command::new("sh");
-        // The host's shell takes `$?` from nobody.
-        let status = env.iter().find(|(n, _)| n == "?").map_or("0", |(_, v)| v);
-        let env = env.iter().filter(|(n, _)| n != "?" && n != "$").cloned().collect();
-        command.args(["-c", &format!("(exit {status});{before}{text}"), "sh"]).args(args);
+        // What the host's shell takes from no environment becomes commands.
+        let (mut before, mut options, mut exported) = (String::new(), "", Vec::new());
+        let mut status = "0";
+        for (name, value) in &env {
+            match (name.as_str(), name.strip_prefix('.')) {
+                ("?", _) => status = value,
+                ("-", _) => options = value,
+                ("$", _) => {}
+                (_, Some(name)) => before += &format!("{name}='{}';", value.replace('\'', "'\\''")),
+                _ => exported.push((name.clone(), value.clone())),
+            }
+        }
+        let env = exported;
+        before += &if options.is_empty() { format!("(exit {status});") } else { format!("set -{options};") };
+        command.args(["-c", &format!("{before}{text}"), "sh"]).args(args);
         self.start(command, env, streams)
     }
     fn wait(&mut self, processes: Vec<Child>) -> Option<u8> {
-        let ends =
-            processes.into_iter().map(|mut p| p.wait().expect("a process").code().unwrap_or(129) as u8);
-        Some(ends.fold(0, |_, status| status))
+        let end = |mut p: Child| p.wait().expect("a process").code().unwrap_or(129) as u8;
+        Some(processes.into_iter().map(end).fold(0, |_, status| status))
     }
     fn background(&mut self, mut process: Child, _text: &str) -> u32 {
         process.wait().expect("a process");
@@ -197,10 +206,10 @@ fn scripts_do_what_the_hosts_shell_does() {
     let args = ["one", "two words", "*"];
     let mut wrong = 0;
     for script in SCRIPTS.split("\n\n") {
-        let (ours, host) = (ours(script, &args), host(script, &args));
-        if ours != host {
+        let (here, host) = (ours(script, &args), host(script, &args));
+        if here != host {
             wrong += 1;
-            println!("{script}\nhere: {ours:?}\nhost: {host:?}\n");
+            println!("{script}\nhere: {here:?}\nhost: {host:?}\n");
         }
     }
     assert_eq!(wrong, 0, "scripts that do something else");

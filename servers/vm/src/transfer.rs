@@ -369,6 +369,14 @@ impl<M: Machine> Vm<M> {
         let (in_file, in_memory) = (t.offset % PAGE, t.address % PAGE);
         let bytes = (t.left as u64).min(PAGE - in_file.max(in_memory));
         let index = (t.offset / PAGE) as u32;
+        let grows_now = t.offset + bytes > file.size;
+        if grows_now && !t.grown {
+            match self.clear_tail(t.object) {
+                Cleared::Done => {}
+                Cleared::Wait(reason) => return Step::Wait(reason),
+                Cleared::Failed(error) => return Step::Failed(error),
+            }
+        }
         if let Err(step) = self.reserve(t, index) {
             return step;
         }
@@ -380,14 +388,7 @@ impl<M: Machine> Vm<M> {
             Ok(frame) => frame,
             Err(step) => return step,
         };
-        if t.offset + bytes > file.size {
-            if !t.grown {
-                match self.clear_tail(t.object) {
-                    Cleared::Done => {}
-                    Cleared::Wait(reason) => return Step::Wait(reason),
-                    Cleared::Failed(error) => return Step::Failed(error),
-                }
-            }
+        if grows_now {
             self.grow(t.object, t.offset + bytes);
             t.grown = true;
         }

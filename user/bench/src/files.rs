@@ -1,170 +1,107 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Files: faults on pages in the cache, `read` with and without the disk.
+//! Files: what a mapped page, a private copy, and a read of 4 KiB cost, from memory and from the disk.
 //!
-//! Rows with the disk in them count everything the machine did, less the time without a ready thread, as in [`crate::paging`].
+//! Everything is done to one file, larger than memory (`xtask bench` makes it). What comes from the disk is counted as in [`crate::paging`]: everything that the
+//! machine did, less the time without a ready thread.
 
 use crate::Row;
-use crate::paging::{Gauge, SEQUENTIAL, WARM, busy, touch};
-use crate::samples::{Samples, pair_cost};
-use alloc::format;
-use alloc::string::ToString;
+use crate::paging::{Gauge, WORDS};
+use crate::samples::Samples;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::hint::black_box;
+use core::sync::atomic::Ordering::Relaxed;
 use ebb_args::Failure;
+use ebb_rt::StartInfo;
 use ebb_rt::abi::PAGE_SIZE;
 use ebb_rt::abi::meter::Counter;
-use ebb_rt::fs::{Error, File, Map, OpenOptions, Sharing, remove_file};
-use ebb_rt::proto::vm::Advice;
-use ebb_rt::shared::meter;
-use ebb_rt::sys::time::tsc;
+use ebb_rt::fs::{Error, File, Map, Sharing};
 use ebb_workload::Random;
 
-/// The file that is made, and has no name any more while it is used.
-const FILE: &str = "/tmp/bench";
-/// Pages of the rows without the disk: 4 MiB.
+/// The file.
+const FILE: &str = "/data/bench";
+/// Pages that are in memory for the rows that measure that: 4 MiB.
 const CACHED: u64 = 1024;
-/// Pages of one transfer where the file is written or read in order.
-const PIECE: u64 = 16;
-/// Rounds of the row that reads at random.
-const ROUNDS: usize = 4000;
+/// Bytes of a page.
+const PAGE: u64 = PAGE_SIZE as u64;
+/// Rounds of the rows with the disk.
+const ROUNDS: u64 = 4096;
 
 fn trouble(error: Error) -> Failure {
-    Failure::Trouble(format!("{FILE}: {}", error.posix().1))
+    Failure::Trouble(alloc::format!("{FILE}: {} (see xtask bench)", error.posix().1))
 }
 
-/// A new file.
-fn scratch() -> Result<File, Failure> {
-    let options = OpenOptions::new().read(true).write(true).create(true);
-    let file = options.open(FILE).map_err(trouble)?;
-    remove_file(FILE).map_err(trouble)?;
-    Ok(file)
+pub fn files(_: &StartInfo) -> Result<Vec<Row>, Failure> {
+    let file = File::open(FILE).map_err(trouble)?;
+    let pages = file.size().map_err(trouble)? / PAGE;
+    if pages < CACHED + 3 * ROUNDS {
+        return Err(Failure::Trouble(alloc::format!("{FILE}: {pages} pages are too few")));
+    }
+    let mut rows = vec![ahead(&file)?, random(&file, pages)?];
+    rows.extend(cached(&file)?);
+    Ok(rows)
 }
 
-/// Reads or writes pages from `first` on.
-fn transfer(
-    pages: u64,
-    first: u64,
-    mut move_at: impl FnMut(u64) -> Result<usize, Error>,
-) -> Result<(), Failure> {
-    let bytes = pages * PAGE_SIZE as u64;
-    let mut done = 0;
-    while done < bytes {
-        match move_at(first * PAGE_SIZE as u64 + done).map_err(trouble)? {
-            0 => return Err(Failure::Trouble(format!("{FILE}: nothing was moved at page {first}"))),
-            n => done += n as u64,
-        }
-    }
-    Ok(())
-}
-
-/// Faults and `read` on pages that are in the cache.
-pub fn cached(_: &ebb_rt::StartInfo) -> Result<Vec<Row>, Failure> {
-    let file = scratch()?;
-    let mut page = [0x5a; PAGE_SIZE];
-    for n in 0..CACHED {
-        transfer(1, n, |at| file.write_at(&page, at))?;
-    }
-    // Clean pages: nobody writes them out while they are used.
-    file.sync().map_err(trouble)?;
-    let mut rows = Vec::new();
-    for (name, sharing) in [("file_fault", Sharing::Read), ("file_private_write", Sharing::Private)] {
-        let map = Map::new(&file, 0, CACHED, sharing).map_err(trouble)?;
-        map.advise(0, CACHED, Advice::Random).map_err(trouble)?;
-        let mut samples = Samples::default();
-        let pair = pair_cost();
-        for page in 0..CACHED {
-            let faults = meter(Counter::v_vm_faults);
-            let start = tsc();
-            touch(map.words(), page, sharing == Sharing::Private);
-            let round = (tsc() - start).saturating_sub(pair);
-            // A page may have come with its neighbour.
-            if meter(Counter::v_vm_faults) != faults {
-                samples.add(round);
-            }
-        }
-        rows.push(row(name, samples)?);
-    }
-    let mut n = 0;
-    let mut failed = None;
-    let samples = Samples::measure(ROUNDS, || {
-        match file.read_at(&mut page, n % CACHED * PAGE_SIZE as u64) {
-            Ok(PAGE_SIZE) => {}
-            Ok(_) => failed = Some(Error::Io),
-            Err(error) => failed = Some(error),
-        }
-        n += 1;
-    });
-    match failed {
-        Some(error) => Err(trouble(error)),
-        None => {
-            rows.push(row("file_read", samples)?);
-            Ok(rows)
-        }
-    }
-}
-
-fn row(name: &'static str, samples: Samples) -> Result<Row, Failure> {
-    if samples.len() == 0 {
-        return Err(Failure::Trouble(format!("{name}: nothing happened")));
-    }
-    Ok(Row { name, samples })
-}
-
-/// A file of twice the memory, written and read in order, and read at random.
-pub fn disk(_: &ebb_rt::StartInfo) -> Result<Vec<Row>, Failure> {
-    let pages = (2 * meter(Counter::v_page_count)).next_multiple_of(PIECE);
-    let file = scratch()?;
-    let mut piece = vec![0x5a; PIECE as usize * PAGE_SIZE];
-    let mut rows = Vec::new();
-
-    let before = meter(Counter::v_vnodepgsout);
-    let mut gauge: Option<Gauge> = None;
-    for n in (0..pages).step_by(PIECE as usize) {
-        transfer(PIECE, n, |at| file.write_at(&piece, at))?;
-        match &mut gauge {
-            Some(gauge) => gauge.look(),
-            None if meter(Counter::v_vnodepgsout) - before >= WARM => {
-                gauge = Some(Gauge::new(Counter::v_vnodepgsout, SEQUENTIAL));
-            }
-            None => {}
-        }
-    }
-    rows.push(
-        gauge
-            .ok_or_else(|| Failure::Trouble("file_write_seq: nothing was written".to_string()))?
-            .row("file_write_seq")?,
-    );
-    file.sync().map_err(trouble)?;
-
-    // What of it is in memory is the end, so that every page comes from the disk.
-    let mut gauge = Gauge::new(Counter::v_vnodepgsin, SEQUENTIAL);
-    for n in (0..pages).step_by(PIECE as usize) {
-        transfer(PIECE, n, |at| file.read_at(&mut piece, at))?;
+/// Sequential reading: a page that comes in ahead of its reader.
+fn ahead(file: &File) -> Result<Row, Failure> {
+    let mut buffer = vec![0; 4 * PAGE_SIZE];
+    let mut gauge = Gauge::new(Counter::v_vnodepgsin, 64);
+    for n in 0..ROUNDS / 4 {
+        file.read_at(&mut buffer, (CACHED + n * 4) * PAGE).map_err(trouble)?;
         gauge.look();
     }
-    rows.push(gauge.row("file_read_seq")?);
+    gauge.row("file_read_ahead")
+}
 
-    let mut random = Random::new(3);
-    let mut samples = Samples::default();
-    let looking = (0..100)
-        .map(|_| -> u64 {
-            let start = busy();
-            busy() - start
-        })
-        .min()
-        .unwrap_or(0);
-    while samples.len() < ROUNDS {
-        let at = random.below(pages) * PAGE_SIZE as u64;
-        let (read, start) = (meter(Counter::v_vnodepgsin), busy());
-        let count = file.read_at(&mut piece[..PAGE_SIZE], at).map_err(trouble)?;
-        let cost = busy() - start;
-        if count != PAGE_SIZE {
-            return Err(Failure::Trouble(format!("{FILE}: {count} bytes at {at}")));
-        }
-        if meter(Counter::v_vnodepgsin) != read {
-            samples.add(cost.saturating_sub(looking));
-        }
+/// Reading pages here and there that nobody has read before.
+fn random(file: &File, pages: u64) -> Result<Row, Failure> {
+    let first = CACHED + ROUNDS + 64;
+    let mut order: Vec<u64> = (first..pages).collect();
+    let mut dice = Random::new(5);
+    for n in (1..order.len()).rev() {
+        order.swap(n, dice.below(n as u64 + 1) as usize);
     }
-    rows.push(row("file_read_disk", samples)?);
-    Ok(rows)
+    let mut buffer = vec![0; PAGE_SIZE];
+    let mut gauge = Gauge::new(Counter::v_vnodepgsin, 16);
+    for page in order.iter().take(ROUNDS as usize) {
+        file.read_at(&mut buffer, page * PAGE).map_err(trouble)?;
+        gauge.look();
+    }
+    gauge.row("file_read_disk")
+}
+
+/// What needs no disk.
+fn cached(file: &File) -> Result<Vec<Row>, Failure> {
+    let mut buffer = vec![0; PAGE_SIZE];
+    let read = |page: u64, buffer: &mut [u8]| file.read_at(buffer, page * PAGE).map(|_| ()).map_err(trouble);
+    for page in 0..CACHED {
+        read(page, &mut buffer)?;
+    }
+    let mut page = 0;
+    let mut failed = Ok(());
+    let reads = Samples::measure(CACHED as usize, || {
+        failed = failed.and(read(page, &mut buffer).map_err(|_| ()));
+        page += 1;
+    });
+    failed.map_err(|()| trouble(Error::Io))?;
+    let map = Map::new(file, 0, CACHED, Sharing::Read).map_err(trouble)?;
+    let mut pages = map.words().chunks(WORDS);
+    let faults = Samples::measure(CACHED as usize, || {
+        if let Some(page) = pages.next() {
+            black_box(page[0].load(Relaxed));
+        }
+    });
+    drop(map);
+    let map = Map::new(file, 0, CACHED, Sharing::Private).map_err(trouble)?;
+    let mut pages = map.words().chunks(WORDS);
+    let copies = Samples::measure(CACHED as usize, || {
+        if let Some(page) = pages.next() {
+            page[0].store(1, Relaxed);
+        }
+    });
+    Ok(vec![
+        Row { name: "file_read_cached", samples: reads },
+        Row { name: "file_read_fault", samples: faults },
+        Row { name: "private_write_fault", samples: copies },
+    ])
 }

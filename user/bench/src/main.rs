@@ -27,8 +27,8 @@ ebb_rt::program!(main);
 
 const HELP: &str = "\
 usage: bench [--json] [--replacements N] [NAME...]
-Measures, in units of the time-stamp counter (instructions under xtask bench). Names: null_syscall ipc notification first_touch paging files files_disk policy_scan policy_replace.
-paging wants swap of twice the memory, files_disk a root disk with room for as much; they print several rows.
+Measures, in units of the time-stamp counter (instructions under xtask bench). Names: null_syscall ipc notification first_touch files paging policy_scan policy_replace.
+files wants a file /data/bench that is larger than memory, paging swap of twice the memory; both print several rows.
   --json            one object a line
   --replacements N  rounds of policy_replace (default: 1000)";
 
@@ -49,9 +49,8 @@ const MEASUREMENTS: &[Measurement] = &[
     ("ipc", |info, _| calls::ipc(info)),
     ("notification", |info, _| calls::notification(info)),
     ("first_touch", |info, _| paging::first_touch(info)),
+    ("files", |info, _| files::files(info)),
     ("paging", |info, _| paging::paging(info)),
-    ("files", |info, _| files::cached(info)),
-    ("files_disk", |info, _| files::disk(info)),
     ("policy_scan", |info, _| policy::scan(info)),
     ("policy_replace", policy::replace),
 ];

@@ -29,13 +29,13 @@ pub const WORDS: usize = PAGE_SIZE / 8;
 /// Pages of the first-touch row: 4 MiB.
 const TOUCHED: u64 = 1024;
 /// Least pages of a batch in the sequential rows: what looking costs is lost among them.
-pub const SEQUENTIAL: u64 = 32;
+const SEQUENTIAL: u64 = 32;
 /// The same in the random rows.
 const RANDOM: u64 = 16;
 /// Rounds of the random rows: pages, or faults.
 const ROUNDS: usize = 16 * 1024;
 /// Pages written out before the figures count: reclaim has found its stride.
-pub const WARM: u64 = 256;
+const WARM: u64 = 256;
 
 fn unmap(info: &StartInfo, memory: &'static [AtomicU64]) -> Result<(), Failure> {
     let vm = info.handle("vm").map_err(|e| Failure::of("vm", e))?;
@@ -65,7 +65,7 @@ pub struct Gauge {
 }
 
 /// Time-stamp counter less idle time.
-pub fn busy() -> u64 {
+fn busy() -> u64 {
     tsc().saturating_sub(kernel_stats().idle_cycles)
 }
 
@@ -86,7 +86,7 @@ impl Gauge {
         }
     }
 
-    /// The row, if there was anything.
+    /// What was measured.
     pub fn row(self, name: &'static str) -> Result<Row, Failure> {
         if self.samples.len() == 0 {
             return Err(Failure::Trouble(format!("{name}: nothing was moved")));

@@ -94,14 +94,12 @@ impl World for Ground<'_> {
 
     fn spawn_shell(
         &mut self,
-        before: &str,
         text: &str,
         args: &[String],
         env: Vec<(String, String)>,
         streams: &Streams<Rc<Held>>,
     ) -> Result<Process, u8> {
-        let command =
-            Command::new("shell").arg("-c").arg(&format!("{before}{text}")).arg("shell").args(args).envs(env);
+        let command = Command::new("shell").arg("-c").arg(text).arg("shell").args(args).envs(env);
         let name = text.split_whitespace().next().unwrap_or("shell");
         self.start(command, name, streams)
     }

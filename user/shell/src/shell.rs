@@ -52,6 +52,10 @@ impl Shell {
             }
         }
         variables.name = "shell".into();
+        if variables.process == 0 {
+            // A shell that goes on with another's work keeps that one's number.
+            variables.process = info.value("space")? as u32;
+        }
         Ok(Shell {
             vm: info.handle("vm")?,
             init,

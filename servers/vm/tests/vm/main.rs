@@ -4,9 +4,11 @@
 
 mod death;
 mod deciding;
+mod filing;
 mod memory;
 mod model;
 mod random;
+mod random_files;
 mod rows;
 mod swapping;
 mod writing;

@@ -326,6 +326,17 @@ impl Kernel {
         Some(state.stamp())
     }
 
+    /// A program reaches for a page: its frame. `None`: it faults.
+    pub fn reach(&mut self, task: Handle, page: u64, needed: MapFlags) -> Option<u32> {
+        let pte = self.tasks.get_mut(&task.0)?.ptes.get_mut(&page)?;
+        if !pte.flags.contains(needed) {
+            return None;
+        }
+        pte.accessed = true;
+        pte.dirty |= needed.contains(MapFlags::WRITE);
+        Some(pte.frame)
+    }
+
     /// The mapping at an address.
     pub fn pte(&self, task: Handle, address: u64) -> Option<Pte> {
         self.tasks.get(&task.0)?.ptes.get(&address).copied()

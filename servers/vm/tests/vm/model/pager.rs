@@ -29,6 +29,8 @@ pub struct Store {
     pub disks: BTreeMap<u8, Disk>,
     /// Copies: on which disk, and what.
     pub copies: BTreeMap<Key, (u8, u64)>,
+    /// All the bytes of these, and of others that there were.
+    pub pages: BTreeMap<Key, Box<[u8; 4096]>>,
 }
 
 /// A page on its way.
@@ -205,11 +207,13 @@ fn transfer(t: &Transfer, outcome: Outcome, kernel: &mut Kernel, store: &mut Sto
             assert_eq!(state.stamp(), stamp, "page {:?} changed while it was being written (PGO-149)", t.key);
             if !t.freed {
                 store.copies.insert(t.key, (disk, stamp));
+                store.pages.insert(t.key, state.bytes.clone());
             }
             Outcome::Ok
         }
         None => match store.copies.get(&t.key) {
             Some((_, stamp)) => {
+                state.bytes = store.pages[&t.key].clone();
                 state.set_stamp(*stamp);
                 Outcome::Ok
             }

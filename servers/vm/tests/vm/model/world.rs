@@ -37,6 +37,9 @@ pub struct World {
     pub store: Store,
     pub policy: Option<Box<super::policy::Live>>,
     pub pager_space: Space,
+    pub vnode: Option<super::vnode::ScriptedVnode>,
+    pub vnode_space: Space,
+    pub volume: super::vnode::Volume,
     pub happenings: Vec<Happening>,
     /// When the server wants to be called.
     pub due: u64,
@@ -80,6 +83,9 @@ impl World {
             store: Store::default(),
             policy: None,
             pager_space: 0,
+            vnode: None,
+            vnode_space: 0,
+            volume: Default::default(),
             happenings: Vec::new(),
             due: 0,
         };
@@ -285,19 +291,29 @@ impl World {
     /// The pager does all that it was asked for, until nothing is left to do.
     pub fn pump(&mut self) {
         for _ in 0..100_000 {
-            self.accept();
-            self.completions();
-            self.run_programs();
-            if self.transfers() == 0 {
-                self.completions();
-                self.run_programs();
-                if self.transfers() == 0 {
+            self.look_into_rings();
+            if self.transfers() + self.vnode_pending() == 0 {
+                self.look_into_rings();
+                if self.transfers() + self.vnode_pending() == 0 {
                     return;
                 }
             }
-            self.finish(0, Outcome::Ok);
+            if self.transfers() > 0 {
+                self.finish(0, Outcome::Ok);
+            }
+            if self.vnode_pending() > 0 {
+                self.vnode_finish(0, Outcome::Ok);
+            }
         }
         panic!("the pager and the server do not come to rest");
+    }
+
+    fn look_into_rings(&mut self) {
+        self.accept();
+        self.completions();
+        self.vnode_accept();
+        self.vnode_completions();
+        self.run_programs();
     }
 
     /// `swapon`, with a pager that answers.
@@ -344,9 +360,8 @@ impl World {
             if page.place != Place::Object {
                 continue;
             }
-            let held = page.wired > 0 || page.flags.intersects(Flags::BUSY);
             assert_ne!(
-                held && !page.flags.contains(Flags::WRITING),
+                page.wired > 0 || page.flags.contains(Flags::READING),
                 page.flags.intersects(Flags::QUEUED),
                 "frame {frame} (PGO-001): {page:?}"
             );
