@@ -389,7 +389,7 @@ impl Run {
         }
         let named = self.books.values().filter(|b| !b.unlinked).count();
         let inode = match self.pick_book(b) {
-            Some(inode) if named >= MAX_BOOKS || c % 4 > 0 => inode,
+            Some(inode) if named >= MAX_BOOKS || !c.is_multiple_of(4) => inode,
             _ => {
                 self.seed += 1;
                 let len = (c as u64 % (MAX_FILE * PAGE / 2)).min(self.w.volume.free / 2 * PAGE) as usize;
@@ -664,7 +664,10 @@ impl Run {
                 let whole = len.min(book.bytes.len().saturating_sub(offset));
                 assert!(n == whole || (self.errors && n < whole), "{n} bytes of {whole}");
                 let got = self.w.look_at_memory(space, into, n);
-                assert!(n == 0 || got[..] == book.bytes[offset..offset + n], "{n} bytes read at {offset} of {inode}");
+                assert!(
+                    n == 0 || got[..] == book.bytes[offset..offset + n],
+                    "{n} bytes read at {offset} of {inode}"
+                );
             }
             Job::Write { inode, .. } => {
                 let done = match decode::<u32>(answer) {

@@ -351,8 +351,7 @@ impl ScriptedVnode {
         let outcome = match (s.op, outcome) {
             (Op::Reserve, Outcome::Ok) => volume.reserve(inode as u32, a as u32, (a + b) as u32),
             (Op::Resize, Outcome::Ok) => {
-                let busy =
-                    self.pages.iter().any(|p| p.inode == inode as u32 && p.index as u64 * PAGE >= a);
+                let busy = self.pages.iter().any(|p| p.inode == inode as u32 && p.index as u64 * PAGE >= a);
                 assert!(!busy, "cut while pages beyond the end are under way");
                 volume.resize(inode as u32, a);
                 if let Some(known) = self.held.get_mut(&(inode as u32)) {
