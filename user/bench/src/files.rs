@@ -15,7 +15,7 @@ use ebb_args::Failure;
 use ebb_rt::StartInfo;
 use ebb_rt::abi::PAGE_SIZE;
 use ebb_rt::abi::meter::Counter;
-use ebb_rt::fs::{Error, File, Map, Sharing};
+use ebb_rt::fs::{Error, File, Map, Sharing, remove_file};
 use ebb_workload::Random;
 
 /// The file.
@@ -37,7 +37,7 @@ pub fn files(_: &StartInfo) -> Result<Vec<Row>, Failure> {
     if pages < CACHED + 3 * ROUNDS {
         return Err(Failure::Trouble(alloc::format!("{FILE}: {pages} pages are too few")));
     }
-    let mut rows = vec![ahead(&file)?, random(&file, pages)?];
+    let mut rows = vec![ahead(&file)?, random(&file, pages)?, behind()?];
     rows.extend(cached(&file)?);
     Ok(rows)
 }
@@ -68,6 +68,26 @@ fn random(file: &File, pages: u64) -> Result<Row, Failure> {
         gauge.look();
     }
     gauge.row("file_read_disk")
+}
+
+/// Writing a new file in order, until the disk has it: a page that goes out.
+fn behind() -> Result<Row, Failure> {
+    const NEW: &str = "/data/bench.new";
+    let trouble = |error: Error| Failure::Trouble(alloc::format!("{NEW}: {}", error.posix().1));
+    let file = File::create(NEW).map_err(trouble)?;
+    let buffer = vec![0x5a; 16 * PAGE_SIZE];
+    let mut gauge = Gauge::new(Counter::v_vnodepgsout, ROUNDS);
+    for n in 0..ROUNDS / 16 {
+        if file.write_at(&buffer, n * buffer.len() as u64).map_err(trouble)? != buffer.len() {
+            return Err(trouble(Error::Io));
+        }
+        gauge.look();
+    }
+    file.sync().map_err(trouble)?;
+    gauge.look();
+    drop(file);
+    remove_file(NEW).map_err(trouble)?;
+    gauge.row("file_write")
 }
 
 /// What needs no disk.
