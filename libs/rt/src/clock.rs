@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Time: the time-stamp counter in microseconds, and waiting.
 
-use crate::start::Given;
 use ebb_proto::Error;
 use ebb_sys::ipc::{self, Received};
 use ebb_sys::time::tsc;
@@ -20,7 +19,7 @@ pub fn us_of(cycles: u64) -> u64 {
 
 /// Microseconds in cycles.
 pub fn cycles_of(us: u64) -> u64 {
-    (us as u128 * hz() as u128 / 1_000_000) as u64
+    u64::try_from(us as u128 * hz() as u128 / 1_000_000).unwrap_or(u64::MAX)
 }
 
 /// Microseconds since the counter was zero.
@@ -28,10 +27,10 @@ pub fn now_us() -> u64 {
     us_of(tsc())
 }
 
-/// Waits so long. Uses the timer of the program's notification, and takes its bits: for programs that wait for nothing else meanwhile.
+/// Waits so long. Uses the timer of the thread's notification, and takes its bits: for threads that wait for nothing else meanwhile.
 pub fn sleep_us(us: u64) -> Result<(), Error> {
-    let notification = crate::start::info().ok_or(Error::NotFound)?.handle("notification")?;
-    let deadline = tsc() + cycles_of(us);
+    let notification = crate::thread::notification()?;
+    let deadline = tsc().saturating_add(cycles_of(us));
     ipc::timer(notification, TIMER_BIT, deadline).map_err(crate::client::from_sys)?;
     loop {
         match ipc::receive(ebb_abi::Handle::NONE).map_err(crate::client::from_sys)? {

@@ -3,12 +3,12 @@
 //! go to standard error at once.
 
 use crate::io::{Channel, Write as _, stderr, write_all};
+use crate::thread::{self, Mutex};
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, Ordering};
 use ebb_proto::Error;
 use ebb_proto::start::Stream;
-use spin::Mutex;
 
 /// Bytes that are held back at most.
 const HELD: usize = 4096;
@@ -18,6 +18,8 @@ const LINE: usize = 1024;
 const BROKEN_PIPE: u8 = 141;
 
 static PENDING: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+/// Held while bytes are on their way, so that those of several threads come in order.
+static SENDING: Mutex<()> = Mutex::new(());
 static FAILED: AtomicBool = AtomicBool::new(false);
 
 /// Streams that stand in for the standard ones, for as long as a shell carries out a command of its own whose output goes elsewhere.
@@ -62,18 +64,25 @@ impl Write for Output {
 
 /// Writes text; it reaches the console at the end of a line.
 pub fn write(text: fmt::Arguments<'_>) {
-    // `Output` never fails.
-    let _ = Output.write_fmt(text);
+    // `Output` never fails. Where there are other threads all of it is put together before, so that their lines do not mix.
+    let _ = match thread::several() && text.as_str().is_none() {
+        true => Output.write_str(&alloc::fmt::format(text)),
+        false => Output.write_fmt(text),
+    };
 }
 
 /// Sends what was written so far. A program whose output nobody reads any more ends; any other failure is told once, and is a status of 1 in the end ([`failed`]).
 pub fn flush() {
-    let bytes = core::mem::take(&mut *PENDING.lock());
-    if bytes.is_empty() || FAILED.load(Ordering::Relaxed) {
-        return;
-    }
-    let mut to = core::mem::ManuallyDrop::new(Channel::of(stream()));
-    match write_all(&mut *to, &bytes) {
+    let sent = {
+        let _sending = SENDING.lock();
+        let bytes = core::mem::take(&mut *PENDING.lock());
+        if bytes.is_empty() || FAILED.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut to = core::mem::ManuallyDrop::new(Channel::of(stream()));
+        write_all(&mut *to, &bytes)
+    };
+    match sent {
         Ok(()) => {}
         Err(Error::BrokenPipe) => crate::start::exit(BROKEN_PIPE),
         Err(error) => {
@@ -81,6 +90,16 @@ pub fn flush() {
             write_error(format_args!("{}: write error: {}\n", crate::env::name(), error.posix().1));
         }
     }
+}
+
+/// What a program says that cannot go on: what was printed before, if nobody is just about it, and this.
+#[cfg(target_os = "none")]
+pub(crate) fn last_words(text: fmt::Arguments<'_>) {
+    let free = SENDING.try_lock().is_some() && PENDING.try_lock().is_some();
+    if !free {
+        FAILED.store(true, Ordering::Relaxed);
+    }
+    write_error(text);
 }
 
 /// Whether something that was printed could not be written.

@@ -2,10 +2,10 @@
 //! What a program was given at its start: arguments, environment, working directory. It may change the last two for itself and for the programs that it starts.
 
 use crate::fs;
+use crate::thread::Mutex;
 use alloc::string::String;
 use alloc::vec::Vec;
 use ebb_proto::Error;
-use spin::Mutex;
 
 struct Environment {
     variables: Vec<(String, String)>,

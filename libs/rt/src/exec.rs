@@ -16,7 +16,7 @@ pub fn slack(exec: &str) -> usize {
 }
 
 /// Whether this program is one that can become another.
-fn is_loader() -> bool {
+pub(crate) fn is_loader() -> bool {
     (USER_MIN..IMAGE).contains(&(is_loader as *const () as usize as u64))
 }
 

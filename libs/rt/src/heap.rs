@@ -1,21 +1,127 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The heap: memory that was mapped for it before. It never asks anybody for more: whoever starts a server on the paging path sets
-//! aside what it needs. A program's heap is a large pageable range.
+//! The heap: memory that was mapped for it before. A server's never becomes larger: whoever starts a server on the paging path sets aside what it needs. A program's grows as
+//! it is used, by pageable memory that it maps for itself, up to what memory and swap together hold; what was freed is used again, and goes back to the system with the program.
+//!
+//! An allocation that cannot be had is a null pointer for those who ask (`try_reserve`); for the others it ends the program as a panic does: a line on standard error, the place in the log.
+//! Where memory is short but not refused, it is the system that ends a program ("out of memory").
 
 #[cfg(target_os = "none")]
 mod machine {
-    use talc::TalcLock;
-    use talc::source::Manual;
+    use crate::thread::yield_now;
+    use core::alloc::Layout;
+    use core::ptr::NonNull;
+    use core::sync::atomic::{AtomicBool, Ordering};
+    use ebb_abi::PAGE_SIZE;
+    use talc::base::Talc;
+    use talc::base::binning::Binning;
+    use talc::source::Source;
+    use talc::{TalcLock, min_first_heap_layout};
 
     #[global_allocator]
-    static HEAP: TalcLock<spinning_top::RawSpinlock, Manual> = TalcLock::new(Manual);
+    static HEAP: TalcLock<Lock, Growth> = TalcLock::new(Growth { more: None, top: 0, end: 0 });
+
+    /// Whose waiters let others run: whoever has it may wait for a page.
+    pub struct Lock(AtomicBool);
+
+    // SAFETY: the flag is set by one at a time, with the order of a lock.
+    unsafe impl lock_api::RawMutex for Lock {
+        #[allow(clippy::declare_interior_mutable_const)]
+        const INIT: Lock = Lock(AtomicBool::new(false));
+        type GuardMarker = lock_api::GuardSend;
+
+        #[inline]
+        fn lock(&self) {
+            while !self.try_lock() {
+                yield_now();
+            }
+        }
+        #[inline]
+        fn try_lock(&self) -> bool {
+            self.0.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        }
+        #[inline]
+        unsafe fn unlock(&self) {
+            self.0.store(false, Ordering::Release);
+        }
+    }
+
+    /// How the heap grows.
+    #[derive(Debug)]
+    pub struct Growth {
+        /// What maps so many bytes from an address on; `None`: it does not grow.
+        more: Option<fn(u64, u64) -> bool>,
+        /// First address beyond what is mapped for it.
+        top: u64,
+        /// First address beyond what the allocator took of that.
+        end: u64,
+    }
+
+    // SAFETY: `acquire` allocates nothing: see `super::map`.
+    unsafe impl Source for Growth {
+        fn acquire<B: Binning>(talc: &mut Talc<Self, B>, layout: Layout) -> Result<(), ()> {
+            let Growth { more, top, end } = talc.source;
+            let more = more.ok_or(())?;
+            // A page for what the allocator itself needs.
+            let needed = layout.size().checked_add(layout.align()).ok_or(())?;
+            let needed = needed.checked_add(PAGE_SIZE + min_first_heap_layout::<B>().size()).ok_or(())?;
+            let bytes = super::growth(top, needed as u64, more).ok_or(())?;
+            let end = NonNull::new(end as *mut u8).ok_or(())?;
+            // SAFETY: `end` is where the allocator's memory ended, and from there to the new top everything is mapped, writable and for the heap alone.
+            let end = unsafe { talc.extend(end, (top + bytes) as *mut u8) };
+            (talc.source.top, talc.source.end) = (top + bytes, end.as_ptr() as u64);
+            Ok(())
+        }
+    }
 
     pub fn claim(address: u64, len: u64) -> bool {
-        if address == 0 || len < 4096 {
+        if address == 0 || len < PAGE_SIZE as u64 {
             return false;
         }
+        let mut heap = HEAP.lock();
         // SAFETY: callers hand in memory that is mapped, writable and theirs alone (see `super::claim`).
-        unsafe { HEAP.lock().claim(address as *mut u8, len as usize).is_some() }
+        let end = unsafe { heap.claim(address as *mut u8, len as usize) };
+        if let Some(end) = end {
+            (heap.source.top, heap.source.end) = (address + len, end.as_ptr() as u64);
+        }
+        end.is_some()
+    }
+
+    pub fn grow_with(more: fn(u64, u64) -> bool) {
+        HEAP.lock().source.more = Some(more);
+    }
+}
+
+/// The heap grows by at least so much.
+const LEAST: u64 = 1 << 20;
+
+/// Maps what the heap grows by at `top`: half as much again as there is, so that a large heap is of few regions; if that cannot be had, no more than is needed.
+/// Returns how many bytes.
+#[cfg_attr(not(any(target_os = "none", test)), allow(dead_code))]
+fn growth(top: u64, needed: u64, more: impl Fn(u64, u64) -> bool) -> Option<u64> {
+    let page = ebb_abi::PAGE_SIZE as u64;
+    let needed = needed.checked_next_multiple_of(page)?;
+    let room = ebb_abi::layout::REGIONS.checked_sub(top)?;
+    let half = (top.checked_sub(ebb_abi::layout::HEAP)? / 2).next_multiple_of(page);
+    let wished = needed.max(half).max(LEAST).min(room);
+    [wished, needed].into_iter().find(|bytes| *bytes >= needed && *bytes <= room && more(top, *bytes))
+}
+
+/// Maps memory for the heap. The lock of the heap is held: nothing here may allocate. A call whose arguments and answer fit the words of a message does not.
+#[cfg(target_os = "none")]
+fn map(address: u64, bytes: u64) -> bool {
+    use crate::start::Given;
+    use ebb_proto::vm::{Map, Protection, Source};
+    let Some(Ok(vm)) = crate::start::info().map(|i| i.handle("vm")) else { return false };
+    let protection = (Protection::READ | Protection::WRITE).bits();
+    let pages = bytes / ebb_abi::PAGE_SIZE as u64;
+    crate::client::call(vm, &Map { space: 0, address, pages, protection, source: Source::Anonymous }).is_ok()
+}
+
+/// From now on the heap grows. For programs; the loader's stays as it is, because the next program finds its place empty.
+pub fn grow() {
+    #[cfg(target_os = "none")]
+    if !crate::exec::is_loader() {
+        machine::grow_with(map);
     }
 }
 
@@ -30,4 +136,37 @@ pub fn claim(address: u64, len: u64) -> bool {
     return machine::claim(address, len);
     #[cfg(not(target_os = "none"))]
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::cell::RefCell;
+    use ebb_abi::layout::{HEAP, REGIONS};
+
+    #[test]
+    fn a_heap_grows_by_half_and_by_what_is_needed_at_least() {
+        let any = |_: u64, _: u64| true;
+        assert_eq!(growth(HEAP + (1 << 20), 100, any), Some(1 << 20));
+        assert_eq!(growth(HEAP + (1 << 30), 100, any), Some(1 << 29));
+        assert_eq!(growth(HEAP + (1 << 20), (5 << 20) + 1, any), Some((5 << 20) + 4096));
+        assert_eq!(growth(HEAP + (1 << 20), u64::MAX, any), None);
+        assert_eq!(growth(HEAP + (1 << 20), REGIONS, any), None);
+        assert_eq!(growth(REGIONS - 8192, 5000, any), Some(8192));
+        assert_eq!(growth(REGIONS - 8192, 8193, any), None);
+    }
+
+    #[test]
+    fn what_cannot_be_had_in_full_is_asked_for_once_more_and_exactly() {
+        let asked = RefCell::new(alloc::vec![]);
+        let little = |at: u64, bytes: u64| {
+            asked.borrow_mut().push((at, bytes));
+            bytes <= 2 << 20
+        };
+        let top = HEAP + (64 << 20);
+        assert_eq!(growth(top, 1 << 20, little), Some(1 << 20));
+        assert_eq!(growth(top, 3 << 20, little), None);
+        let (all, three) = ((top, 32 << 20), (top, 3 << 20));
+        assert_eq!(asked.into_inner(), [all, (top, 1 << 20), all, three]);
+    }
 }

@@ -3,11 +3,17 @@
 //!
 //! A stream's number and what it is were decided by who started the program ([`Stream`]); what is missing is the console.
 
+mod buffered;
+
+pub use buffered::{BufReader, BufWriter};
+
 use crate::client::call;
-use crate::fs::File;
+use crate::fs::{File, OpenOptions};
 use crate::start::Given;
+use crate::thread::Mutex;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::mem::ManuallyDrop;
 use ebb_proto::start::Stream;
 use ebb_proto::{Error, console, pipe};
 
@@ -52,6 +58,36 @@ pub trait Write {
     }
 }
 
+impl<R: Read + ?Sized> Read for &mut R {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        (**self).read(buffer)
+    }
+}
+
+impl<W: Write + ?Sized> Write for &mut W {
+    fn write(&mut self, buffer: &[u8]) -> Result<usize, Error> {
+        (**self).write(buffer)
+    }
+    fn flush(&mut self) -> Result<(), Error> {
+        (**self).flush()
+    }
+}
+
+impl<R: Read> Read for ManuallyDrop<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        (**self).read(buffer)
+    }
+}
+
+impl<W: Write> Write for ManuallyDrop<W> {
+    fn write(&mut self, buffer: &[u8]) -> Result<usize, Error> {
+        (**self).write(buffer)
+    }
+    fn flush(&mut self) -> Result<(), Error> {
+        (**self).flush()
+    }
+}
+
 /// Writes all of it.
 pub fn write_all<W: Write + ?Sized>(to: &mut W, mut bytes: &[u8]) -> Result<(), Error> {
     while !bytes.is_empty() {
@@ -89,6 +125,24 @@ impl Channel {
             Stream::File(number) => Channel::File(File::from_raw(number)),
             Stream::PipeRead(pipe) => Channel::PipeRead(pipe),
             Stream::PipeWrite(pipe) => Channel::PipeWrite(pipe),
+        }
+    }
+
+    /// What has a name but is no file: `/dev/null`, `/dev/zero`, `/dev/console` (and `/dev/tty`, which is the same). `None`: the path names none of them.
+    pub fn device(path: &str) -> Option<Channel> {
+        match crate::path::normal(&crate::path::absolute(path)).as_str() {
+            "/dev/null" => Some(Channel::Null),
+            "/dev/zero" => Some(Channel::Zero),
+            "/dev/console" | "/dev/tty" => Some(Channel::Console),
+            _ => None,
+        }
+    }
+
+    /// Opens a file, or one of the [`Channel::device`]s.
+    pub fn open(path: &str, options: &OpenOptions) -> Result<Channel, Error> {
+        match Channel::device(path) {
+            Some(device) => Ok(device),
+            None => options.open(path).map(Channel::File),
         }
     }
 
@@ -141,7 +195,7 @@ impl Read for Channel {
 }
 
 /// What came in a message and did not fit the reader's buffer, for the next read of the same channel.
-static LEFT: spin::Mutex<Vec<(Stream, Vec<u8>)>> = spin::Mutex::new(Vec::new());
+static LEFT: Mutex<Vec<(Stream, Vec<u8>)>> = Mutex::new(Vec::new());
 
 /// Control-C, Control-D, erase.
 const INTERRUPT: u8 = 3;
@@ -251,22 +305,22 @@ impl Drop for Channel {
     }
 }
 
-fn standard(number: usize) -> core::mem::ManuallyDrop<Channel> {
-    core::mem::ManuallyDrop::new(Channel::of(crate::console::standard(number)))
+fn standard(number: usize) -> ManuallyDrop<Channel> {
+    ManuallyDrop::new(Channel::of(crate::console::standard(number)))
 }
 
 /// Standard input.
-pub fn stdin() -> core::mem::ManuallyDrop<Channel> {
+pub fn stdin() -> ManuallyDrop<Channel> {
     standard(0)
 }
 
 /// Standard output, without a buffer; what [`crate::print!`] holds back is written before.
-pub fn stdout() -> core::mem::ManuallyDrop<Channel> {
+pub fn stdout() -> ManuallyDrop<Channel> {
     crate::console::flush();
     standard(1)
 }
 
 /// Standard error output, without a buffer.
-pub fn stderr() -> core::mem::ManuallyDrop<Channel> {
+pub fn stderr() -> ManuallyDrop<Channel> {
     standard(2)
 }

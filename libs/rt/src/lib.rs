@@ -28,6 +28,7 @@ pub mod process;
 pub mod server;
 pub mod shared;
 pub mod start;
+pub mod thread;
 pub mod time;
 
 pub use ebb_abi as abi;

@@ -1,32 +1,120 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Anonymous memory of one's own, which goes back to `vm` when it is dropped: what the heap takes it keeps.
+//! Memory of one's own, which goes back to `vm` when it is dropped, and what can be asked of mapped pages: `madvise`, `mprotect`, `mlock`, `msync`, `mincore`.
 
 use crate::client::call;
 use crate::start::Given;
+use alloc::vec::Vec;
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicU64, Ordering};
-use ebb_abi::PAGE_SIZE;
 use ebb_abi::layout::{REGIONS, SEGMENTS};
+use ebb_abi::{Handle, PAGE_SIZE};
 use ebb_proto::Error;
-use ebb_proto::vm::{Advice, Advise, Map, Protection, Source, Unmap};
+pub use ebb_proto::vm::{Advice, Protection};
+use ebb_proto::vm::{Advise, Map, Mincore, Protect, Source, SyncRange, Unmap, Unwire, Wire};
 
+const PAGE: u64 = PAGE_SIZE as u64;
+/// Pages that one `mincore` asks for.
+const MINCORE_PAGES: u64 = 2048;
 /// Where the next region begins. Addresses are not used again: there are enough for millions of regions, and so no two ever overlap.
 static NEXT: AtomicU64 = AtomicU64::new(REGIONS);
 
-/// A region of zeroed, pageable memory.
+fn vm() -> Result<Handle, Error> {
+    crate::start::info().ok_or(Error::NotFound)?.handle("vm")
+}
+
+/// Mapped pages, unmapped when this goes. Everything here stays within them: what is other memory is not touched whatever the arguments.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    pub address: u64,
+    pub count: u64,
+}
+
+impl Pages {
+    /// The address of a range of pages. `Invalid`: it is not within.
+    fn at(&self, first: u64, count: u64) -> Result<u64, Error> {
+        match first.checked_add(count) {
+            Some(end) if count > 0 && end <= self.count => Ok(self.address + first * PAGE),
+            _ => Err(Error::Invalid),
+        }
+    }
+
+    pub fn advise(&self, first: u64, pages: u64, advice: Advice) -> Result<(), Error> {
+        call(vm()?, &Advise { space: 0, address: self.at(first, pages)?, pages, advice })
+    }
+
+    pub fn protect(&self, first: u64, pages: u64, protection: Protection) -> Result<(), Error> {
+        let (address, protection) = (self.at(first, pages)?, protection.bits());
+        call(vm()?, &Protect { space: 0, address, pages, protection })
+    }
+
+    pub fn lock(&self, first: u64, pages: u64) -> Result<(), Error> {
+        call(vm()?, &Wire { space: 0, address: self.at(first, pages)?, pages })
+    }
+
+    pub fn unlock(&self, first: u64, pages: u64) -> Result<(), Error> {
+        call(vm()?, &Unwire { space: 0, address: self.at(first, pages)?, pages })
+    }
+
+    pub fn sync(&self, first: u64, pages: u64, wait: bool) -> Result<(), Error> {
+        call(vm()?, &SyncRange { space: 0, address: self.at(first, pages)?, pages, wait })
+    }
+
+    pub fn residence(&self) -> Result<Vec<Residence>, Error> {
+        let mut all = Vec::new();
+        while (all.len() as u64) < self.count {
+            let (address, left) = (self.address + all.len() as u64 * PAGE, self.count - all.len() as u64);
+            let bytes = call(vm()?, &Mincore { space: 0, address, pages: left.min(MINCORE_PAGES) })?;
+            if bytes.is_empty() {
+                return Err(Error::Malformed);
+            }
+            all.extend(bytes.into_iter().map(Residence));
+        }
+        all.truncate(self.count as usize);
+        Ok(all)
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        if let Ok(vm) = vm() {
+            // If it cannot be given back now, it goes back when the program ends; nobody can reach it.
+            let _ = call(vm, &Unmap { space: 0, address: self.address, pages: self.count });
+        }
+    }
+}
+
+/// Where a page is (`mincore`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Residence(u8);
+
+impl Residence {
+    /// It is in memory.
+    pub fn resident(self) -> bool {
+        self.0 & 1 != 0
+    }
+    /// It is in memory and was modified.
+    pub fn modified(self) -> bool {
+        self.0 & 2 != 0
+    }
+    /// There is a copy in swap.
+    pub fn swapped(self) -> bool {
+        self.0 & 4 != 0
+    }
+}
+
+/// A region of zeroed, pageable memory, as bytes.
 #[derive(Debug)]
 pub struct Region {
-    address: u64,
+    pages: Pages,
     len: usize,
 }
 
 impl Region {
     /// At least so many bytes, rounded up to pages; `len` bytes can be reached. `NoMemory`: also where there are too many regions (1,024 of all kinds).
     pub fn new(len: usize) -> Result<Region, Error> {
-        let pages = (len as u64).div_ceil(PAGE_SIZE as u64).max(1);
+        let pages = (len as u64).div_ceil(PAGE).max(1);
         // A page that is never mapped lies between any two.
-        let bytes =
-            pages.checked_add(1).and_then(|p| p.checked_mul(PAGE_SIZE as u64)).ok_or(Error::NoMemory)?;
+        let bytes = pages.checked_add(1).and_then(|p| p.checked_mul(PAGE)).ok_or(Error::NoMemory)?;
         let mut address = NEXT.load(Ordering::Relaxed);
         loop {
             let end = address.checked_add(bytes).filter(|end| *end <= SEGMENTS).ok_or(Error::NoMemory)?;
@@ -35,17 +123,42 @@ impl Region {
                 Err(now) => address = now,
             }
         }
-        let vm = crate::start::info().ok_or(Error::NotFound)?.handle("vm")?;
         let protection = (Protection::READ | Protection::WRITE).bits();
-        call(vm, &Map { space: 0, address, pages, protection, source: Source::Anonymous })?;
-        Ok(Region { address, len })
+        call(vm()?, &Map { space: 0, address, pages, protection, source: Source::Anonymous })?;
+        Ok(Region { pages: Pages { address, count: pages }, len })
     }
 
-    /// How it will be used (`madvise`). It is only advice: a region works the same without it.
+    /// How all of it will be used (`madvise`). It is only advice: a region works the same without it. `Invalid`: [`Advice::Free`], which is [`Region::discard`].
     pub fn advise(&self, advice: Advice) -> Result<(), Error> {
-        let vm = crate::start::info().ok_or(Error::NotFound)?.handle("vm")?;
-        let pages = (self.len as u64).div_ceil(PAGE_SIZE as u64).max(1);
-        call(vm, &Advise { space: 0, address: self.address, pages, advice })
+        if advice == Advice::Free {
+            return Err(Error::Invalid);
+        }
+        self.pages.advise(0, self.pages.count, advice)
+    }
+
+    /// Gives up what pages hold (`MADV_FREE`); they are zeroes afterwards. What is locked keeps what it has. `Invalid`, here and below: not pages of it.
+    pub fn discard(&mut self, first: u64, pages: u64) -> Result<(), Error> {
+        self.pages.advise(first, pages, Advice::Free)
+    }
+
+    /// What may be done with pages (`mprotect`); doing something else ends the program.
+    pub fn protect(&mut self, first: u64, pages: u64, protection: Protection) -> Result<(), Error> {
+        self.pages.protect(first, pages, protection)
+    }
+
+    /// Pages stay in memory (`mlock`). `NoMemory`: more than may be; `Busy`: some of them are locked.
+    pub fn lock(&self, first: u64, pages: u64) -> Result<(), Error> {
+        self.pages.lock(first, pages)
+    }
+
+    /// Pages need not stay in memory any more (`munlock`). `Fault`: not all of them are locked.
+    pub fn unlock(&self, first: u64, pages: u64) -> Result<(), Error> {
+        self.pages.unlock(first, pages)
+    }
+
+    /// Where the pages are (`mincore`).
+    pub fn residence(&self) -> Result<Vec<Residence>, Error> {
+        self.pages.residence()
     }
 }
 
@@ -53,24 +166,30 @@ impl Deref for Region {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
         // SAFETY: the region was mapped for this value alone: its addresses come from `NEXT`, which gives none twice, and nothing else reaches the range from
-        // `REGIONS` to `SEGMENTS`. Memory that were unmapped behind its back would be a fault, which ends the program.
-        unsafe { core::slice::from_raw_parts(self.address as *const u8, self.len) }
+        // `REGIONS` to `SEGMENTS`. Memory that were unmapped or protected is a fault, which ends the program.
+        unsafe { core::slice::from_raw_parts(self.pages.address as *const u8, self.len) }
     }
 }
 
 impl DerefMut for Region {
     fn deref_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `deref`; the exclusive borrow of the value is one of its memory.
-        unsafe { core::slice::from_raw_parts_mut(self.address as *mut u8, self.len) }
+        unsafe { core::slice::from_raw_parts_mut(self.pages.address as *mut u8, self.len) }
     }
 }
 
-impl Drop for Region {
-    fn drop(&mut self) {
-        let pages = (self.len as u64).div_ceil(PAGE_SIZE as u64).max(1);
-        if let Some(Ok(vm)) = crate::start::info().map(|i| i.handle("vm")) {
-            // If it cannot be given back now, it goes back when the program ends.
-            let _ = call(vm, &Unmap { space: 0, address: self.address, pages });
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_stay_within() {
+        // Never dropped: there is no system to give it back to.
+        let pages = core::mem::ManuallyDrop::new(Pages { address: 0x10_0000, count: 4 });
+        assert_eq!(pages.at(0, 4), Ok(0x10_0000));
+        assert_eq!(pages.at(3, 1), Ok(0x10_3000));
+        for (first, count) in [(0, 5), (4, 1), (3, 2), (0, 0), (u64::MAX, 1), (1, u64::MAX)] {
+            assert_eq!(pages.at(first, count), Err(Error::Invalid), "{first} {count}");
         }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! From the first instruction to `main`.
 
+use core::sync::atomic::{AtomicBool, Ordering};
 use ebb_abi::layout::{START_INFO, START_INFO_PAGES};
 use ebb_abi::{Handle, PAGE_SIZE};
 use ebb_proto::Error;
@@ -12,6 +13,7 @@ use spin::Once;
 const HEAD: usize = 24;
 
 static INFO: Once<StartInfo> = Once::new();
+static PROGRAM: AtomicBool = AtomicBool::new(false);
 
 /// The start information of this program; `None` before it was read.
 pub fn info() -> Option<&'static StartInfo> {
@@ -54,6 +56,19 @@ pub fn read() -> &'static StartInfo {
     // SAFETY: as above; the spawner maps as many pages as the length needs, and it is bounded by what there may be.
     let bytes = unsafe { core::slice::from_raw_parts((START_INFO as usize + HEAD) as *const u8, len) };
     INFO.call_once(|| codec::decode(bytes).unwrap_or_default())
+}
+
+/// What a program has and a server has not: a heap that grows, and somebody who reads its last words.
+#[doc(hidden)]
+pub fn begin() {
+    PROGRAM.store(true, Ordering::Relaxed);
+    crate::heap::grow();
+}
+
+/// Whether this is a program, and no server.
+#[cfg(target_os = "none")]
+pub(crate) fn is_program() -> bool {
+    PROGRAM.load(Ordering::Relaxed)
 }
 
 /// What the spawner writes: the words and bytes that [`read`] expects. `TooLong`: it does not fit the pages that there are for it.
@@ -108,8 +123,9 @@ macro_rules! program {
         #[unsafe(no_mangle)]
         extern "C" fn ebb_main() -> ! {
             let main: fn(&'static $crate::StartInfo) -> u8 = $main;
-            let status = main($crate::start::read());
-            $crate::process::exit(status)
+            let info = $crate::start::read();
+            $crate::start::begin();
+            $crate::process::exit(main(info))
         }
     };
 }

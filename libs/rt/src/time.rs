@@ -2,10 +2,32 @@
 //! The time of day, and dates.
 
 use crate::clock;
+pub use core::time::Duration;
 
 /// Microseconds since 1970; since the machine's start, if nobody knew the time then.
 pub fn now_us() -> u64 {
     crate::start::info().map_or(0, |i| i.epoch_us) + clock::now_us()
+}
+
+/// A moment that only this machine knows: for how long something takes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Instant(u64);
+
+impl Instant {
+    /// Now.
+    pub fn now() -> Instant {
+        Instant(clock::now_us())
+    }
+
+    /// What has passed since, in whole microseconds.
+    pub fn elapsed(self) -> Duration {
+        Instant::now().since(self)
+    }
+
+    /// What had passed since an earlier one; nothing, if it was later.
+    pub fn since(self, earlier: Instant) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
 }
 
 /// A moment in UTC, as people write it.

@@ -19,8 +19,8 @@ use ebb_sys::object::handle_close;
 const PAGE: u64 = PAGE_SIZE as u64;
 /// Stack of a program.
 const PROGRAM_STACK: u64 = 256 << 10;
-/// Heap of a program: pageable, so only what it touches costs anything.
-const PROGRAM_HEAP: u64 = 64 << 20;
+/// Heap of a program at first; it grows by itself.
+const PROGRAM_HEAP: u64 = 1 << 20;
 /// Bytes of start information at most.
 const MAX_START_INFO: usize = START_INFO_PAGES as usize * PAGE_SIZE;
 /// Handles that making a program brings.

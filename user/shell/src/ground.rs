@@ -129,19 +129,13 @@ impl World for Ground<'_> {
         if let Some(number) = path.strip_prefix('&').and_then(|n| n.parse().ok()) {
             return Ok(Rc::new(Held::Given(ManuallyDrop::new(Channel::of(console::standard(number))))));
         }
-        let channel = match path {
-            "/dev/null" => Channel::Null,
-            "/dev/zero" => Channel::Zero,
-            "/dev/console" => Channel::Console,
-            _ => {
-                let options = match access {
-                    Access::Read => OpenOptions::new().read(true),
-                    Access::Write => OpenOptions::new().write(true).create(true).truncate(true),
-                    Access::Append => OpenOptions::new().append(true).create(true),
-                };
-                Channel::File(options.open(path).map_err(|e| format!("{path}: {}", e.posix().1))?)
-            }
+        let options = match access {
+            Access::Read => OpenOptions::new().read(true),
+            Access::Write => OpenOptions::new().write(true).create(true).truncate(true),
+            Access::Append => OpenOptions::new().append(true).create(true),
         };
+        let channel =
+            Channel::open(path, &options).map_err(|e| format!("{path}: {}", e.posix().1))?;
         Ok(Rc::new(Held::Own(channel)))
     }
 

@@ -31,16 +31,6 @@ impl Memory for Anonymous {
     }
 }
 
-/// What has a name but is no file.
-fn device(path: &str) -> Option<Channel> {
-    match path::normal(&path::absolute(path)).as_str() {
-        "/dev/null" => Some(Channel::Null),
-        "/dev/zero" => Some(Channel::Zero),
-        "/dev/console" | "/dev/tty" => Some(Channel::Console),
-        _ => None,
-    }
-}
-
 /// The file of a program: in one of the directories of `PATH`, or a name of the boot image.
 fn find(command: &Command) -> Result<String> {
     let is_file = |path: &str| fs::metadata(path).is_ok_and(|stat| stat.kind == Kind::File);
@@ -68,7 +58,7 @@ impl System for Machine {
         Box::new(Open::Standard(io::stderr()))
     }
     fn open(&self, path: &str, access: Access, mode: u16) -> Result<Box<dyn File>> {
-        if let Some(channel) = device(path) {
+        if let Some(channel) = Channel::device(path) {
             return Ok(Box::new(Open::Own(channel)));
         }
         let options = fs::OpenOptions::new()
