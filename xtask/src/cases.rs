@@ -266,6 +266,15 @@ pub const CASES: &[Case] = &[
         ..CASE
     },
     Case {
+        name: "programs",
+        mem: "48M",
+        root: true,
+        exec: "rt-test",
+        may_panic: true,
+        checks: &[Says(" passed, 0 failed")],
+        ..CASE
+    },
+    Case {
         name: "two-swap-disks",
         swap: &["96M", "96M"],
         exec: "thrash --mem 2x --pattern seq --rounds 2 --verify; vmstat --json",

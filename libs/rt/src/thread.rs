@@ -273,7 +273,9 @@ fn notification_of(number: u32) -> Result<Handle, Error> {
 pub fn park() -> Result<(), Error> {
     let slot = slot(current());
     while !slot.unparked.swap(false, Ordering::Acquire) {
-        if let Received::Message { reply, .. } = ipc::receive(Handle::NONE).map_err(crate::client::from_sys)? {
+        if let Received::Message { reply, .. } =
+            ipc::receive(Handle::NONE).map_err(crate::client::from_sys)?
+        {
             // Nobody can call: there is no endpoint.
             drop(crate::server::Call::new(reply));
         }

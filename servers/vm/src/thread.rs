@@ -187,8 +187,7 @@ impl<M: Machine> Vm<M> {
 
     /// Waits for a thread's end.
     pub fn thread_join(&mut self, id: proto::Space, number: u32, reply: M::Reply) {
-        let thread =
-            self.spaces.get(id).and_then(|s| s.numbered(number).and_then(|at| s.threads.get(at)));
+        let thread = self.spaces.get(id).and_then(|s| s.numbered(number).and_then(|at| s.threads.get(at)));
         let result = match thread {
             None => Err(Error::NotFound),
             Some(thread) if thread.handle == Handle::NONE => {

@@ -190,7 +190,9 @@ impl<R> Waiting<R> {
         let lists = self.pages.iter().chain(&self.ops).chain(&self.files).map(|(_, work)| work);
         let queues = self.pager.iter().chain(&self.entered).chain(&self.ready);
         lists.chain(queues).chain(self.memory.iter().map(|(_, work)| work)).any(|work| match work {
-            Work::Wire { space: s, range: r, .. } => *s == space && r.start < range.end && range.start < r.end,
+            Work::Wire { space: s, range: r, .. } => {
+                *s == space && r.start < range.end && range.start < r.end
+            }
             _ => false,
         })
     }

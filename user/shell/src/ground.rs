@@ -134,8 +134,7 @@ impl World for Ground<'_> {
             Access::Write => OpenOptions::new().write(true).create(true).truncate(true),
             Access::Append => OpenOptions::new().append(true).create(true),
         };
-        let channel =
-            Channel::open(path, &options).map_err(|e| format!("{path}: {}", e.posix().1))?;
+        let channel = Channel::open(path, &options).map_err(|e| format!("{path}: {}", e.posix().1))?;
         Ok(Rc::new(Held::Own(channel)))
     }
 

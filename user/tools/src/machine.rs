@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use ebb_rt::io::{self, Channel};
 use ebb_rt::memory::Region;
 use ebb_rt::proto::vm::Advice;
-use ebb_rt::{clock, env, fs, path, process, time};
+use ebb_rt::{clock, env, fs, process, time};
 use ebb_tools::system::*;
 
 /// The machine.
