@@ -7,18 +7,95 @@
 
 #[cfg(target_os = "none")]
 mod machine {
-    use crate::thread::yield_now;
-    use core::alloc::Layout;
+    use super::{growth, map};
+    use crate::thread::{Mutex, yield_now};
+    use core::alloc::{GlobalAlloc, Layout};
     use core::ptr::NonNull;
     use core::sync::atomic::{AtomicBool, Ordering};
     use ebb_abi::PAGE_SIZE;
-    use talc::base::Talc;
-    use talc::base::binning::Binning;
-    use talc::source::Source;
-    use talc::{TalcLock, min_first_heap_layout};
+    use talc::TalcLock;
+    use talc::source::Manual;
 
     #[global_allocator]
-    static HEAP: TalcLock<Lock, Growth> = TalcLock::new(Growth { more: None, top: 0, end: 0 });
+    static HEAP: Heap = Heap(TalcLock::new(Manual));
+    static EXTENT: Mutex<Extent> = Mutex::new(Extent { more: None, top: 0, end: 0 });
+
+    /// How far it goes.
+    struct Extent {
+        /// What makes it larger by so many bytes; `None`: it stays as it is. A program sets it, so that servers do not even have the code.
+        more: Option<fn(&mut Extent, usize) -> bool>,
+        /// First address beyond what is mapped for it.
+        top: u64,
+        /// First address beyond what the allocator took of that.
+        end: u64,
+    }
+
+    struct Heap(TalcLock<Lock, Manual>);
+
+    // SAFETY: everything is the allocator's; what is done here is to ask it once more.
+    unsafe impl GlobalAlloc for Heap {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            loop {
+                // SAFETY: as the caller promises.
+                let place = unsafe { self.0.alloc(layout) };
+                if !place.is_null() || !more(layout.size(), layout.align()) {
+                    return place;
+                }
+            }
+        }
+        unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+            // SAFETY: as the caller promises.
+            unsafe { self.0.dealloc(place, layout) }
+        }
+        unsafe fn realloc(&self, place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+            loop {
+                // SAFETY: as the caller promises; where it fails nothing has changed.
+                let moved = unsafe { self.0.realloc(place, layout, size) };
+                if !moved.is_null() || !more(size, layout.align()) {
+                    return moved;
+                }
+            }
+        }
+    }
+
+    #[cold]
+    fn more(size: usize, align: usize) -> bool {
+        let mut extent = EXTENT.lock();
+        // A page for what the allocator itself needs.
+        let needed = size.checked_add(align).and_then(|n| n.checked_add(PAGE_SIZE));
+        match (extent.more, needed) {
+            (Some(more), Some(needed)) => more(&mut extent, needed),
+            _ => false,
+        }
+    }
+
+    /// Makes it larger by so many bytes at least.
+    fn enlarge(extent: &mut Extent, needed: usize) -> bool {
+        let Some(bytes) = growth(extent.top, needed as u64, map) else { return false };
+        let Some(end) = NonNull::new(extent.end as *mut u8) else { return false };
+        let top = extent.top + bytes;
+        // SAFETY: `end` is where the allocator's memory ended, and from there to the new top everything is mapped, writable and for the heap alone.
+        let end = unsafe { HEAP.0.lock().extend(end, top as *mut u8) };
+        (extent.top, extent.end) = (top, end.as_ptr() as u64);
+        true
+    }
+
+    pub fn claim(address: u64, len: u64) -> bool {
+        if address == 0 || len < PAGE_SIZE as u64 {
+            return false;
+        }
+        // SAFETY: callers hand in memory that is mapped, writable and theirs alone (see `super::claim`).
+        let Some(end) = (unsafe { HEAP.0.lock().claim(address as *mut u8, len as usize) }) else {
+            return false;
+        };
+        let mut extent = EXTENT.lock();
+        (extent.top, extent.end) = (address + len, end.as_ptr() as u64);
+        true
+    }
+
+    pub fn grow() {
+        EXTENT.lock().more = Some(enlarge);
+    }
 
     /// Whose waiters let others run: whoever has it may wait for a page.
     pub struct Lock(AtomicBool);
@@ -44,51 +121,6 @@ mod machine {
             self.0.store(false, Ordering::Release);
         }
     }
-
-    /// How the heap grows.
-    #[derive(Debug)]
-    pub struct Growth {
-        /// What maps so many bytes from an address on; `None`: it does not grow.
-        more: Option<fn(u64, u64) -> bool>,
-        /// First address beyond what is mapped for it.
-        top: u64,
-        /// First address beyond what the allocator took of that.
-        end: u64,
-    }
-
-    // SAFETY: `acquire` allocates nothing: see `super::map`.
-    unsafe impl Source for Growth {
-        fn acquire<B: Binning>(talc: &mut Talc<Self, B>, layout: Layout) -> Result<(), ()> {
-            let Growth { more, top, end } = talc.source;
-            let more = more.ok_or(())?;
-            // A page for what the allocator itself needs.
-            let needed = layout.size().checked_add(layout.align()).ok_or(())?;
-            let needed = needed.checked_add(PAGE_SIZE + min_first_heap_layout::<B>().size()).ok_or(())?;
-            let bytes = super::growth(top, needed as u64, more).ok_or(())?;
-            let end = NonNull::new(end as *mut u8).ok_or(())?;
-            // SAFETY: `end` is where the allocator's memory ended, and from there to the new top everything is mapped, writable and for the heap alone.
-            let end = unsafe { talc.extend(end, (top + bytes) as *mut u8) };
-            (talc.source.top, talc.source.end) = (top + bytes, end.as_ptr() as u64);
-            Ok(())
-        }
-    }
-
-    pub fn claim(address: u64, len: u64) -> bool {
-        if address == 0 || len < PAGE_SIZE as u64 {
-            return false;
-        }
-        let mut heap = HEAP.lock();
-        // SAFETY: callers hand in memory that is mapped, writable and theirs alone (see `super::claim`).
-        let end = unsafe { heap.claim(address as *mut u8, len as usize) };
-        if let Some(end) = end {
-            (heap.source.top, heap.source.end) = (address + len, end.as_ptr() as u64);
-        }
-        end.is_some()
-    }
-
-    pub fn grow_with(more: fn(u64, u64) -> bool) {
-        HEAP.lock().source.more = Some(more);
-    }
 }
 
 /// The heap grows by at least so much.
@@ -106,7 +138,7 @@ fn growth(top: u64, needed: u64, more: impl Fn(u64, u64) -> bool) -> Option<u64>
     [wished, needed].into_iter().find(|bytes| *bytes >= needed && *bytes <= room && more(top, *bytes))
 }
 
-/// Maps memory for the heap. The lock of the heap is held: nothing here may allocate. A call whose arguments and answer fit the words of a message does not.
+/// Maps memory for the heap, which has none: nothing here may allocate. A call whose arguments and answer fit the words of a message does not.
 #[cfg(target_os = "none")]
 fn map(address: u64, bytes: u64) -> bool {
     use crate::start::Given;
@@ -121,7 +153,7 @@ fn map(address: u64, bytes: u64) -> bool {
 pub fn grow() {
     #[cfg(target_os = "none")]
     if !crate::exec::is_loader() {
-        machine::grow_with(map);
+        machine::grow();
     }
 }
 

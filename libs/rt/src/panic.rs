@@ -2,17 +2,24 @@
 //! The end of a program that went astray: a line in the log, and of what is no server on standard error too; then an exception, whose registers and backtrace the supervisor reports in the
 //! log. The status is that of an illegal instruction ([`ebb_proto::init::ILLEGAL`]).
 
+use crate::thread::Mutex;
+use core::fmt::Arguments;
 use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicBool, Ordering};
 
-/// Somebody panics already: perhaps because of what it wants to say.
-static PANICKING: AtomicBool = AtomicBool::new(false);
+/// Who else is told. Taken at the first panic: the next may be because of what that one wants to say.
+static TOLD: Mutex<Option<fn(Arguments<'_>)>> = Mutex::new(None);
+
+/// Tells this one of a panic.
+pub(crate) fn tell(whom: fn(Arguments<'_>)) {
+    *TOLD.lock() = Some(whom);
+}
 
 #[panic_handler]
 fn panic(panic: &PanicInfo) -> ! {
     crate::log::write(format_args!("{panic}"));
-    if crate::start::is_program() && !PANICKING.swap(true, Ordering::Relaxed) {
-        crate::console::last_words(format_args!("{}: {panic}\n", crate::env::name()));
+    let told = TOLD.lock().take();
+    if let Some(tell) = told {
+        tell(format_args!("{}: {panic}\n", crate::env::name()));
     }
     crate::start::abort()
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! From the first instruction to `main`.
 
-use core::sync::atomic::{AtomicBool, Ordering};
 use ebb_abi::layout::{START_INFO, START_INFO_PAGES};
 use ebb_abi::{Handle, PAGE_SIZE};
 use ebb_proto::Error;
@@ -13,7 +12,6 @@ use spin::Once;
 const HEAD: usize = 24;
 
 static INFO: Once<StartInfo> = Once::new();
-static PROGRAM: AtomicBool = AtomicBool::new(false);
 
 /// The start information of this program; `None` before it was read.
 pub fn info() -> Option<&'static StartInfo> {
@@ -61,14 +59,9 @@ pub fn read() -> &'static StartInfo {
 /// What a program has and a server has not: a heap that grows, and somebody who reads its last words.
 #[doc(hidden)]
 pub fn begin() {
-    PROGRAM.store(true, Ordering::Relaxed);
+    #[cfg(target_os = "none")]
+    crate::panic::tell(crate::console::last_words);
     crate::heap::grow();
-}
-
-/// Whether this is a program, and no server.
-#[cfg(target_os = "none")]
-pub(crate) fn is_program() -> bool {
-    PROGRAM.load(Ordering::Relaxed)
 }
 
 /// What the spawner writes: the words and bytes that [`read`] expects. `TooLong`: it does not fit the pages that there are for it.

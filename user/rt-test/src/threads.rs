@@ -245,7 +245,7 @@ pub fn print_lines() -> u8 {
 /// Words of the same pages belong to different threads; the memory is larger than the machine's.
 pub fn pages() -> Result<(), Failure> {
     const THREADS: usize = 4;
-    let words = (0..40u32 << 17).map(|_| AtomicU64::new(0)).collect();
+    let words = (0..72u32 << 17).map(|_| AtomicU64::new(0)).collect();
     let shared = Arc::new(Words(words));
     let threads = several(THREADS as u32, |n| {
         let shared = shared.clone();
