@@ -164,6 +164,8 @@ fn answer_and_receive(vm: &mut Vm<Kernel>, r: Resolved) -> Result<Received, Erro
     }
 }
 
+/// A message. That faults cost little is why calls are served elsewhere.
+#[inline(always)]
 fn serve_message(vm: &mut Vm<Kernel>, from: Space, reply: Call, message: &Message) -> Option<Resolved> {
     match message.tag.label() {
         LABEL_FAULT => {
@@ -173,23 +175,28 @@ fn serve_message(vm: &mut Vm<Kernel>, from: Space, reply: Call, message: &Messag
             return Some(Resolved { space: from, reply, op });
         }
         DECIDE => decide(vm, from, reply, message),
-        label => {
-            let handle = server::handles(message).next().unwrap_or(Handle::NONE);
-            // What came in the words needs no memory of its own.
-            let request = match message.tag.bytes() {
-                0 => Request::decode(label, &codec::bytes_of(&message.words)),
-                _ => Request::decode(label, &server::bytes(message)),
-            };
-            match request {
-                Ok(request) => vm.serve(from, request, handle, reply),
-                Err(_) => reply.fail(Error::Malformed),
-            }
-        }
+        _ => serve_call(vm, from, reply, message),
     }
     None
 }
 
+#[inline(never)]
+fn serve_call(vm: &mut Vm<Kernel>, from: Space, reply: Call, message: &Message) {
+    let handle = server::handles(message).next().unwrap_or(Handle::NONE);
+    let label = message.tag.label();
+    // What came in the words needs no memory of its own.
+    let request = match message.tag.bytes() {
+        0 => Request::decode(label, &codec::bytes_of(&message.words)),
+        _ => Request::decode(label, &server::bytes(message)),
+    };
+    match request {
+        Ok(request) => vm.serve(from, request, handle, reply),
+        Err(_) => reply.fail(Error::Malformed),
+    }
+}
+
 /// A batch of decisions: a vector in, a vector of verdicts out.
+#[inline(never)]
 fn decide(vm: &mut Vm<Kernel>, from: Space, reply: Call, message: &Message) {
     let [count, generation, most, ..] = message.words;
     let count = count as usize;
