@@ -214,7 +214,13 @@ impl<M: Machine> Vm<M> {
 
     /// Frees a page of an object, wherever it is on the way out.
     pub fn drop_page(&mut self, object: u32, index: u32, frame: u32) {
-        if self.frames.page(frame).flags.intersects(Flags::QUEUED) {
+        let page = *self.frames.page(frame);
+        if page.wired > 0 {
+            if let Some(o) = self.objects.get_mut(object) {
+                o.wired = o.wired.saturating_sub(1);
+            }
+            self.frames.unwire(1);
+        } else if page.flags.intersects(Flags::QUEUED) {
             self.tell_policy(EventKind::Free, frame, 0);
         }
         self.set_entry(object, index, |e| e.with_frame(None));

@@ -167,6 +167,8 @@ pub struct ScriptedVnode {
     pub ops: VecDeque<Submission>,
     pub held: BTreeMap<u32, Known>,
     next_grant: u32,
+    /// What an earlier instance was asked for is asked of this one.
+    resubmitted: bool,
     /// Entries of the last run that are to come.
     run_left: u8,
     /// Runs in the order of submission: operation, inode, indexes.
@@ -189,6 +191,7 @@ impl ScriptedVnode {
             ops: VecDeque::new(),
             held: BTreeMap::new(),
             next_grant: first_grant,
+            resubmitted: false,
             run_left: 0,
             runs: Vec::new(),
             fsyncs: Vec::new(),
@@ -230,6 +233,7 @@ impl ScriptedVnode {
             match s.op {
                 Op::Get | Op::Put | Op::PutBytes => self.accept_page(s, kernel),
                 Op::Hold => {
+                    self.resubmitted = true;
                     assert!(self.held.insert(inode, Known { grants: 0, size: s.words[1] }).is_none());
                     let unlinked = volume.file(inode).unlinked;
                     self.answer(&s, Outcome::Ok, [0; 2]);
@@ -257,6 +261,10 @@ impl ScriptedVnode {
     fn release(&mut self, s: &Submission, volume: &mut Volume) {
         let inode = s.words[0] as u32;
         assert!(self.pages.iter().all(|p| p.inode != inode), "released with I/O under way");
+        // What was asked before comes before.
+        while let Some(nth) = self.ops.iter().position(|o| o.words[0] == inode as u64) {
+            self.finish_op(nth, Outcome::Ok, volume);
+        }
         let known = self.held.get_mut(&inode).expect("held");
         known.grants = known.grants.checked_sub(s.words[1]).expect("more grants seen than given");
         if known.grants == 0 {
@@ -330,7 +338,11 @@ impl ScriptedVnode {
             t.inode
         );
         let start = t.index as u64 * PAGE;
-        assert!(start < size, "page {} of {} lies beyond the end at {size}", t.index, t.inode);
+        if start >= size {
+            // An earlier instance was asked for it, before the file was cut.
+            assert!(self.resubmitted, "page {} of {} lies beyond the end at {size}", t.index, t.inode);
+            return (Outcome::Ok, 0);
+        }
         let mut bytes = bytes.clone();
         if t.op() == Op::Put {
             let direct = matches!(volume.file(t.inode).blocks.get(&t.index), Some(Block::Written(_)));
@@ -351,8 +363,7 @@ impl ScriptedVnode {
         let outcome = match (s.op, outcome) {
             (Op::Reserve, Outcome::Ok) => volume.reserve(inode as u32, a as u32, (a + b) as u32),
             (Op::Resize, Outcome::Ok) => {
-                let busy =
-                    self.pages.iter().any(|p| p.inode == inode as u32 && p.index as u64 * PAGE >= a);
+                let busy = self.pages.iter().any(|p| p.inode == inode as u32 && p.index as u64 * PAGE >= a);
                 assert!(!busy, "cut while pages beyond the end are under way");
                 volume.resize(inode as u32, a);
                 if let Some(known) = self.held.get_mut(&(inode as u32)) {
