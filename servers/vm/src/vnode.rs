@@ -386,7 +386,7 @@ impl<M: Machine> Vm<M> {
             outcome => {
                 self.frames.meter.add(Counter::v_pageout_errors, 1);
                 if let Some(file) = self.objects.get_mut(object).and_then(Object::file_mut) {
-                    file.failed = Some(error_of(outcome));
+                    file.failures = (file.failures.0.wrapping_add(1), error_of(outcome));
                 }
                 self.still_dirty(frame, object, index);
             }
