@@ -5,7 +5,7 @@
 use crate::channel::Popped;
 use crate::machine::Machine;
 use crate::object::{Entry, Object};
-use crate::page::{Flags, Place};
+use crate::page::{Flags, NONE, Place};
 use crate::vm::Vm;
 use ebb_abi::Frame;
 use ebb_abi::meter::Counter;
@@ -85,7 +85,7 @@ impl<M: Machine> Vm<M> {
 
     /// The page that a completion speaks of, if it speaks the truth.
     pub(crate) fn busy_page(&mut self, c: &Completion, busy: Flags) -> Option<(u32, u32, u32)> {
-        let frame = u32::try_from(c.frame).ok()?;
+        let frame = u32::try_from(c.frame).unwrap_or(NONE);
         let page = self.frames.page(frame);
         if page.place != Place::Object || page.generation != c.cookie || !page.flags.contains(busy) {
             self.m.log(format_args!("the pager completed what nobody asked for: {c:?}"));

@@ -5,10 +5,13 @@
 mod death;
 mod deciding;
 mod filing;
+mod mapping;
 mod memory;
 mod model;
 mod random;
 mod random_files;
 mod rows;
 mod swapping;
+mod syncing;
+mod vnode_death;
 mod writing;
