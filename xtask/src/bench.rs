@@ -50,7 +50,7 @@ impl Figure {
 
 /// The figures of the rows that this machine has. A notification's target is one signal that wakes; there and back are
 /// two. Policy work has a bound and no aim.
-const TARGETS: [Target; 12] = [
+const TARGETS: [Target; 18] = [
     Target {
         name: "null_syscall",
         what: "null system call",
@@ -85,6 +85,48 @@ const TARGETS: [Target; 12] = [
         peer: Some((3125, "Linux")),
         bounds: Some((3000, 2000)),
         by: Figure::Median,
+    },
+    Target {
+        name: "file_read_fault",
+        what: "read fault, cached file page",
+        peer: Some((2168, "Linux")),
+        bounds: Some((2500, 1500)),
+        by: Figure::Median,
+    },
+    Target {
+        name: "private_write_fault",
+        what: "private write fault (copy)",
+        peer: Some((5130, "Linux")),
+        bounds: Some((4500, 3000)),
+        by: Figure::Median,
+    },
+    Target {
+        name: "file_read_cached",
+        what: "read of 4 KiB, cached",
+        peer: None,
+        bounds: None,
+        by: Figure::Median,
+    },
+    Target {
+        name: "file_read_ahead",
+        what: "read-ahead, a page of a file",
+        peer: None,
+        bounds: None,
+        by: Figure::Mean,
+    },
+    Target {
+        name: "file_read_disk",
+        what: "read of 4 KiB, from disk",
+        peer: Some((12_827, "Linux, direct")),
+        bounds: Some((9000, 5000)),
+        by: Figure::Mean,
+    },
+    Target {
+        name: "file_write",
+        what: "a page of a new file written, fsync included",
+        peer: None,
+        bounds: None,
+        by: Figure::Mean,
     },
     Target {
         name: "page_out_seq",
@@ -175,9 +217,20 @@ pub fn main(options: &Options) -> Result<u8> {
     let exec =
         ["bench --json"].into_iter().chain(options.names.iter().map(String::as_str)).collect::<Vec<_>>();
     let swap = Size(options.mem.0 * 4);
+    // Larger than memory, and no hole anywhere.
+    let folder = run::Folder::new(false)?;
+    let file = std::fs::File::create(folder.path().join("bench"))?;
+    let mut file = std::io::BufWriter::new(file);
+    let mut random = ebb_workload::Random::new(1);
+    for _ in 0..options.mem.0 * 2 / 8 {
+        std::io::Write::write_all(&mut file, &random.bits().to_le_bytes())?;
+    }
+    std::io::Write::flush(&mut file)?;
+    drop(file);
     let run = run::Options {
         mem: options.mem,
         swap: vec![swap],
+        files: Some(folder.path().to_path_buf()),
         exec: Some(exec.join(" ")),
         timeout: Some(options.timeout),
         icount: true,

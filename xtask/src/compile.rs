@@ -122,7 +122,8 @@ pub fn machine_packages() -> Result<Vec<String>> {
             folders.push(entry?.path());
         }
     }
-    folders.retain(|f| f.join("Cargo.toml").is_file());
+    // The template is no package of the workspace: copies of it are built elsewhere.
+    folders.retain(|f| f.join("Cargo.toml").is_file() && !f.ends_with("user/template"));
     folders.sort();
     folders.iter().map(|f| package_name(&f.join("Cargo.toml"))).collect()
 }

@@ -14,8 +14,9 @@ use ebb_workload::churn::{self, Ledger};
 use ebb_workload::{Random, stripes};
 
 use crate::compile::Built;
+use crate::fsck::{self, Verdict};
 use crate::qemu::{Outcome, Sink};
-use crate::root::{self, Verdict};
+use crate::root;
 use crate::run::{Folder, Options, Prepared};
 use crate::size::Size;
 use crate::status::End;
@@ -42,6 +43,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "files-disk-full", always: true, run: disk_full },
     Test { name: "files-disk-errors", always: true, run: disk_errors },
     Test { name: "files-tree", always: true, run: tree },
+    Test { name: "files-own-program", always: true, run: crate::documented::programs },
 ];
 
 /// A machine's options, and folders for what goes in and comes out.
@@ -189,7 +191,7 @@ fn crash(built: &Built, times: u64) -> Result<()> {
         let said = die_at_work(&prepared, life)?;
         let evidence = || format!("  after {} ms of seed {seed}, death {time}", life.as_millis());
         let root = prepared.root_image().context("no root disk")?.to_path_buf();
-        if let Verdict::Damaged(what) = root::check(&root)? {
+        if let Verdict::Damaged(what) = fsck::check(&root)? {
             bail!("{}: the file system is not clean:\n{what}", evidence());
         }
         let ledger = Ledger::read(&said);

@@ -4,8 +4,10 @@
 mod bench;
 mod cases;
 mod compile;
+mod documented;
 mod fat;
 mod files;
+mod fsck;
 mod image;
 mod iso;
 mod lint;
@@ -20,6 +22,7 @@ mod status;
 mod terminal;
 mod test;
 mod tpm;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -48,6 +51,9 @@ enum Command {
     Test(test::Options),
     /// Measure the machine under -icount and compare with the targets
     Bench(bench::Options),
+    /// Make and build programs of one's own
+    #[command(subcommand)]
+    User(user::What),
     /// Check formatting and lints, warnings being errors
     Lint,
 }
@@ -60,6 +66,7 @@ fn main() -> ExitCode {
         Command::Iso(options) => iso::main(&options).map(|()| 0),
         Command::Test(options) => test::main(&options),
         Command::Bench(options) => bench::main(&options),
+        Command::User(what) => user::main(&what).map(|()| 0),
         Command::Lint => lint::main(),
     };
     match done {

@@ -9,6 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::compile::Built;
+use crate::fsck::{Verdict, check, command};
 use crate::size::Size;
 
 /// Serial of the disk, by which `init` knows it.
@@ -16,8 +17,8 @@ pub const SERIAL: &str = "root";
 /// Room beside what is on it.
 const ROOM: u64 = 256 << 20;
 /// What the machine's file system has, and what it has not: `dir_index`, because the library that serves it counts the blocks of an indexed directory wrong; the others, because it does
-/// not know them. A journal of 4 MiB is the smallest that e2fsprogs makes; what is not checkpointed of it takes memory in the machine. UUID, hash seed and time are fixed, so
-/// that the same files make the same image.
+/// not know them. A journal of 4 MiB is the smallest that e2fsprogs makes; what is not checkpointed of it takes memory in the machine. UUID and hash seed are fixed, so
+/// that the same files lie in the same places of every image.
 const OPTIONS: &[&str] = &[
     "-q",
     "-F",
@@ -39,15 +40,23 @@ const OPTIONS: &[&str] = &[
     "ebb",
 ];
 
-/// A program of e2fsprogs, which distributions keep where ordinary users do not look.
-fn tool(name: &str) -> PathBuf {
-    let places = ["/usr/sbin", "/sbin", "/usr/local/sbin"].map(|dir| Path::new(dir).join(name));
-    places.into_iter().find(|file| file.is_file()).unwrap_or_else(|| PathBuf::from(name))
+/// Bytes of the disk for each inode that it has beyond those of its files.
+const BYTES_PER_INODE: u64 = 16 << 10;
+
+/// What is on a disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Contents {
+    /// Bytes, in whole blocks.
+    bytes: u64,
+    /// Files, folders and links.
+    entries: u64,
 }
 
-/// Whether e2fsprogs are there.
-pub fn has_tools() -> bool {
-    ["mke2fs", "e2fsck", "debugfs"].iter().all(|name| Command::new(tool(name)).arg("-V").output().is_ok())
+impl Contents {
+    fn add(&mut self, bytes: u64) {
+        self.bytes += bytes.next_multiple_of(4096);
+        self.entries += 1;
+    }
 }
 
 /// Makes the image in a folder. `files`: what is put into `/data`.
@@ -60,20 +69,22 @@ pub fn make(folder: &Path, built: &Built, files: Option<&Path>, size: Option<Siz
         fs::create_dir_all(staging.join(dir))
             .with_context(|| format!("{} cannot be made", staging.display()))?;
     }
-    let mut bytes = 0;
+    let mut contents = Contents::default();
     for (name, file) in &built.programs {
-        bytes += program(file, &staging.join("bin").join(name))?;
+        contents.add(program(file, &staging.join("bin").join(name))?);
     }
     if let Some(files) = files {
-        bytes += copy_tree(files, &staging.join("data"))?;
+        copy_tree(files, &staging.join("data"), &mut contents)?;
     }
     let image = folder.join("root.img");
-    let size = size.map_or((bytes * 3 + ROOM).next_multiple_of(1 << 20), |s| s.0);
+    let size = size.map_or((contents.bytes * 3 + ROOM).next_multiple_of(1 << 20), |s| s.0);
     fs::File::create(&image)
         .and_then(|f| f.set_len(size))
         .with_context(|| format!("{} cannot be made {size} bytes long", image.display()))?;
-    let made = Command::new(tool("mke2fs"))
+    let inodes = contents.entries + (size / BYTES_PER_INODE).max(64);
+    let made = command("mke2fs")
         .args(OPTIONS)
+        .args(["-N", &inodes.to_string()])
         .arg("-d")
         .arg(&staging)
         .arg(&image)
@@ -82,14 +93,22 @@ pub fn make(folder: &Path, built: &Built, files: Option<&Path>, size: Option<Siz
         .output()
         .context("mke2fs does not start: install Debian's package 'e2fsprogs'")?;
     if !made.status.success() {
-        bail!("the root disk cannot be made: {}", String::from_utf8_lossy(&made.stderr).trim());
+        bail!(
+            "the root disk of {} MiB for {} MiB of files cannot be made: {}",
+            size >> 20,
+            contents.bytes.div_ceil(1 << 20),
+            String::from_utf8_lossy(&made.stderr).trim()
+        );
     }
     fs::remove_dir_all(&staging).with_context(|| format!("{} cannot be removed", staging.display()))?;
     Ok(image)
 }
 
-/// Puts a program into the staging folder, without symbols where the host can strip them. Returns its bytes.
-fn program(from: &Path, to: &Path) -> Result<u64> {
+/// Puts a program into a folder for the machine, without symbols where the host can strip them. Returns its bytes.
+///
+/// # Errors
+/// It cannot be read or written.
+pub fn program(from: &Path, to: &Path) -> Result<u64> {
     let stripped = Command::new("strip").arg("-s").arg("-o").arg(to).arg(from).output();
     if !stripped.is_ok_and(|s| s.status.success()) {
         fs::copy(from, to).with_context(|| format!("{} cannot be copied", from.display()))?;
@@ -98,61 +117,33 @@ fn program(from: &Path, to: &Path) -> Result<u64> {
     Ok(fs::metadata(to)?.len())
 }
 
-/// Copies a folder, links as links. Returns the bytes of its files.
-fn copy_tree(from: &Path, to: &Path) -> Result<u64> {
-    let mut bytes = 0;
-    for entry in fs::read_dir(from).with_context(|| format!("--files {}", from.display()))? {
+/// Copies what is in a folder: links as links, with permissions and times of the last change.
+fn copy_tree(from: &Path, to: &Path, contents: &mut Contents) -> Result<()> {
+    for entry in fs::read_dir(from).with_context(|| format!("--files: {}", from.display()))? {
         let entry = entry?;
         let (source, target) = (entry.path(), to.join(entry.file_name()));
         let context = || format!("--files: {}", source.display());
-        let kind = entry.file_type().with_context(context)?;
-        if kind.is_dir() {
+        let about = entry.metadata().with_context(context)?;
+        if about.is_symlink() {
+            let link = fs::read_link(&source).with_context(context)?;
+            std::os::unix::fs::symlink(link, &target).with_context(context)?;
+            contents.add(0);
+            continue;
+        }
+        if about.is_dir() {
             fs::create_dir(&target).with_context(context)?;
-            bytes += copy_tree(&source, &target)? + 4096;
-            fs::set_permissions(&target, fs::metadata(&source)?.permissions()).with_context(context)?;
-        } else if kind.is_symlink() {
-            std::os::unix::fs::symlink(fs::read_link(&source).with_context(context)?, &target)
-                .with_context(context)?;
-        } else if kind.is_file() {
-            bytes += fs::copy(&source, &target).with_context(context)?.next_multiple_of(4096);
+            copy_tree(&source, &target, contents)?;
+            contents.add(about.len());
+        } else if about.is_file() {
+            contents.add(fs::copy(&source, &target).with_context(context)?);
         } else {
             bail!("{}: neither a file, nor a folder, nor a link", context());
         }
+        let changed = about.modified().with_context(context)?;
+        fs::File::open(&target).and_then(|f| f.set_modified(changed)).with_context(context)?;
+        fs::set_permissions(&target, about.permissions()).with_context(context)?;
     }
-    Ok(bytes)
-}
-
-/// What the checker says of an image after the machine ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Nothing to be done, or the journal alone.
-    Clean,
-    /// It had to be repaired beyond the journal, or could not be: what the checker said.
-    Damaged(String),
-}
-
-/// Lets the checker replay the journal and look at everything.
-///
-/// # Errors
-/// It does not start.
-pub fn check(image: &Path) -> Result<Verdict> {
-    let done = Command::new(tool("e2fsck")).args(["-f", "-p"]).arg(image).output();
-    let done = done.context("e2fsck does not start: install Debian's package 'e2fsprogs'")?;
-    let said = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
-    let harmless = |line: &&str| {
-        let rest = line.split_once(": ").map_or(*line, |(_, rest)| rest);
-        rest.is_empty()
-            || rest == "recovering journal"
-            || rest.contains(" files (")
-            || rest.starts_with("Clearing orphaned inode")
-            || rest.ends_with("could be narrower.  IGNORED.")
-            || rest.ends_with("could be shorter.  IGNORED.")
-    };
-    let code = done.status.code().unwrap_or(128);
-    if code <= 1 && said.lines().all(|line| harmless(&line)) {
-        return Ok(Verdict::Clean);
-    }
-    Ok(Verdict::Damaged(said))
+    Ok(())
 }
 
 /// Copies `/data` of an image out to a folder that does not exist or is empty.
@@ -165,7 +156,7 @@ pub fn save(image: &Path, to: &Path) -> Result<()> {
     let parent = image.parent().unwrap_or(Path::new("."));
     let out = parent.join("saved");
     fs::create_dir_all(&out)?;
-    let done = Command::new(tool("debugfs"))
+    let done = command("debugfs")
         .arg("-R")
         .arg(format!("rdump /data \"{}\"", out.display()))
         .arg(image)
@@ -192,5 +183,150 @@ pub fn save(image: &Path, to: &Path) -> Result<()> {
     match verdict {
         Verdict::Clean => Ok(()),
         Verdict::Damaged(said) => bail!("the machine's file system had to be repaired:\n{}", said.trim_end()),
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::fsck::check;
+    use crate::fsck::tests::spoil_bitmap;
+    use crate::run::Folder;
+    use std::ffi::{OsStr, OsString};
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    use std::time::{Duration, SystemTime};
+
+    pub fn image_of(folder: &Path, files: &Path, size: Option<Size>) -> Result<PathBuf> {
+        let built = Built {
+            loader: PathBuf::new(),
+            kernel: PathBuf::new(),
+            modules: Vec::new(),
+            programs: vec![("xtask".to_string(), std::env::current_exe()?)],
+        };
+        make(folder, &built, Some(files), size)
+    }
+
+    /// What a folder holds: for each path its permissions, and its contents or where it points to.
+    fn listing(dir: &Path, under: &Path, all: &mut Vec<(OsString, u32, Vec<u8>)>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            let about = fs::symlink_metadata(&path).unwrap();
+            let holds = if about.is_symlink() {
+                fs::read_link(&path).unwrap().into_os_string().into_vec()
+            } else if about.is_dir() {
+                listing(&path, under, all);
+                b"a folder".to_vec()
+            } else {
+                fs::read(&path).unwrap()
+            };
+            let name = path.strip_prefix(under).unwrap().as_os_str().to_owned();
+            all.push((name, about.permissions().mode(), holds));
+        }
+    }
+
+    fn all_of(dir: &Path) -> Vec<(OsString, u32, Vec<u8>)> {
+        let mut all = Vec::new();
+        listing(dir, dir, &mut all);
+        all.sort();
+        all
+    }
+
+    #[test]
+    fn a_folder_comes_back_as_it_was() {
+        let folder = Folder::new(false).unwrap();
+        let (files, out) = (folder.path().join("files"), folder.path().join("a/b/out"));
+        fs::create_dir_all(files.join("dir/empty")).unwrap();
+        let longest = "n".repeat(255);
+        let odd: [&[u8]; 12] = [
+            b"two words",
+            b"new\nline",
+            b"tab\t",
+            b"\"quoted\"",
+            b"it's",
+            b"-R",
+            b"$HOME;*",
+            b"back\\slash",
+            "\u{e4}\u{20ac}\u{1f980}".as_bytes(),
+            b"not \xff UTF-8",
+            b"<12>",
+            longest.as_bytes(),
+        ];
+        for (n, name) in odd.into_iter().enumerate() {
+            fs::write(files.join("dir").join(OsStr::from_bytes(name)), vec![n as u8; n * 3000]).unwrap();
+            fs::create_dir(files.join(OsStr::from_bytes(name))).unwrap();
+        }
+        // Holes, and something behind them.
+        let mut sparse = vec![0; 300_000];
+        sparse[270_000] = 1;
+        fs::write(files.join("sparse"), sparse).unwrap();
+        for (name, mode) in [("secret", 0o400), ("program", 0o755), ("nobody", 0o000)] {
+            fs::write(files.join(name), name).unwrap();
+            fs::set_permissions(files.join(name), fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let when = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        fs::File::open(files.join("program")).unwrap().set_modified(when).unwrap();
+        for (link, to) in [("link", "dir"), ("dangling", "/no/where"), ("long", longest.as_str())] {
+            std::os::unix::fs::symlink(to, files.join(link)).unwrap();
+        }
+        // Only root can read what nobody may.
+        let expected = if fs::read(files.join("nobody")).is_ok() {
+            all_of(&files)
+        } else {
+            assert!(image_of(folder.path(), &files, None).unwrap_err().to_string().contains("nobody"));
+            fs::remove_dir_all(folder.path().join("root")).unwrap();
+            fs::remove_file(files.join("nobody")).unwrap();
+            all_of(&files)
+        };
+        let image = image_of(folder.path(), &files, None).unwrap();
+        save(&image, &out).unwrap();
+        assert_eq!(all_of(&out), expected);
+        assert_eq!(fs::metadata(out.join("program")).unwrap().modified().unwrap(), when);
+        assert_eq!(check(&image).unwrap(), Verdict::Clean);
+    }
+
+    #[test]
+    fn many_small_files_find_room() {
+        let folder = Folder::new(false).unwrap();
+        let files = folder.path().join("files");
+        fs::create_dir(&files).unwrap();
+        (0..5000).for_each(|n| fs::write(files.join(n.to_string()), "").unwrap());
+        let image = image_of(folder.path(), &files, Some(Size::mib(32))).unwrap();
+        let out = folder.path().join("out");
+        save(&image, &out).unwrap();
+        assert_eq!(fs::read_dir(out).unwrap().count(), 5000);
+    }
+
+    #[test]
+    fn what_cannot_be_put_on_a_disk_is_said() {
+        let folder = Folder::new(false).unwrap();
+        let files = folder.path().join("files");
+        fs::create_dir(&files).unwrap();
+        fs::write(files.join("large"), vec![1; 20 << 20]).unwrap();
+        let error = image_of(folder.path(), &files, Some(Size::mib(16))).unwrap_err().to_string();
+        assert!(error.contains("16 MiB for"), "{error}");
+        fs::remove_dir_all(folder.path().join("root")).unwrap();
+        let socket = std::os::unix::net::UnixListener::bind(files.join("s"));
+        // A path may be too long for a socket.
+        if socket.is_ok() {
+            let error = image_of(folder.path(), &files, None).unwrap_err().to_string();
+            assert!(error.contains("neither a file"), "{error}");
+        }
+    }
+
+    #[test]
+    fn damage_is_told_and_what_is_there_is_saved() {
+        let folder = Folder::new(false).unwrap();
+        let files = folder.path().join("files");
+        fs::create_dir(&files).unwrap();
+        fs::write(files.join("file"), "kept").unwrap();
+        let image = image_of(folder.path(), &files, None).unwrap();
+        spoil_bitmap(&image);
+        let out = folder.path().join("out");
+        let error = save(&image, &out).unwrap_err().to_string();
+        assert!(error.contains("had to be repaired"), "{error}");
+        assert_eq!(fs::read(out.join("file")).unwrap(), b"kept");
+        fs::write(&image, vec![7; 1 << 20]).unwrap();
+        assert!(matches!(check(&image).unwrap(), Verdict::Damaged(_)));
+        assert!(save(&image, &folder.path().join("none")).is_err());
     }
 }

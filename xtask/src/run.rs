@@ -166,10 +166,12 @@ impl Options {
         {
             bail!("--files {}: not a folder", dir.display());
         }
-        if let Some(dir) = &self.save
-            && fs::read_dir(dir).is_ok_and(|mut d| d.next().is_some())
-        {
-            bail!("--save {}: there is something in it; name a new folder", dir.display());
+        if let Some(dir) = &self.save {
+            // Now, and not after the machine has worked for an hour.
+            fs::create_dir_all(dir).with_context(|| format!("--save {}", dir.display()))?;
+            if fs::read_dir(dir)?.next().is_some() {
+                bail!("--save {}: there is something in it; name a new folder", dir.display());
+            }
         }
         for file in &self.input {
             let data = fs::metadata(file).with_context(|| format!("--input {}", file.display()))?;

@@ -64,7 +64,7 @@ impl Need {
             Self::Qemu => in_path(QEMU),
             Self::Firmware => firmware().is_ok(),
             Self::Xorriso => in_path("xorriso"),
-            Self::E2fsprogs => crate::root::has_tools(),
+            Self::E2fsprogs => crate::fsck::has_tools(),
         }
     }
 }

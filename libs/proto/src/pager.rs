@@ -45,7 +45,8 @@
 //! - Get: bit 0 of result 2 ([`HOLE`]): nothing was read, the page is zero; bit 1 ([`RESERVED`]): there is a block for it. The pager does not
 //!   care what lies behind the end of the file in its last page: `vm` zeroes it.
 //! - Put, PutBytes: `Ok` when a crash of the pager (not of the machine) can no longer undo it. `Fail`: no space.
-//! - Reserve: from `Ok` on there is a block for each of the pages; `Fail`: no space, and none of them may be counted on.
+//! - Reserve: from `Ok` on there is a block for each of the pages; `Fail`: no space, and none of them may be counted on. Bit 2 of result 2 ([`WRITTEN`]): those that had none
+//!   were filled with zeroes, so that all of them are as if they had been put. That is done for holes inside a file, which would otherwise fall into single blocks.
 //! - Resize: cuts the file, or makes it longer with a hole, on the disk. `vm` has dropped the pages beyond and waits for their I/O first.
 //! - Size: `vm` says that the file is longer now; pages of it follow sooner or later. For those who ask the pager for the size.
 //! - Fsync: everything that was put before is durable, names too.
@@ -74,6 +75,8 @@ pub const BOUNCE_PAGES: u64 = 32;
 pub const HOLE: u64 = 1;
 /// Get, result 2, with [`HOLE`]: there is a block for the page.
 pub const RESERVED: u64 = 2;
+/// Reserve, result 2: all of the pages are on the disk.
+pub const WRITTEN: u64 = 4;
 /// Most pages in one run (`MAX_PAGEOUT_CLUSTER`).
 pub const MAX_RUN: usize = 16;
 /// [`Op::Audit`] of everything.

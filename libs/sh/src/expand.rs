@@ -42,6 +42,13 @@ impl Fields {
     }
 }
 
+/// Whether a word is `"$@"` and nothing else: without arguments it is no field, not an empty one.
+fn is_arguments(word: &Word) -> bool {
+    let is_all = |piece: &Piece| matches!(piece, Piece::Variable { name, otherwise: None, quoted: true } if name == "@");
+    let is_nothing = |piece: &Piece| matches!(piece, Piece::Text { text, .. } if text.is_empty());
+    word.iter().any(is_all) && word.iter().all(|piece| is_all(piece) || is_nothing(piece))
+}
+
 fn text_of(field: &[Mark]) -> String {
     field.iter().map(|(c, _)| c).collect()
 }
@@ -51,6 +58,9 @@ impl<W: World> Interpreter<W> {
     pub(crate) fn fields(&mut self, words: &[Word]) -> Result<Vec<String>, Stop> {
         let mut all = Vec::new();
         for word in words {
+            if self.variables.args.is_empty() && is_arguments(word) {
+                continue;
+            }
             let mut fields = Fields::default();
             self.expand(word, true, &mut fields)?;
             fields.split();

@@ -401,8 +401,10 @@ impl<'a> Parser<'a> {
 
     /// The name of a variable that is set here.
     fn assignment(&self) -> Option<&'a str> {
-        let (name, _) = self.rest().split_once('=')?;
-        word::is_name(name).then_some(name)
+        let rest = self.rest();
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')?;
+        let name = &rest[..end];
+        (rest[end..].starts_with('=') && word::is_name(name)).then_some(name)
     }
 
     fn redirect(&mut self) -> Parsed<Option<Redirect>> {

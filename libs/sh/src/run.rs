@@ -18,6 +18,10 @@ pub const INTERRUPTED: u8 = 130;
 /// Status of a script that cannot be understood, and of a mistake in it.
 pub const MISTAKE: u8 = 2;
 
+/// Builtins before which a variable is set for good: those that POSIX calls special. Before others it is set for them alone.
+const SPECIAL: [&str; 12] =
+    [":", ".", "source", "eval", "exit", "export", "set", "unset", "shift", "break", "continue", "trap"];
+
 /// Why nothing more of a script is carried out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Stop {
@@ -71,9 +75,18 @@ impl<W: World> Interpreter<W> {
             let status = match self.item(item) {
                 Ok(status) => status,
                 Err(Stop::Exit(status)) => return status,
-                Err(Stop::Interrupted) => return INTERRUPTED,
+                Err(Stop::Interrupted) => {
+                    self.variables.status = INTERRUPTED;
+                    return INTERRUPTED;
+                }
+                Err(Stop::Mistake) if self.variables.mistakes_end => {
+                    self.variables.exit = Some(MISTAKE);
+                    return MISTAKE;
+                }
                 Err(Stop::Mistake) => MISTAKE,
             };
+            // What stopped in the middle of a condition was tested; the next command is not.
+            self.tested = 0;
             self.variables.status = status;
             self.variables.leave = None;
             if failed == 0 {
@@ -110,27 +123,49 @@ impl<W: World> Interpreter<W> {
         if item.background {
             return self.in_background(item);
         }
-        let chained = !item.rest.is_empty();
-        self.tested += chained as u32;
+        // `set -e` looks at the last pipeline alone, and only if that is what the status comes from.
+        let (last, before) = match item.rest.split_last() {
+            Some((last, before)) => (Some(last), before),
+            None => (None, &[][..]),
+        };
+        self.tested += last.is_some() as u32;
         let mut status = self.pipeline(&item.first);
-        for (n, (and, pipeline)) in item.rest.iter().enumerate() {
-            if n + 1 == item.rest.len() {
-                self.tested -= chained as u32;
-            }
-            let Ok(before) = status else { break };
-            self.variables.status = before;
-            if *and == (before == 0) && self.variables.leave.is_none() {
-                status = self.pipeline(pipeline);
+        for (and, pipeline) in before {
+            status = self.next_pipeline(status, *and, pipeline).unwrap_or_else(|skipped| skipped);
+        }
+        self.tested -= last.is_some() as u32;
+        let mut decided = &item.first;
+        let mut is_last = last.is_none();
+        if let Some((and, pipeline)) = last {
+            match self.next_pipeline(status, *and, pipeline) {
+                Ok(ran) => (status, decided, is_last) = (ran, pipeline, true),
+                Err(skipped) => status = skipped,
             }
         }
         let status = status?;
         self.variables.status = status;
-        let fails = status != 0 && self.variables.errors_end && self.tested == 0 && !item.first.negated;
-        if fails && !chained { Err(Stop::Exit(status)) } else { Ok(status) }
+        let fails = status != 0 && self.variables.errors_end && self.tested == 0;
+        if fails && is_last && !decided.negated { Err(Stop::Exit(status)) } else { Ok(status) }
+    }
+
+    /// Carries out what follows `&&` or `||`. The error is the status so far, if that says that it is left out.
+    fn next_pipeline(&mut self, before: Ran, and: bool, pipeline: &Pipeline) -> Result<Ran, Ran> {
+        let status = match before {
+            Ok(status) => status,
+            Err(stop) => return Err(Err(stop)),
+        };
+        self.variables.status = status;
+        if and == (status == 0) && self.variables.leave.is_none() {
+            Ok(self.pipeline(pipeline))
+        } else {
+            Err(Ok(status))
+        }
     }
 
     fn in_background(&mut self, item: &Item) -> Ran {
-        let streams: Streams<W::File> = [None, None, None];
+        // Nobody types for it.
+        let input = self.world.open("/dev/null", Access::Read).map_err(|error| self.fatal(&error))?;
+        let streams: Streams<W::File> = [Some(input), None, None];
         let process = match (item.first.commands.as_slice(), item.rest.is_empty()) {
             ([command], true) => self.start(command, streams)?,
             _ => self.start_shell(&item.text, &streams),
@@ -208,7 +243,8 @@ impl<W: World> Interpreter<W> {
 
     fn start_shell(&mut self, text: &str, streams: &Streams<W::File>) -> Result<W::Process, u8> {
         let args = self.variables.args.clone();
-        self.world.spawn_shell(text, &args, self.variables.all(), streams)
+        let env = self.variables.inherited(self.tested == 0);
+        self.world.spawn_shell(text, &args, env, streams)
     }
 
     fn environment(&mut self, assignments: &[(String, Word)]) -> Result<Vec<(String, String)>, Stop> {
@@ -308,12 +344,17 @@ impl<W: World> Interpreter<W> {
             return Ok(1);
         }
         if self.world.is_builtin(name) {
+            let lasting = SPECIAL.contains(&name.as_str());
+            let mut before = Vec::new();
             for (name, word) in assignments {
                 let value = self.text(word)?;
-                self.variables.set(name, &value);
+                before.push((name, self.variables.replace(name, &value)));
             }
-            let status =
-                self.world.builtin(&fields, &streams, &mut self.variables).ok_or(Stop::Interrupted)?;
+            let status = self.world.builtin(&fields, &streams, &mut self.variables);
+            for (name, old) in before.into_iter().rev().filter(|_| !lasting) {
+                self.variables.restore(name, old);
+            }
+            let status = status.ok_or(Stop::Interrupted)?;
             return match self.variables.exit {
                 Some(status) => Err(Stop::Exit(status)),
                 None => Ok(status),

@@ -195,6 +195,8 @@ impl Parser<'_> {
                 }
                 _ => return Err(self.error(&format!("${{{name}… is not understood"))),
             };
+            // A pattern means something also where the value stands in quotes.
+            let quoted = quoted && !matches!(op, '#' | 'H' | '%' | 'P');
             let mut inner = Collected::default();
             loop {
                 match self.peek() {

@@ -41,7 +41,7 @@ pub trait World {
         env: Vec<(String, String)>,
         streams: &Streams<Self::File>,
     ) -> Result<Self::Process, u8>;
-    /// Starts a shell for a text, with these arguments.
+    /// Starts a shell for a text, with these arguments; the environment is one for [`Variables::new`](crate::Variables::new).
     fn spawn_shell(
         &mut self,
         text: &str,

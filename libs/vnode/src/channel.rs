@@ -100,6 +100,11 @@ impl<W: World> Channel<W> {
         self.launch(request);
     }
 
+    /// Whether requests for `vm` have ended that nobody has taken.
+    pub fn has_done(&self) -> bool {
+        !self.done.is_empty()
+    }
+
     /// The next request for `vm` that has ended.
     pub fn take_done(&mut self) -> Option<(Request, Status)> {
         self.collect();

@@ -9,7 +9,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use ebb_proto::Error;
-use ebb_proto::pager::{ALL, Completion, Notice, Op, Outcome, Submission};
+use ebb_proto::pager::{ALL, Completion, Notice, Op, Outcome, Submission, WRITTEN};
 use rsext4::{InodeMetadataUpdate, PreallocationOptions};
 
 /// Lines of a check at most.
@@ -28,8 +28,9 @@ impl<W: World> VnodePager<W> {
             self.counters.errors += 1;
             return self.answer(completion(Outcome::Bad, entry));
         };
+        let mut written = false;
         let result = match entry.op {
-            Op::Reserve => self.reserve(inode, a, b),
+            Op::Reserve => self.reserve(inode, a, b).map(|all| written = all),
             Op::Resize => self.resize(inode, a),
             Op::Size => self.held.get_mut(inode).map(|h| h.size = a).ok_or(Error::Invalid),
             Op::Hold => self.hold(inode, a),
@@ -40,7 +41,11 @@ impl<W: World> VnodePager<W> {
             self.failed(entry.op, inode, error);
         }
         let outcome = result.map_or_else(outcome_of, |()| Outcome::Ok);
-        self.answer_later(completion(outcome, entry));
+        let mut answer = completion(outcome, entry);
+        if written {
+            answer.results[0] |= WRITTEN;
+        }
+        self.answer_later(answer);
         if matches!(entry.op, Op::Resize | Op::Release) && self.store.is_dirty() {
             // Blocks may have been freed. They must not be used for anything else before that is certain.
             self.commit();
@@ -55,14 +60,21 @@ impl<W: World> VnodePager<W> {
         self.fsync_later(entry.cookie, object);
     }
 
-    fn reserve(&mut self, inode: u32, first: u64, pages: u64) -> Result<(), Error> {
+    /// Whether all of the pages are on the disk now, not only their blocks.
+    fn reserve(&mut self, inode: u32, first: u64, pages: u64) -> Result<bool, Error> {
         let end = first.checked_add(pages).filter(|end| *end < u32::MAX as u64 && pages > 0);
         end.ok_or(Error::Invalid)?;
         let number = file_number(inode)?;
         let (offset, bytes) = (first * PAGE as u64, pages * PAGE as u64);
+        self.anchor(inode, first)?;
+        if self.fill(inode, first, pages)? {
+            return Ok(true);
+        }
         self.extents.forget(inode);
         self.changed();
-        self.store.change(|fs| fs.preallocate_inode(number, offset, bytes, PreallocationOptions::KEEP_SIZE))
+        self.store
+            .change(|fs| fs.preallocate_inode(number, offset, bytes, PreallocationOptions::KEEP_SIZE))?;
+        Ok(false)
     }
 
     fn resize(&mut self, inode: u32, bytes: u64) -> Result<(), Error> {
@@ -80,6 +92,7 @@ impl<W: World> VnodePager<W> {
         self.store.change(|fs| fs.truncate_inode(number, bytes))?;
         if let Some(held) = self.held.get_mut(inode) {
             held.size = bytes;
+            held.anchored = false;
             held.modified_us = None;
         }
         Ok(())

@@ -17,6 +17,8 @@ pub struct Held {
     pub unlinked: bool,
     /// Pages were written past the file system: the time of the last change has to be set.
     pub touched: bool,
+    /// Its first page is known to have a block ([`crate::anchor`]).
+    pub anchored: bool,
     /// `vm` has not been told of it.
     fresh: bool,
     /// Somebody has set the time of the last change since it was last opened for writing: what `vm` writes later does not change it.
@@ -50,7 +52,15 @@ impl Table {
         if self.files.len() >= MAX_HELD && !self.files.contains_key(&inode) {
             return false;
         }
-        let file = Held { size, grants: 0, unlinked, touched: false, fresh: false, modified_us: None };
+        let file = Held {
+            size,
+            grants: 0,
+            unlinked,
+            touched: false,
+            anchored: false,
+            fresh: false,
+            modified_us: None,
+        };
         self.files.insert(inode, file);
         true
     }

@@ -40,6 +40,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod anchor;
 mod batch;
 pub mod channel;
 mod control;

@@ -126,6 +126,14 @@ impl<W: World> VnodePager<W> {
 
     /// Does all that can be done now.
     pub fn pump(&mut self) {
+        self.work();
+        // While a commit waited for the disk, requests of others may have ended: nobody rings for them again.
+        while self.channel.borrow().has_done() {
+            self.work();
+        }
+    }
+
+    fn work(&mut self) {
         loop {
             self.settle();
             if self.batch.as_ref().is_some_and(|b| b.is_full() || self.next.is_some()) && !self.run_batch() {

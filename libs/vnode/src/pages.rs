@@ -19,7 +19,7 @@ const BYTES: u64 = PAGE as u64;
 struct Gathering(Option<Request>);
 
 impl<W: World> VnodePager<W> {
-    fn spot(&mut self, inode: u32, page: u32) -> Result<(Spot, u64), Error> {
+    pub(crate) fn spot(&mut self, inode: u32, page: u32) -> Result<(Spot, u64), Error> {
         let blocks = self.channel.borrow().geometry.pages;
         self.extents.find(&mut self.store, blocks, inode, page)
     }

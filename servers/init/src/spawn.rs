@@ -4,6 +4,7 @@
 use crate::boot::Module;
 use crate::serve::Init;
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use ebb_abi::layout::{HEAP, MMAP, SEGMENTS, STACK_TOP, START_INFO, START_INFO_PAGES, USER_MIN};
@@ -77,6 +78,7 @@ impl Init {
                 heap_len: server.map_or(PROGRAM_HEAP, |(heap, _)| heap),
                 tsc_hz: self.tsc_hz,
                 cmdline: self.cmdline.clone(),
+                values: vec![(String::from("space"), space as u64)],
                 epoch_us: self.epoch_us,
                 ..StartInfo::default()
             },

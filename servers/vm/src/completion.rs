@@ -99,7 +99,7 @@ impl<M: Machine> Vm<M> {
         if let Some(page) = self.frames.page_mut(frame) {
             before = page.flags;
             page.flags -= busy | Flags::WANTED | Flags::DOOMED;
-            if busy == Flags::READING {
+            if busy.contains(Flags::READING) {
                 page.flags -= Flags::DEMANDED;
             }
         }

@@ -40,6 +40,8 @@ pub struct File {
     pub told: u32,
     /// How often the pager gave a page back unwritten, to be sent again.
     pub given_back: u32,
+    /// There was no space for several pages at once: they are asked for one by one.
+    pub tight: bool,
     /// It has no name any more.
     pub unlinked: bool,
     /// Somebody is making it longer or shorter: others who would wait.
@@ -64,6 +66,7 @@ impl File {
             failures: (0, Error::Io),
             told: 0,
             given_back: 0,
+            tight: false,
             unlinked: false,
             locked: false,
             touched: false,

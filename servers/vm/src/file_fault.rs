@@ -108,7 +108,7 @@ impl<M: Machine> Vm<M> {
                 return Found::Wait(Reason::Page(frame));
             }
             if write && !entry.backed() {
-                return Found::Wait(self.reserve_pages(object, index, index + 1));
+                return Found::Wait(self.reserve_block(object, index));
             }
             let writable = entry.backed() && !flags.contains(Flags::WRITING);
             if write
@@ -137,6 +137,19 @@ impl<M: Machine> Vm<M> {
             return self.find_file_page(object, index, window, write, fault);
         }
         Found::Frame { frame, writable: false, zero: false }
+    }
+
+    /// Asks for blocks for a page in a hole of a file and for its neighbours, within an aligned block of pages: single ones would tear the file to pieces.
+    fn reserve_block(&mut self, object: u32, index: u32) -> Reason {
+        let Some(o) = self.objects.get(object) else { return Reason::Memory };
+        let first = index - index % MAX_FILE_READ_AHEAD;
+        let last = first.saturating_add(MAX_FILE_READ_AHEAD).min(o.pages);
+        let below = (first..index).rev().take_while(|i| !o.entry(*i).backed()).count() as u32;
+        let above = (index + 1..last).take_while(|i| !o.entry(*i).backed()).count() as u32;
+        match o.file().is_some_and(|f| f.tight) {
+            true => self.reserve_pages(object, index, index + 1),
+            false => self.reserve_pages(object, index - below, index + 1 + above),
+        }
     }
 
     /// Asks the vnode pager for a page and the rest of its block.

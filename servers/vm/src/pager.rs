@@ -223,6 +223,11 @@ impl<M: Machine> Vm<M> {
             if theirs != kind {
                 continue;
             }
+            if kind == PagerKind::Vnode && page.flags.contains(Flags::DOOMED) {
+                // It lies behind an end that the new instance knows, or nobody will see it again.
+                self.give_up_doomed(frame, page.object, page.index, page.flags);
+                continue;
+            }
             let slot = self.vnode.slot_of(frame);
             let op = match slot {
                 _ if page.flags.contains(Flags::READING) => Op::Get,
@@ -244,6 +249,19 @@ impl<M: Machine> Vm<M> {
             again += 1;
         }
         self.frames.meter.add(Counter::v_resubmitted, again);
+    }
+
+    /// A page of a file that nobody wants any more was under way when its pager died: it goes.
+    fn give_up_doomed(&mut self, frame: u32, object: u32, index: u32, flags: Flags) {
+        if flags.contains(Flags::READING) {
+            self.vnode.ch.reading = self.vnode.ch.reading.saturating_sub(1);
+        } else {
+            self.vnode.drop_slot(frame);
+            self.vnode.ch.writing = self.vnode.ch.writing.saturating_sub(1);
+            self.publish_writing();
+        }
+        self.unbusy(frame, object, Flags::BUSY);
+        self.drop_page(object, index, frame);
     }
 
     /// Tells the pagers, if they wait. Called once for all that a message brought.

@@ -10,7 +10,7 @@ use ebb_abi::map::MapOp;
 use ebb_abi::message::{LABEL_FAULT, MAX_VECTOR};
 use ebb_abi::{Handle, Tag};
 use ebb_proto::vm::{DECIDE, MAX_DECISIONS, Request, Space};
-use ebb_proto::{Error, LABEL_OK};
+use ebb_proto::{Error, LABEL_OK, codec};
 use ebb_rt::StartInfo;
 use ebb_rt::server::{self, Call};
 use ebb_rt::start::Given;
@@ -174,9 +174,13 @@ fn serve_message(vm: &mut Vm<Kernel>, from: Space, reply: Call, message: &Messag
         }
         DECIDE => decide(vm, from, reply, message),
         label => {
-            let bytes = server::bytes(message);
             let handle = server::handles(message).next().unwrap_or(Handle::NONE);
-            match Request::decode(label, &bytes) {
+            // What came in the words needs no memory of its own.
+            let request = match message.tag.bytes() {
+                0 => Request::decode(label, &codec::bytes_of(&message.words)),
+                _ => Request::decode(label, &server::bytes(message)),
+            };
+            match request {
                 Ok(request) => vm.serve(from, request, handle, reply),
                 Err(_) => reply.fail(Error::Malformed),
             }

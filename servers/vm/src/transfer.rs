@@ -411,7 +411,7 @@ impl<M: Machine> Vm<M> {
         }
         let last = ((t.offset + t.left as u64 - 1) / PAGE) as u32;
         let mut end = index + 1;
-        while end <= last && !o.entry(end).backed() {
+        while end <= last && !o.entry(end).backed() && !o.file().is_some_and(|f| f.tight) {
             end += 1;
         }
         Err(Step::Wait(self.reserve_pages(t.object, index, end)))

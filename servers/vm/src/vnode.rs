@@ -6,7 +6,7 @@
 
 use crate::channel::Channel;
 use crate::machine::Machine;
-use crate::object::{Entry, Object};
+use crate::object::Object;
 use crate::page::Flags;
 use crate::vm::Vm;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -17,7 +17,9 @@ use ebb_abi::meter::Counter;
 use ebb_abi::{Frame, Handle, PAGE_SIZE, Rights};
 use ebb_proto::Error;
 use ebb_proto::fs::OpenFlags;
-use ebb_proto::pager::{BOUNCE_PAGES, Completion, Notice, Op, Outcome, RING_PAGES, RINGS, Submission};
+use ebb_proto::pager::{
+    BOUNCE_PAGES, Completion, Notice, Op, Outcome, RING_PAGES, RINGS, Submission, WRITTEN,
+};
 use ebb_proto::vm::{PagerAttachment, PagerKind, Space};
 
 /// Grants that nobody has used yet, of all programs; the oldest is dropped for a new one.
@@ -322,16 +324,27 @@ impl<M: Machine> Vm<M> {
         match (c.op, c.outcome) {
             (Op::Reserve, Outcome::Ok) => {
                 let object = object.unwrap_or(0);
+                let written = c.results[0] & WRITTEN != 0;
                 for index in first as u32..((first + pages) as u32).min(op.end) {
-                    self.set_entry(object, index, Entry::into_backed);
+                    self.set_entry(object, index, |e| {
+                        let backed = e.into_backed();
+                        if written { backed.with_swapped(true) } else { backed }
+                    });
                 }
             }
             (Op::Audit, _) => return self.files_audited(c),
             (_, Outcome::Ok) | (Op::Reserve, _) => {}
             (op, outcome) => self.m.log(format_args!("{op:?} of inode {name}: {outcome:?}")),
         }
+        let several = c.op == Op::Reserve && c.outcome == Outcome::Fail && pages > 1;
+        if c.op == Op::Reserve
+            && let Some(file) = object.and_then(|o| self.objects.get_mut(o)).and_then(Object::file_mut)
+        {
+            file.tight = several;
+        }
         match c.outcome {
             Outcome::Ok => self.waiting.op_done(c.cookie),
+            _ if several => self.waiting.op_done(c.cookie),
             outcome => self.op_failed(c.cookie, error_of(outcome)),
         }
     }

@@ -8,6 +8,7 @@
 extern crate alloc;
 
 mod calls;
+mod files;
 mod paging;
 mod partner;
 mod policy;
@@ -26,8 +27,8 @@ ebb_rt::program!(main);
 
 const HELP: &str = "\
 usage: bench [--json] [--replacements N] [NAME...]
-Measures, in units of the time-stamp counter (instructions under xtask bench). Names: null_syscall ipc notification first_touch paging policy_scan policy_replace.
-paging wants swap of twice the memory and prints several rows.
+Measures, in units of the time-stamp counter (instructions under xtask bench). Names: null_syscall ipc notification first_touch files paging policy_scan policy_replace.
+files wants a file /data/bench that is larger than memory, paging swap of twice the memory; both print several rows.
   --json            one object a line
   --replacements N  rounds of policy_replace (default: 1000)";
 
@@ -48,6 +49,7 @@ const MEASUREMENTS: &[Measurement] = &[
     ("ipc", |info, _| calls::ipc(info)),
     ("notification", |info, _| calls::notification(info)),
     ("first_touch", |info, _| paging::first_touch(info)),
+    ("files", |info, _| files::files(info)),
     ("paging", |info, _| paging::paging(info)),
     ("policy_scan", |info, _| policy::scan(info)),
     ("policy_replace", policy::replace),

@@ -86,7 +86,8 @@ impl Gauge {
         }
     }
 
-    fn row(self, name: &'static str) -> Result<Row, Failure> {
+    /// What was measured.
+    pub fn row(self, name: &'static str) -> Result<Row, Failure> {
         if self.samples.len() == 0 {
             return Err(Failure::Trouble(format!("{name}: nothing was moved")));
         }

@@ -14,6 +14,7 @@ extern crate alloc;
 
 mod boot;
 mod commands;
+mod feed;
 mod ground;
 mod jobs;
 mod language;
@@ -49,6 +50,7 @@ fn main(info: &'static StartInfo) -> u8 {
                 shell.variables.name = name.clone();
                 shell.variables.args = args.to_vec();
             }
+            shell.variables.mistakes_end = true;
             shell.part(text)
         }
         [] => match prepared_script(&shell) {
@@ -66,6 +68,7 @@ fn main(info: &'static StartInfo) -> u8 {
             Ok(text) => {
                 shell.variables.name = path.clone();
                 shell.variables.args = args.to_vec();
+                shell.variables.mistakes_end = true;
                 shell.part(&text)
             }
             Err(error) => {
