@@ -167,8 +167,6 @@ pub struct ScriptedVnode {
     pub ops: VecDeque<Submission>,
     pub held: BTreeMap<u32, Known>,
     next_grant: u32,
-    /// What an earlier instance was asked for is asked of this one.
-    resubmitted: bool,
     /// Entries of the last run that are to come.
     run_left: u8,
     /// Runs in the order of submission: operation, inode, indexes.
@@ -191,7 +189,6 @@ impl ScriptedVnode {
             ops: VecDeque::new(),
             held: BTreeMap::new(),
             next_grant: first_grant,
-            resubmitted: false,
             run_left: 0,
             runs: Vec::new(),
             fsyncs: Vec::new(),
@@ -233,7 +230,6 @@ impl ScriptedVnode {
             match s.op {
                 Op::Get | Op::Put | Op::PutBytes => self.accept_page(s, kernel),
                 Op::Hold => {
-                    self.resubmitted = true;
                     assert!(self.held.insert(inode, Known { grants: 0, size: s.words[1] }).is_none());
                     let unlinked = volume.file(inode).unlinked;
                     self.answer(&s, Outcome::Ok, [0; 2]);
@@ -338,11 +334,7 @@ impl ScriptedVnode {
             t.inode
         );
         let start = t.index as u64 * PAGE;
-        if start >= size {
-            // An earlier instance was asked for it, before the file was cut.
-            assert!(self.resubmitted, "page {} of {} lies beyond the end at {size}", t.index, t.inode);
-            return (Outcome::Ok, 0);
-        }
+        assert!(start < size, "page {} of {} lies beyond the end at {size}", t.index, t.inode);
         let mut bytes = bytes.clone();
         if t.op() == Op::Put {
             let direct = matches!(volume.file(t.inode).blocks.get(&t.index), Some(Block::Written(_)));
