@@ -9,12 +9,14 @@ use crate::store::Store;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use ebb_proto::Error;
-use ebb_proto::pipe::{End, MAX_IO};
+use ebb_proto::pipe::End;
 use ebb_proto::vm::Space;
 
 #[derive(Debug)]
 pub struct Reader<R> {
     pub space: Space,
+    /// Bytes that it takes, at least 1.
+    pub most: usize,
     pub reply: R,
 }
 
@@ -79,9 +81,9 @@ impl<R> Pipe<R> {
         *s.free = s.free.saturating_sub(self.buffer.shared() - before);
     }
 
-    fn take(&mut self, s: &mut Service<'_, R>) -> Vec<u8> {
+    fn take(&mut self, s: &mut Service<'_, R>, most: usize) -> Vec<u8> {
         let before = self.buffer.shared();
-        let bytes = self.buffer.take(s.store, MAX_IO);
+        let bytes = self.buffer.take(s.store, most);
         *s.free += before - self.buffer.shared();
         bytes
     }
@@ -110,7 +112,7 @@ impl<R> Pipe<R> {
             if self.buffer.len() > 0
                 && let Some(reader) = self.readers.pop_front()
             {
-                let bytes = self.take(s);
+                let bytes = self.take(s, reader.most);
                 s.done.push((reader.reply, Answer::Got(Ok(bytes))));
                 continue;
             }

@@ -72,11 +72,17 @@ impl<R> Pipes<R> {
         Ok(number)
     }
 
-    /// Waits for bytes. `BadFile`; `NoMemory`: it would have to wait, and [`WAITING`] calls do.
-    pub fn read(&mut self, space: Space, number: u32, reply: R) {
+    /// Whether somebody waits to read: then the pipe is empty. `BadFile`: `space` cannot write.
+    pub fn wanted(&mut self, space: Space, number: u32) -> Result<bool, Error> {
+        self.find(space, number, End::Write).map(|pipe| !pipe.readers.is_empty())
+    }
+
+    /// Waits for bytes, of which it takes at least one and at most `most` and [`MAX_IO`]. `BadFile`; `NoMemory`: it would have to wait, and [`WAITING`] calls do.
+    pub fn read(&mut self, space: Space, number: u32, most: u32, reply: R) {
+        let most = (most as usize).clamp(1, MAX_IO);
         let room = self.room_for_call();
         match self.find(space, number, End::Read) {
-            Ok(pipe) => pipe.readers.push_back(Reader { space, reply }),
+            Ok(pipe) => pipe.readers.push_back(Reader { space, most, reply }),
             Err(error) => return self.done.push((reply, Answer::Got(Err(error)))),
         }
         self.pump(number);

@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 const A: u32 = 10;
 const B: u32 = 11;
+/// As much as comes in one answer.
+const MOST: u32 = MAX_IO as u32;
 
 /// The answers so far, after a check of everything.
 fn done(pipes: &mut Pipes<u32>) -> Vec<(u32, Answer)> {
@@ -37,14 +39,41 @@ fn between(pipes: &mut Pipes<u32>) -> u32 {
 fn a_reader_waits_for_bytes_and_gets_what_there_is() {
     let mut pipes = Pipes::default();
     let p = between(&mut pipes);
-    pipes.read(B, p, 1);
+    pipes.read(B, p, MOST, 1);
     assert_eq!(done(&mut pipes), []);
     pipes.write(A, p, b"one", 2);
     assert_eq!(done(&mut pipes), [(2, wrote(3)), (1, got(b"one"))]);
     pipes.write(A, p, b"two", 3);
     pipes.write(A, p, b"three", 4);
-    pipes.read(B, p, 5);
+    pipes.read(B, p, MOST, 5);
     assert_eq!(done(&mut pipes), [(3, wrote(3)), (4, wrote(5)), (5, got(b"twothree"))]);
+}
+
+#[test]
+fn a_reader_takes_no_more_than_it_wants() {
+    let mut pipes = Pipes::default();
+    let p = between(&mut pipes);
+    pipes.write(A, p, b"line\nnext", 1);
+    pipes.read(B, p, 1, 2);
+    pipes.read(B, p, 4, 3);
+    // Nothing would look like the end.
+    pipes.read(B, p, 0, 4);
+    pipes.read(B, p, u32::MAX, 5);
+    let answers = [(1, wrote(9)), (2, got(b"l")), (3, got(b"ine\n")), (4, got(b"n")), (5, got(b"ext"))];
+    assert_eq!(done(&mut pipes), answers);
+}
+
+#[test]
+fn a_writer_can_ask_whether_somebody_waits() {
+    let mut pipes = Pipes::default();
+    let p = between(&mut pipes);
+    assert_eq!(pipes.wanted(A, p), Ok(false));
+    pipes.read(B, p, MOST, 1);
+    assert_eq!(pipes.wanted(A, p), Ok(true));
+    pipes.write(A, p, b"line", 2);
+    assert_eq!(pipes.wanted(A, p), Ok(false));
+    assert_eq!((pipes.wanted(B, p), pipes.wanted(A, p + 1)), (Err(Error::BadFile), Err(Error::BadFile)));
+    done(&mut pipes);
 }
 
 #[test]
@@ -62,7 +91,7 @@ fn a_writer_waits_for_room() {
     assert_eq!(put as usize, CAPACITY);
     pipes.write(A, p, &[9; MAX_IO], 5);
     assert_eq!(done(&mut pipes), []);
-    pipes.read(B, p, 6);
+    pipes.read(B, p, MOST, 6);
     assert_eq!(done(&mut pipes), [(6, got(&[0; MAX_IO])), (5, wrote(MAX_IO))]);
 }
 
@@ -73,13 +102,13 @@ fn the_end_of_the_last_writer_is_the_end_of_the_bytes() {
     pipes.share(p, End::Write, A, B).unwrap();
     pipes.write(A, p, b"last", 1);
     pipes.close(A, p, End::Write).unwrap();
-    pipes.read(B, p, 2);
+    pipes.read(B, p, MOST, 2);
     assert_eq!(done(&mut pipes), [(1, wrote(4)), (2, got(b"last"))]);
-    pipes.read(B, p, 3);
+    pipes.read(B, p, MOST, 3);
     assert_eq!(done(&mut pipes), [], "B can still write");
     pipes.close(B, p, End::Write).unwrap();
     assert_eq!(done(&mut pipes), [(3, got(b""))]);
-    pipes.read(B, p, 4);
+    pipes.read(B, p, MOST, 4);
     assert_eq!(done(&mut pipes), [(4, got(b""))]);
     pipes.close(B, p, End::Read).unwrap();
     assert!(pipes.is_empty());
@@ -111,7 +140,7 @@ fn an_end_belongs_to_its_space_as_often_as_it_was_given() {
     pipes.close(A, p, End::Read).unwrap();
     pipes.close(A, p, End::Read).unwrap();
     assert_eq!(pipes.close(A, p, End::Read), Err(Error::BadFile));
-    pipes.read(A, p, 1);
+    pipes.read(A, p, MOST, 1);
     pipes.write(B, p, &[1], 2);
     let bad = [(1, Answer::Got(Err(Error::BadFile))), (2, Answer::Wrote(Err(Error::BadFile)))];
     assert_eq!(done(&mut pipes), bad);
@@ -122,7 +151,7 @@ fn an_end_belongs_to_its_space_as_often_as_it_was_given() {
 fn who_gives_up_its_end_does_not_wait_for_it() {
     let mut pipes = Pipes::default();
     let p = pipes.create(A).unwrap();
-    pipes.read(A, p, 1);
+    pipes.read(A, p, MOST, 1);
     pipes.close(A, p, End::Read).unwrap();
     assert_eq!(done(&mut pipes), [(1, Answer::Got(Err(Error::BadFile)))]);
 }
@@ -132,10 +161,10 @@ fn calls_of_a_space_that_is_gone_are_forgotten() {
     let mut pipes = Pipes::default();
     let p = between(&mut pipes);
     pipes.share(p, End::Read, B, A).unwrap();
-    pipes.read(B, p, 1);
+    pipes.read(B, p, MOST, 1);
     pipes.gone(B);
     pipes.write(A, p, b"x", 2);
-    pipes.read(A, p, 3);
+    pipes.read(A, p, MOST, 3);
     assert_eq!(done(&mut pipes), [(2, wrote(1)), (3, got(b"x"))]);
 }
 
@@ -154,7 +183,7 @@ fn short_writes_are_not_mixed() {
     pipes.write(A, p, &[1; ATOMIC], 1);
     pipes.write(A, p, &[2; 50], 2);
     assert_eq!(done(&mut pipes), [], "100 bytes of room take neither the first nor, before it, the second");
-    pipes.read(B, p, 3);
+    pipes.read(B, p, MOST, 3);
     let answers = done(&mut pipes);
     assert_eq!(answers[1..], [(1, wrote(ATOMIC)), (2, wrote(50))]);
 }
@@ -187,7 +216,7 @@ fn every_pipe_moves_however_many_are_full() {
     }
     assert_eq!(taken as usize, (PIPES + SHARED_BLOCKS) * BLOCK);
     for (n, p) in all.iter().enumerate() {
-        pipes.read(B, *p, 1);
+        pipes.read(B, *p, MOST, 1);
         let Some((1, Answer::Got(Ok(bytes)))) = done(&mut pipes).into_iter().find(|(t, _)| *t == 1) else {
             panic!()
         };
@@ -200,14 +229,14 @@ fn too_many_do_not_wait() {
     let mut pipes = Pipes::default();
     let (p, q) = (between(&mut pipes), between(&mut pipes));
     for n in 0..WAITING as u32 {
-        pipes.read(B, p, n);
+        pipes.read(B, p, MOST, n);
     }
     assert_eq!(done(&mut pipes), []);
-    pipes.read(B, p, 1000);
+    pipes.read(B, p, MOST, 1000);
     assert_eq!(done(&mut pipes), [(1000, Answer::Got(Err(Error::NoMemory)))]);
     // Who need not wait is served all the same.
     pipes.write(A, q, &[1], 1001);
-    pipes.read(B, q, 1002);
+    pipes.read(B, q, MOST, 1002);
     assert_eq!(done(&mut pipes), [(1001, wrote(1)), (1002, got(&[1]))]);
 }
 
@@ -281,7 +310,7 @@ proptest! {
                 Step::Create(_) => {}
                 Step::Read(space, at) => {
                     asked.insert(token, (space, Asked::Read(number(at))));
-                    pipes.read(space, number(at), token);
+                    pipes.read(space, number(at), MOST, token);
                 }
                 Step::Write(space, at, len) => {
                     let bytes: Vec<u8> = (0..len).map(|_| { pattern = pattern.wrapping_mul(5).wrapping_add(3); pattern }).collect();

@@ -24,8 +24,8 @@ protocol! {
     number 8;
     /// Makes a pipe; the caller has both ends. `TooManyFiles`; `NoMemory`.
     1 New {} -> u32;
-    /// Waits for bytes and brings what there is, at most [`MAX_IO`]. Empty: nobody can write any more. `BadFile`: the caller has not this end.
-    2 Read { pipe: u32 } -> Vec<u8>;
+    /// Waits for bytes and brings what there is, at least one byte, at most `most` and [`MAX_IO`]. Empty: nobody can write any more. `BadFile`: the caller has not this end.
+    2 Read { pipe: u32, most: u32 } -> Vec<u8>;
     /// Waits for room and puts bytes in; returns how many were taken, at least one of a message that has some. `BrokenPipe`: nobody can read any more. `BadFile`.
     3 Write { pipe: u32, bytes: Vec<u8> } -> u32;
     /// Gives up an end. `BadFile`.
@@ -34,4 +34,6 @@ protocol! {
     5 Share { pipe: u32, end: End, from: Space, to: Space } -> ();
     /// A space is gone: all its ends are closed, its calls forgotten. For `init`.
     6 Gone { space: Space } -> ();
+    /// Whether somebody waits to read, so that a write is taken at once. `BadFile`: the caller cannot write.
+    7 Wanted { pipe: u32 } -> bool;
 }

@@ -126,11 +126,13 @@ impl Read for Channel {
             Channel::PipeWrite(_) => return Err(Error::BadFile),
             _ if buffer.is_empty() => return Ok(0),
             // A message brings at most so much; what does not fit the caller's buffer would be lost.
-            Channel::Console | Channel::PipeRead(_) if buffer.len() < console::MAX_IO.max(pipe::MAX_IO) => {
-                return self.read_through(buffer);
-            }
+            Channel::Console if buffer.len() < console::MAX_IO => return self.read_through(buffer),
             Channel::Console => line()?,
-            Channel::PipeRead(pipe) => call(handle("pipe")?, &pipe::Read { pipe: *pipe })?,
+            // What is not asked for stays for whoever reads next, who may be another program.
+            Channel::PipeRead(pipe) => {
+                let most = buffer.len().min(pipe::MAX_IO) as u32;
+                call(handle("pipe")?, &pipe::Read { pipe: *pipe, most })?
+            }
         };
         let count = bytes.len().min(buffer.len());
         buffer[..count].copy_from_slice(&bytes[..count]);
@@ -200,7 +202,7 @@ impl Channel {
         let bytes = match kept {
             Some(bytes) => bytes,
             None => {
-                let mut bytes = vec![0; console::MAX_IO.max(pipe::MAX_IO)];
+                let mut bytes = vec![0; console::MAX_IO];
                 let count = self.read(&mut bytes)?;
                 bytes.truncate(count);
                 bytes

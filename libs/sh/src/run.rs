@@ -75,7 +75,10 @@ impl<W: World> Interpreter<W> {
             let status = match self.item(item) {
                 Ok(status) => status,
                 Err(Stop::Exit(status)) => return status,
-                Err(Stop::Interrupted) => return INTERRUPTED,
+                Err(Stop::Interrupted) => {
+                    self.variables.status = INTERRUPTED;
+                    return INTERRUPTED;
+                }
                 Err(Stop::Mistake) if self.variables.mistakes_end => {
                     self.variables.exit = Some(MISTAKE);
                     return MISTAKE;
@@ -160,7 +163,9 @@ impl<W: World> Interpreter<W> {
     }
 
     fn in_background(&mut self, item: &Item) -> Ran {
-        let streams: Streams<W::File> = [None, None, None];
+        // Nobody types for it.
+        let input = self.world.open("/dev/null", Access::Read).map_err(|error| self.fatal(&error))?;
+        let streams: Streams<W::File> = [Some(input), None, None];
         let process = match (item.first.commands.as_slice(), item.rest.is_empty()) {
             ([command], true) => self.start(command, streams)?,
             _ => self.start_shell(&item.text, &streams),

@@ -170,3 +170,10 @@ fn the_first_failure_is_a_scripts_status() {
     assert_eq!(script("true; { false; true; }; true"), 0);
     assert_eq!(script("exit 3; false"), 3);
 }
+
+#[test]
+fn control_c_is_a_status() {
+    let mut interpreter = Interpreter::new(Nothing { patience: 50 }, Variables::default());
+    assert_eq!(interpreter.run("while true; do x=1; done"), 130);
+    assert_eq!(interpreter.variables.status, 130);
+}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! A terminal's two ends. For the program that a person talks to: a line editor ([`Editor`]); bytes from the keyboard go in, bytes for the screen come
-//! out, nobody waits. For the driver of the device: the queues between ([`Input`], [`Output`]).
+//! out, nobody waits; and the line discipline for programs that it starts ([`Discipline`]). For the driver of the device: the queues between ([`Input`], [`Output`]).
 //!
 //! The editor needs no answer from the terminal (no question for its size or the cursor's place), so it works over a serial
 //! line, a pipe or a test. Escape sequences are those that VT100 and its descendants agree on. `\n` stands for
@@ -12,6 +12,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod cooked;
 mod editor;
 mod history;
 mod input;
@@ -21,6 +22,7 @@ mod output;
 #[cfg(test)]
 mod screen;
 
+pub use cooked::{Cooked, Discipline};
 pub use editor::{Editor, Event};
 pub use history::History;
 pub use input::Input;

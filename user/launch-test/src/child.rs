@@ -66,7 +66,7 @@ fn relay(info: &StartInfo) -> Result<(), Error> {
 
 fn read(info: &StartInfo) -> Result<Vec<u8>, Error> {
     match info.streams.first() {
-        Some(Stream::PipeRead(pipe)) => call(info.handle("pipe")?, &Read { pipe: *pipe }),
+        Some(Stream::PipeRead(pipe)) => call(info.handle("pipe")?, &Read { pipe: *pipe, most: u32::MAX }),
         _ => Err(Error::BadFile),
     }
 }

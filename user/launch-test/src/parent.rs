@@ -55,7 +55,7 @@ impl Parent {
     pub fn read_all(&self, pipe: u32) -> Result<Vec<u8>, Failure> {
         let mut all = Vec::new();
         loop {
-            let piece = because("read", call(self.pipe, &Read { pipe }))?;
+            let piece = because("read", call(self.pipe, &Read { pipe, most: u32::MAX }))?;
             if piece.is_empty() {
                 return Ok(all);
             }

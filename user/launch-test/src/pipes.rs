@@ -51,7 +51,7 @@ pub fn broken(p: &Parent) -> Result<(), Failure> {
     let pipe = p.new_pipe()?;
     let child = p.child(&["count", "1000000"], &[Null, PipeWrite(pipe)])?;
     p.close(pipe, End::Write)?;
-    let piece = because("read", call(p.pipe, &Read { pipe }))?;
+    let piece = because("read", call(p.pipe, &Read { pipe, most: u32::MAX }))?;
     same("first byte", piece.first().copied(), Some(pattern(0)))?;
     p.close(pipe, End::Read)?;
     p.ends_with(child, BROKEN)
@@ -60,7 +60,7 @@ pub fn broken(p: &Parent) -> Result<(), Failure> {
 /// What is not the caller's, and what only `init` may do.
 pub fn foreign(p: &Parent) -> Result<(), Failure> {
     let pipe = p.new_pipe()?;
-    p.fails(p.pipe, "a pipe that is none", &Read { pipe: pipe + 1000 }, Error::BadFile)?;
+    p.fails(p.pipe, "a pipe that is none", &Read { pipe: pipe + 1000, most: u32::MAX }, Error::BadFile)?;
     p.fails(p.pipe, "gone", &Gone { space: 1 }, Error::NotPermitted)?;
     let share = Share { pipe, end: End::Read, from: 1, to: 2 };
     p.fails(p.pipe, "share", &share, Error::NotPermitted)?;
@@ -89,7 +89,7 @@ pub fn many(p: &Parent) -> Result<(), Failure> {
             because("write", write_all(p.pipe, *pipe, &[round; 1000]))?;
         }
         for pipe in &pipes {
-            let bytes = because("read", call(p.pipe, &Read { pipe: *pipe }))?;
+            let bytes = because("read", call(p.pipe, &Read { pipe: *pipe, most: u32::MAX }))?;
             same("bytes", bytes, Vec::from([round; 1000]))?;
             p.close(*pipe, End::Read)?;
             p.close(*pipe, End::Write)?;
@@ -113,7 +113,7 @@ pub fn full(p: &Parent) -> Result<(), Failure> {
     }
     because("sleep", clock::sleep_us(300_000))?;
     for pipe in &pipes {
-        let piece = because("read", call(p.pipe, &Read { pipe: *pipe }))?;
+        let piece = because("read", call(p.pipe, &Read { pipe: *pipe, most: u32::MAX }))?;
         same("first byte", piece.first().copied(), Some(pattern(0)))?;
         p.close(*pipe, End::Read)?;
     }

@@ -146,6 +146,8 @@ impl World for Ground<'_> {
     }
 
     fn read_all(&mut self, file: Rc<Held>) -> Result<Vec<u8>, String> {
+        // This waits for the end, and nobody would pass on what is typed.
+        self.0.end_feed();
         let mut bytes = Vec::new();
         let mut channel = match Rc::try_unwrap(file) {
             Ok(Held::Own(channel)) => channel,
@@ -236,9 +238,16 @@ impl Ground<'_> {
 
     fn start(&mut self, command: Command, name: &str, streams: &Streams<Rc<Held>>) -> Result<Process, u8> {
         let mut command = command.current_dir(&ebb_rt::env::current_dir());
-        if !self.0.person && streams[0].is_none() && console::standard(0) == Stream::Console {
-            // Nobody will type anything.
-            command = command.stdin(&Channel::Null);
+        let mut input = Channel::Null;
+        if streams[0].is_none() && console::standard(0) == Stream::Console {
+            // Without a person nobody will type anything.
+            if self.0.person {
+                input = self.0.begin_feed().map_err(|error| {
+                    eprintln!("shell: {name}: pipe: {}", error.posix().1);
+                    NO_START
+                })?;
+            }
+            command = command.stdin(&input);
         }
         for (n, file) in streams.iter().enumerate() {
             let Some(file) = file else { continue };
@@ -248,7 +257,11 @@ impl Ground<'_> {
                 _ => command.stderr(file.channel()),
             };
         }
-        match command.spawn() {
+        let child = command.spawn();
+        if child.is_err() {
+            self.0.end_feed();
+        }
+        match child {
             Ok(child) => Ok(Process { child, name: String::from(name) }),
             Err(Error::NotFound) => {
                 eprintln!("shell: {name}: no such command (try help)");

@@ -32,6 +32,12 @@ pub struct Jobs(pub Vec<Job>);
 impl Shell {
     /// Waits for the end of programs; Control-C ends them all, and is the status then. Otherwise it is that of the last.
     pub fn wait_for(&mut self, processes: &[Process]) -> Result<Status, Failure> {
+        let status = self.wait_and_feed(processes);
+        self.end_feed();
+        status
+    }
+
+    fn wait_and_feed(&mut self, processes: &[Process]) -> Result<Status, Failure> {
         let mut ended: Vec<Option<Status>> = vec![None; processes.len()];
         let mut killed = false;
         loop {
@@ -55,6 +61,8 @@ impl Shell {
             match self.check_interrupt() {
                 Err(Failure::Status(INTERRUPTED)) => {
                     killed = true;
+                    // What was typed before Control-C is forgotten.
+                    self.feed = None;
                     for (process, _) in processes.iter().zip(&ended).filter(|(_, status)| status.is_none()) {
                         match call(self.init, &KillProgram { space: process.child.id() }) {
                             // It may have ended by itself just now.
@@ -65,7 +73,8 @@ impl Shell {
                 }
                 other => {
                     other?;
-                    self.pause(None)?;
+                    let again = self.pass_on()?;
+                    self.pause(again)?;
                 }
             }
         }

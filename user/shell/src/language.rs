@@ -7,8 +7,10 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use ebb_args::Failure;
+use ebb_rt::console::standard;
 use ebb_rt::fs::{Error, File, Kind, metadata};
 use ebb_rt::io::{Read, stdin};
+use ebb_rt::proto::start::Stream;
 use ebb_rt::{env, print, println};
 use ebb_sh::{Variables, builtins};
 
@@ -41,7 +43,7 @@ pub fn run(shell: &mut Shell, words: &[String], v: &mut Variables) -> Result<u8,
             print!("{}", builtins::printf(args).map_err(Failure::Trouble)?);
             Ok(0)
         }
-        "read" => read(args, v),
+        "read" => read(shell, args, v),
         "eval" => Ok(shell.run_with(&args.join(" "), v)),
         "." | "source" => {
             let path = args.first().ok_or_else(|| Failure::Usage("which file?".into()))?;
@@ -64,25 +66,13 @@ pub fn script(path: &str) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(|_| Error::BadImage)
 }
 
-/// `read`: a line of standard input, split among variables; 1 at the end. It takes byte by byte, so that nothing of the next line is lost for who reads next.
-fn read(args: &[String], v: &mut Variables) -> Result<u8, Failure> {
+/// `read`: a line of standard input, split among variables; 1 at the end. It takes no byte of the next line: who reads next gets that.
+fn read(shell: &mut Shell, args: &[String], v: &mut Variables) -> Result<u8, Failure> {
     let names = match args.split_first() {
         Some((first, rest)) if first == "-r" => rest,
         _ => args,
     };
-    let mut input = stdin();
-    let (mut line, mut ended) = (Vec::new(), false);
-    loop {
-        let mut byte = [0];
-        match input.read(&mut byte).map_err(|e| trouble("standard input", e))? {
-            0 => break,
-            _ if byte[0] == b'\n' => {
-                ended = true;
-                break;
-            }
-            _ => line.push(byte[0]),
-        }
-    }
+    let (line, ended) = input_line(shell)?;
     let line = String::from_utf8_lossy(&line).into_owned();
     let mut rest = line.trim_matches([' ', '\t']);
     for (n, name) in names.iter().enumerate() {
@@ -94,6 +84,24 @@ fn read(args: &[String], v: &mut Variables) -> Result<u8, Failure> {
         rest = after;
     }
     Ok(if ended || !line.is_empty() { 0 } else { 1 })
+}
+
+/// A line of standard input, without its end, and whether it had one.
+fn input_line(shell: &mut Shell) -> Result<(Vec<u8>, bool), Failure> {
+    if shell.person && standard(0) == Stream::Console {
+        let mut line = shell.typed_line()?.unwrap_or_default();
+        let ended = line.pop_if(|byte| *byte == b'\n').is_some();
+        return Ok((line, ended));
+    }
+    let (mut input, mut line) = (stdin(), Vec::new());
+    loop {
+        let mut byte = [0];
+        match input.read(&mut byte).map_err(|e| trouble("standard input", e))? {
+            0 => return Ok((line, false)),
+            _ if byte[0] == b'\n' => return Ok((line, true)),
+            _ => line.push(byte[0]),
+        }
+    }
 }
 
 /// `type`: what a name is.

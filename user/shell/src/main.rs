@@ -14,6 +14,7 @@ extern crate alloc;
 
 mod boot;
 mod commands;
+mod feed;
 mod ground;
 mod jobs;
 mod language;

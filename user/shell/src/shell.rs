@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The shell's state: whom it talks to, and what it waits for.
 
+use crate::feed::Feed;
 use crate::jobs::Jobs;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -29,6 +30,8 @@ pub struct Shell {
     pub typed: VecDeque<u8>,
     /// Control-C was typed and nobody has acted on it yet.
     pub interrupted: bool,
+    /// The input of the command in the foreground.
+    pub feed: Option<Feed>,
     pub jobs: Jobs,
     /// Variables of the language.
     pub variables: Variables,
@@ -68,6 +71,7 @@ impl Shell {
             person: false,
             typed: VecDeque::new(),
             interrupted: false,
+            feed: None,
             jobs: Jobs::default(),
             variables,
             timed: Vec::new(),

@@ -81,7 +81,8 @@ impl Shell {
         }
     }
 
-    fn deadline_ms(&self, ms: u64) -> u64 {
+    /// The moment so many milliseconds from now.
+    pub fn deadline_ms(&self, ms: u64) -> u64 {
         tsc().saturating_add((ms as u128 * self.hz as u128 / 1000) as u64)
     }
 
