@@ -268,7 +268,8 @@ fn notification_of(number: u32) -> Result<Handle, Error> {
     }
 }
 
-/// Waits until somebody lets this thread go on ([`unpark`]); at once, if that has happened since the last time. Bits of the thread's notification are taken: a first thread that waits for
+/// Waits until somebody lets this thread go on ([`unpark`]); at once, if that has happened since the last time. Bits of
+/// the thread's notification are taken: a first thread that waits for others of them does not use this.
 /// others of them does not use this.
 pub fn park() -> Result<(), Error> {
     let slot = slot(current());
@@ -283,9 +284,13 @@ pub fn park() -> Result<(), Error> {
     Ok(())
 }
 
-/// Lets a thread go on that waits in [`park`], or will. `NotFound`: there is no such thread.
+/// Lets a thread go on that waits in [`park`], or will. `NotFound`: there is no such thread, or it has ended.
 pub fn unpark(number: u32) -> Result<(), Error> {
     let notification = notification_of(number)?;
     slot(number).unparked.store(true, Ordering::Release);
-    ipc::signal(notification, PARK_BIT).map_err(crate::client::from_sys)
+    match ipc::signal(notification, PARK_BIT).map_err(crate::client::from_sys) {
+        // It has ended; nobody has waited for it yet.
+        Err(Error::Dead) => Err(Error::NotFound),
+        done => done,
+    }
 }

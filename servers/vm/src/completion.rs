@@ -5,7 +5,7 @@
 use crate::channel::Popped;
 use crate::machine::Machine;
 use crate::object::{Entry, Object};
-use crate::page::{Flags, Place};
+use crate::page::{Flags, NONE, Place};
 use crate::vm::Vm;
 use ebb_abi::Frame;
 use ebb_abi::meter::Counter;
@@ -85,7 +85,7 @@ impl<M: Machine> Vm<M> {
 
     /// The page that a completion speaks of, if it speaks the truth.
     pub(crate) fn busy_page(&mut self, c: &Completion, busy: Flags) -> Option<(u32, u32, u32)> {
-        let frame = u32::try_from(c.frame).ok()?;
+        let frame = u32::try_from(c.frame).unwrap_or(NONE);
         let page = self.frames.page(frame);
         if page.place != Place::Object || page.generation != c.cookie || !page.flags.contains(busy) {
             self.m.log(format_args!("the pager completed what nobody asked for: {c:?}"));
@@ -99,7 +99,7 @@ impl<M: Machine> Vm<M> {
         if let Some(page) = self.frames.page_mut(frame) {
             before = page.flags;
             page.flags -= busy | Flags::WANTED | Flags::DOOMED;
-            if busy == Flags::READING {
+            if busy.contains(Flags::READING) {
                 page.flags -= Flags::DEMANDED;
             }
         }
@@ -214,7 +214,13 @@ impl<M: Machine> Vm<M> {
 
     /// Frees a page of an object, wherever it is on the way out.
     pub fn drop_page(&mut self, object: u32, index: u32, frame: u32) {
-        if self.frames.page(frame).flags.intersects(Flags::QUEUED) {
+        let page = *self.frames.page(frame);
+        if page.wired > 0 {
+            if let Some(o) = self.objects.get_mut(object) {
+                o.wired = o.wired.saturating_sub(1);
+            }
+            self.frames.unwire(1);
+        } else if page.flags.intersects(Flags::QUEUED) {
             self.tell_policy(EventKind::Free, frame, 0);
         }
         self.set_entry(object, index, |e| e.with_frame(None));

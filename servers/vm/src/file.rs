@@ -34,10 +34,14 @@ pub struct File {
     pub users: u32,
     /// Grants for it that the pager that is attached has given.
     pub grants: u32,
-    /// A page could not be written since somebody was last told.
-    pub failed: Option<Error>,
+    /// How often a page could not be written, and why the last time.
+    pub failures: (u32, Error),
+    /// How many of these somebody was told of.
+    pub told: u32,
     /// How often the pager gave a page back unwritten, to be sent again.
     pub given_back: u32,
+    /// There was no space for several pages at once: they are asked for one by one.
+    pub tight: bool,
     /// It has no name any more.
     pub unlinked: bool,
     /// Somebody is making it longer or shorter: others who would wait.
@@ -59,8 +63,10 @@ impl File {
             written_end: 0,
             users: 0,
             grants: 0,
-            failed: None,
+            failures: (0, Error::Io),
+            told: 0,
             given_back: 0,
+            tight: false,
             unlinked: false,
             locked: false,
             touched: false,

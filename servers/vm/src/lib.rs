@@ -6,7 +6,7 @@
 //! | `vm` | the state; what happens between two messages |
 //! | `page`, `frames` | `vm_page`; the free list and its gate |
 //! | `object`, `map`, `space`, `segment` | `vm_object`, `vm_map`, programs, shared memory |
-//! | `fault` | from an address to a mapping |
+//! | `fault`, `file_fault` | from an address to a mapping; pages of files |
 //! | `waiting` | what cannot go on yet |
 //! | `memory`, `wire` | `mmap` and its kin; `mlock` |
 //! | `policy`, `clumsy`, `oom` | carrying out decisions; doing without; when nothing is left |
@@ -34,6 +34,7 @@ pub mod clumsy;
 pub mod completion;
 pub mod fault;
 pub mod file;
+pub mod file_fault;
 pub mod frames;
 pub mod launder;
 pub mod machine;

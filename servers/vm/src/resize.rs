@@ -3,16 +3,17 @@
 //!
 //! Once begun it goes on to its end, even if its program does not live to see it: what `vm` has cut the pager must cut too.
 
+use crate::fault::Found;
 use crate::file::MAX_SIZE;
 use crate::machine::Machine;
 use crate::object::{Entry, Object};
 use crate::page::Flags;
-use crate::transfer::{Claims, Cleared};
+use crate::transfer::Claims;
 use crate::vm::Vm;
 use crate::waiting::{Reason, Work};
-use ebb_abi::PAGE_SIZE;
 use ebb_abi::frame::MODIFIED;
 use ebb_abi::meter::Counter;
+use ebb_abi::{Frame, PAGE_SIZE};
 use ebb_proto::Error;
 use ebb_proto::fs::OpenFlags;
 use ebb_proto::pager::Op;
@@ -31,6 +32,16 @@ pub struct Resize<R> {
     size: u64,
     asked: bool,
     reply: R,
+}
+
+/// Whether nothing is left behind the end of a file.
+pub(crate) enum Cleared {
+    /// Nothing is.
+    Done,
+    /// Not known yet.
+    Wait(Reason),
+    /// It cannot be known.
+    Failed(Error),
 }
 
 impl<M: Machine> Vm<M> {
@@ -180,6 +191,42 @@ impl<M: Machine> Vm<M> {
             freed += 1;
         }
         self.frames.meter.add(Counter::v_pfree, freed);
+    }
+
+    /// Sees to it, before a file becomes longer, that nothing is left behind its end in its last page, here or on the disk: a mapping may have written there, and
+    /// what a file had before it was cut may be there still.
+    pub(crate) fn clear_tail(&mut self, object: u32) -> Cleared {
+        let Some(o) = self.objects.get(object) else { return Cleared::Failed(Error::BadFile) };
+        let Some(file) = o.file().filter(|f| f.tail() != 0).copied() else { return Cleared::Done };
+        let last = file.pages() - 1;
+        let entry = o.entry(last);
+        if entry.frame().is_none() && last >= file.written_end && !entry.swapped() {
+            return Cleared::Done;
+        }
+        match self.find_file_page(object, last, 1, false, false) {
+            Found::Frame { frame, .. } if self.frames.page(frame).flags.contains(Flags::WRITING) => {
+                Cleared::Wait(Reason::Page(frame))
+            }
+            Found::Frame { frame, .. } => {
+                if let Err(error) = self.m.zero_tail(Frame(frame), file.tail()) {
+                    self.m.log(format_args!("zeroing the end of frame {frame}: {error:?}"));
+                }
+                if self.objects.get(object).is_some_and(|o| o.entry(last).backed()) {
+                    self.modified_here(object, frame);
+                }
+                Cleared::Done
+            }
+            Found::Wait(reason) => Cleared::Wait(reason),
+            Found::Lost | Found::Beyond => Cleared::Failed(Error::Io),
+        }
+    }
+
+    /// A file has at least so many bytes now.
+    pub(crate) fn grow(&mut self, object: u32, size: u64) {
+        let Some(o) = self.objects.get_mut(object) else { return };
+        let Some(file) = o.file_mut().filter(|f| f.size < size) else { return };
+        file.size = size;
+        o.pages = file.pages();
     }
 
     /// The end of it.

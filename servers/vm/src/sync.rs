@@ -32,6 +32,8 @@ struct Span {
     end: u32,
     /// [`File::given_back`] when its pages were sent.
     given_back: u32,
+    /// [`File::told`] when this began: whatever failed after that concerns it, whoever else is told.
+    told: u32,
 }
 
 /// Who is told.
@@ -138,12 +140,13 @@ impl<M: Machine> Vm<M> {
 
     fn span_of(&self, object: u32, first: u32, end: u32) -> Option<Span> {
         let file = self.objects.get(object)?.file()?;
-        Some(Span { object, inode: file.inode, first, end, given_back: file.given_back })
+        let File { inode, given_back, told, .. } = *file;
+        Some(Span { object, inode, first, end, given_back, told })
     }
 
     fn spans_touched(&self) -> Vec<Span> {
         let touched = |o: &Object| {
-            o.file().is_some_and(|f| f.touched || f.failed.is_some() || f.writable > 0 || o.busy > 0)
+            o.file().is_some_and(|f| f.touched || f.failures.0 != f.told || f.writable > 0 || o.busy > 0)
         };
         let ids = self.objects.iter().filter(|(_, o)| touched(o)).map(|(id, _)| id);
         ids.filter_map(|id| self.span_of(id, 0, u32::MAX)).collect()
@@ -340,9 +343,10 @@ impl<M: Machine> Vm<M> {
         let mut error = s.error;
         if !matches!(s.whom, Whom::Nobody) {
             for span in &s.spans {
-                if let Some(why) = self.synced(span).and_then(|f| f.failed.take()) {
+                if let Some(file) = self.synced(span).filter(|f| f.failures.0 != span.told) {
+                    file.told = file.failures.0;
                     failed += 1;
-                    error = error.or(Some(why));
+                    error = error.or(Some(file.failures.1));
                 }
             }
         }

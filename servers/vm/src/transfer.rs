@@ -10,6 +10,7 @@ use crate::machine::Machine;
 use crate::map::Backing;
 use crate::object::{Entry, Object};
 use crate::page::{Flags, Place};
+use crate::resize::Cleared;
 use crate::vm::Vm;
 use crate::waiting::{Reason, Work};
 use ebb_abi::frame::Piece;
@@ -70,16 +71,6 @@ impl<R> Transfer<R> {
         let Transfer { description, object, locked, moving, .. } = *self;
         Claims { description, object, locked, moving }
     }
-}
-
-/// Whether nothing is left behind the end of a file.
-pub(crate) enum Cleared {
-    /// Nothing is.
-    Done,
-    /// Not known yet.
-    Wait(Reason),
-    /// It cannot be known.
-    Failed(Error),
 }
 
 /// What a step came to.
@@ -422,7 +413,7 @@ impl<M: Machine> Vm<M> {
         }
         let last = ((t.offset + t.left as u64 - 1) / PAGE) as u32;
         let mut end = index + 1;
-        while end <= last && !o.entry(end).backed() {
+        while end <= last && !o.entry(end).backed() && !o.file().is_some_and(|f| f.tight) {
             end += 1;
         }
         Err(Step::Wait(self.reserve_pages(t.object, index, end)))
@@ -472,42 +463,6 @@ impl<M: Machine> Vm<M> {
             Found::Beyond => Err(Step::Failed(Error::Invalid)),
             Found::Lost => Err(Step::Failed(Error::Io)),
         }
-    }
-
-    /// Sees to it, before a file becomes longer, that nothing is left behind its end in its last page, here or on the disk: a mapping may have written there, and
-    /// what a file had before it was cut may be there still.
-    pub(crate) fn clear_tail(&mut self, object: u32) -> Cleared {
-        let Some(o) = self.objects.get(object) else { return Cleared::Failed(Error::BadFile) };
-        let Some(file) = o.file().filter(|f| f.tail() != 0).copied() else { return Cleared::Done };
-        let last = file.pages() - 1;
-        let entry = o.entry(last);
-        if entry.frame().is_none() && last >= file.written_end && !entry.swapped() {
-            return Cleared::Done;
-        }
-        match self.find_file_page(object, last, 1, false, false) {
-            Found::Frame { frame, .. } if self.frames.page(frame).flags.contains(Flags::WRITING) => {
-                Cleared::Wait(Reason::Page(frame))
-            }
-            Found::Frame { frame, .. } => {
-                if let Err(error) = self.m.zero_tail(Frame(frame), file.tail()) {
-                    self.m.log(format_args!("zeroing the end of frame {frame}: {error:?}"));
-                }
-                if self.objects.get(object).is_some_and(|o| o.entry(last).backed()) {
-                    self.modified_here(object, frame);
-                }
-                Cleared::Done
-            }
-            Found::Wait(reason) => Cleared::Wait(reason),
-            Found::Lost | Found::Beyond => Cleared::Failed(Error::Io),
-        }
-    }
-
-    /// A file has at least so many bytes now.
-    pub(crate) fn grow(&mut self, object: u32, size: u64) {
-        let Some(o) = self.objects.get_mut(object) else { return };
-        let Some(file) = o.file_mut().filter(|f| f.size < size) else { return };
-        file.size = size;
-        o.pages = file.pages();
     }
 
     /// Fills a frame with zeroes.

@@ -336,8 +336,15 @@ impl<M: Machine> Vm<M> {
             (_, Outcome::Ok) | (Op::Reserve, _) => {}
             (op, outcome) => self.m.log(format_args!("{op:?} of inode {name}: {outcome:?}")),
         }
+        let several = c.op == Op::Reserve && c.outcome == Outcome::Fail && pages > 1;
+        if c.op == Op::Reserve
+            && let Some(file) = object.and_then(|o| self.objects.get_mut(o)).and_then(Object::file_mut)
+        {
+            file.tight = several;
+        }
         match c.outcome {
             Outcome::Ok => self.waiting.op_done(c.cookie),
+            _ if several => self.waiting.op_done(c.cookie),
             outcome => self.op_failed(c.cookie, error_of(outcome)),
         }
     }
@@ -392,7 +399,7 @@ impl<M: Machine> Vm<M> {
             outcome => {
                 self.frames.meter.add(Counter::v_pageout_errors, 1);
                 if let Some(file) = self.objects.get_mut(object).and_then(Object::file_mut) {
-                    file.failed = Some(error_of(outcome));
+                    file.failures = (file.failures.0.wrapping_add(1), error_of(outcome));
                 }
                 self.still_dirty(frame, object, index);
             }

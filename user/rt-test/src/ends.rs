@@ -7,10 +7,11 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::hint::black_box;
+use ebb_rt::fs::File;
 use ebb_rt::io::{Read, pipe};
 use ebb_rt::memory::{Protection, Region};
 use ebb_rt::process::Command;
-use ebb_rt::proto::init::{ILLEGAL, SEGMENTATION_FAULT};
+use ebb_rt::proto::init::{ILLEGAL, KILLED, SEGMENTATION_FAULT};
 use ebb_rt::thread;
 use ebb_rt::time::Duration;
 
@@ -29,6 +30,7 @@ pub fn end(how: &str) -> u8 {
     let started = match how {
         "lines" => return threads::print_lines(),
         "first" => thread::spawn(hour).map(drop),
+        "busy" => return busy(),
         "exit" => thread::spawn(|| ebb_rt::process::exit(17)).map(drop),
         "panic" => thread::spawn(|| panic!("a thread has had enough")).map(drop::<thread::JoinHandle<()>>),
         "overflow" => thread::spawn(|| black_box(deep(0))).map(drop),
@@ -50,6 +52,56 @@ pub fn end(how: &str) -> u8 {
         (Ok(()), "first") => 21,
         (Ok(()), _) => hour(),
     }
+}
+
+/// Threads in every state that there is: they fault, read, wait for bytes, for time, for each other.
+fn busy() -> u8 {
+    let touch = || loop {
+        let Ok(mut region) = Region::new(2 << 20) else { return };
+        region.chunks_mut(4096).for_each(|page| page[0] = 1);
+        if region.lock(0, 16).is_err() {
+            thread::yield_now();
+        }
+    };
+    let read = || {
+        while let Ok(file) = File::open("/bin/rt-test") {
+            let mut bytes = vec![0; 64 << 10];
+            for piece in 0..16 {
+                if file.read_at(&mut bytes, piece << 16).is_err() {
+                    return;
+                }
+            }
+        }
+    };
+    let listen = || {
+        if let Ok((mut from, _to)) = pipe() {
+            // Nobody writes: it waits until the end.
+            let _ = from.read(&mut [0; 10]);
+        }
+    };
+    let wait = || thread::spawn(hour).is_ok_and(|t| t.join().is_ok());
+    let start = [
+        thread::spawn(touch).map(drop),
+        thread::spawn(touch).map(drop),
+        thread::spawn(read).map(drop),
+        thread::spawn(read).map(drop),
+        thread::spawn(listen).map(drop),
+        thread::spawn(wait).map(drop),
+        thread::spawn(|| thread::park().is_ok()).map(drop),
+    ];
+    if start.iter().any(Result::is_err) { 3 } else { hour() }
+}
+
+/// Whenever it ends, nothing of it stays: the audit says so, and there is always room for the next.
+pub fn killed() -> Result<(), Failure> {
+    for round in 0..25 {
+        let child =
+            Command::new("/bin/rt-test").arg("--end").arg("busy").spawn().map_err(trouble("spawn"))?;
+        thread::sleep(Duration::from_millis(round * 9 % 70)).map_err(trouble("sleep"))?;
+        child.kill().map_err(trouble("kill"))?;
+        equal("a killed one", child.wait().map_err(trouble("wait"))?, KILLED)?;
+    }
+    Ok(())
 }
 
 /// Runs it: its status, and what it wrote to standard error.

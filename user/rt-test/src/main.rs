@@ -46,6 +46,7 @@ const TESTS: &[(&str, Test)] = &[
     ("ends: what goes wrong in a thread ends the program", ends::in_threads),
     ("ends: memory that cannot be had", ends::without_memory),
     ("ends: the first thread's is the program's", ends::first),
+    ("ends: killed with threads in every state", ends::killed),
     ("files are read by several threads at once", files::reading),
     ("files are appended to by several threads at once", files::appending),
     ("files in memory", files::mapped),

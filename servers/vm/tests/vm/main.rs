@@ -5,11 +5,14 @@
 mod death;
 mod deciding;
 mod filing;
+mod mapping;
 mod memory;
 mod model;
 mod random;
 mod random_files;
 mod rows;
 mod swapping;
+mod syncing;
 mod threads;
+mod vnode_death;
 mod writing;

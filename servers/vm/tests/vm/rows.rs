@@ -6,9 +6,14 @@ fn the_table_of_requirements_names_tests_that_exist() {
     let tests = [
         include_str!("death.rs"),
         include_str!("deciding.rs"),
+        include_str!("filing.rs"),
+        include_str!("mapping.rs"),
         include_str!("memory.rs"),
         include_str!("random.rs"),
+        include_str!("random_files/mod.rs"),
         include_str!("swapping.rs"),
+        include_str!("syncing.rs"),
+        include_str!("vnode_death.rs"),
         include_str!("writing.rs"),
     ];
     let rows = include_str!("../../src/rows.md")

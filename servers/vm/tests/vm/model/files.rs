@@ -3,7 +3,7 @@
 
 use super::program::Program;
 use super::reply::Answer;
-use super::vnode::{Block, PageOp, ScriptedVnode, Volume};
+use super::vnode::{Block, DiskFile, PageOp, ScriptedVnode, Volume};
 use super::world::{PAGE, World, decode};
 use ebb_abi::fault::Access;
 use ebb_abi::map::MapFlags;
@@ -52,20 +52,15 @@ impl World {
         self.vnode = Some(ScriptedVnode::new(rings, attached.frames, first_grant));
         self.vnode_space = space;
         self.start(space);
+        self.vnode_accept();
         // Files without a name that nobody holds any more are removed.
-        let held = &self.vm.vnode.by_inode;
-        let gone: Vec<u32> = self
-            .volume
-            .files
-            .iter()
-            .filter(|(n, f)| f.unlinked && !held.contains_key(n))
-            .map(|(n, _)| *n)
-            .collect();
+        let held = &self.vnode.as_ref().expect("a pager").held;
+        let gone = |n: &u32, f: &DiskFile| f.unlinked && !held.contains_key(n);
+        let gone: Vec<u32> = self.volume.files.iter().filter(|(n, f)| gone(n, f)).map(|(n, _)| *n).collect();
         for inode in gone {
             let file = self.volume.files.remove(&inode).expect("a file");
             self.volume.free += file.blocks.len() as u64;
         }
-        self.vnode_accept();
     }
 
     /// The vnode pager dies; of the writes under way those chosen have reached the disk.

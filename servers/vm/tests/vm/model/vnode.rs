@@ -10,7 +10,7 @@
 use super::kernel::Kernel;
 use ebb_abi::frame::Use;
 use ebb_proto::fs::OpenFlags;
-use ebb_proto::pager::{ALL, Completion, HOLE, MAX_RUN, Notice, Op, Outcome, RESERVED, Submission};
+use ebb_proto::pager::{ALL, Completion, HOLE, MAX_RUN, Notice, Op, Outcome, RESERVED, Submission, WRITTEN};
 use ebb_proto::vm::Space;
 use ebb_ring::{Consumer, Producer};
 use std::collections::{BTreeMap, VecDeque};
@@ -257,6 +257,10 @@ impl ScriptedVnode {
     fn release(&mut self, s: &Submission, volume: &mut Volume) {
         let inode = s.words[0] as u32;
         assert!(self.pages.iter().all(|p| p.inode != inode), "released with I/O under way");
+        // What was asked before comes before.
+        while let Some(nth) = self.ops.iter().position(|o| o.words[0] == inode as u64) {
+            self.finish_op(nth, Outcome::Ok, volume);
+        }
         let known = self.held.get_mut(&inode).expect("held");
         known.grants = known.grants.checked_sub(s.words[1]).expect("more grants seen than given");
         if known.grants == 0 {
@@ -349,7 +353,21 @@ impl ScriptedVnode {
         let [inode, a, b] = s.words;
         let mut results = [0; 2];
         let outcome = match (s.op, outcome) {
-            (Op::Reserve, Outcome::Ok) => volume.reserve(inode as u32, a as u32, (a + b) as u32),
+            (Op::Reserve, Outcome::Ok) => {
+                let (first, end) = (a as u32, (a + b) as u32);
+                let outcome = volume.reserve(inode as u32, first, end);
+                // Holes in a file are filled with zeroes.
+                if outcome == Outcome::Ok && end as u64 * PAGE <= volume.file(inode as u32).size {
+                    let blocks = &mut volume.file(inode as u32).blocks;
+                    for (_, block) in blocks.range_mut(first..end) {
+                        if matches!(block, Block::Reserved) {
+                            *block = Block::Written(Box::new([0; 4096]));
+                        }
+                    }
+                    results[0] = WRITTEN;
+                }
+                outcome
+            }
             (Op::Resize, Outcome::Ok) => {
                 let busy = self.pages.iter().any(|p| p.inode == inode as u32 && p.index as u64 * PAGE >= a);
                 assert!(!busy, "cut while pages beyond the end are under way");
