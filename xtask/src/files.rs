@@ -43,28 +43,34 @@ pub const TESTS: &[Test] = &[
     Test { name: "files-disk-full", always: true, run: disk_full },
     Test { name: "files-disk-errors", always: true, run: disk_errors },
     Test { name: "files-tree", always: true, run: tree },
+    Test { name: "files-script", always: true, run: crate::programs::script },
+    Test { name: "files-broken-programs", always: true, run: crate::programs::broken },
+    Test { name: "files-large-program", always: true, run: crate::programs::large },
     Test { name: "files-own-program", always: true, run: crate::documented::programs },
 ];
 
 /// A machine's options, and folders for what goes in and comes out.
-struct Rig {
+pub struct Rig {
     folder: Folder,
-    options: Options,
+    /// The machine's options.
+    pub options: Options,
 }
 
 impl Rig {
-    fn new(exec: &str) -> Result<Rig> {
+    /// A machine that runs a script.
+    pub fn new(exec: &str) -> Result<Rig> {
         let folder = Folder::new(false)?;
         let options = Options { exec: Some(exec.to_string()), timeout: Some(300), ..Options::default() };
         Ok(Rig { folder, options })
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// A path in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// The folder that is put on the disk.
-    fn input(&mut self) -> Result<PathBuf> {
+    pub fn input(&mut self) -> Result<PathBuf> {
         let input = self.path("in");
         fs::create_dir_all(&input)?;
         self.options.files = Some(input.clone());
@@ -72,7 +78,7 @@ impl Rig {
     }
 
     /// Runs the machine, and copies `/data` out; what it said.
-    fn run(&self, built: &Built, status: u8) -> Result<(PathBuf, String)> {
+    pub fn run(&self, built: &Built, status: u8) -> Result<(PathBuf, String)> {
         let prepared = Prepared::new(&self.options, built)?;
         let outcome = prepared.capture()?;
         let said = String::from_utf8_lossy(&outcome.console.machine).into_owned();
