@@ -22,7 +22,16 @@ pub fn main() -> Result<u8> {
     let folder = Folder::new(false)?;
     let template = user::new(&folder.path().join("template"))?.join("Cargo.toml");
     let template = template.to_str().context("the target folder's path is not UTF-8")?;
-    let mut doc = vec!["doc", "--quiet", "--no-deps", "--document-private-items", "--keep-going", "--release", "--target", MACHINE_TARGET];
+    let mut doc = vec![
+        "doc",
+        "--quiet",
+        "--no-deps",
+        "--document-private-items",
+        "--keep-going",
+        "--release",
+        "--target",
+        MACHINE_TARGET,
+    ];
     machine.iter().for_each(|p| doc.extend(["-p", p]));
     let checks: [(&str, Vec<&str>); 8] = [
         ("formatting", vec!["fmt", "--all", "--check"]),
@@ -34,7 +43,10 @@ pub fn main() -> Result<u8> {
             "clippy, template",
             vec!["clippy", "--release", "--target", MACHINE_TARGET, "--manifest-path", template],
         ),
-        ("documentation, host", vec!["doc", "--quiet", "--no-deps", "--document-private-items", "--keep-going"]),
+        (
+            "documentation, host",
+            vec!["doc", "--quiet", "--no-deps", "--document-private-items", "--keep-going"],
+        ),
         ("documentation, machine", doc),
     ];
     let mut failed = 0;
