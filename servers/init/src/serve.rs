@@ -5,6 +5,7 @@ use crate::arguments::Arguments;
 use crate::boot::{self, Frames, Module};
 use crate::bootstrap;
 use crate::launch::Order;
+use crate::pagers::FILES_DISK;
 use crate::program::Programs;
 use crate::service::{Replacement, Service};
 use crate::shutdown::Shutdown;
@@ -282,7 +283,7 @@ impl Init {
         let mut images: Vec<String> = self
             .modules
             .iter()
-            .filter(|m| m.name != "exec" && role_of(m.name).is_none())
+            .filter(|m| !["exec", FILES_DISK].contains(&m.name) && role_of(m.name).is_none())
             .map(|m| String::from(m.name))
             .collect();
         for server in SERVERS {
