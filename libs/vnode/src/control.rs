@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! What `vm` asks for besides pages: space, sizes, durability, which files it has.
 
+use crate::cut::cut;
 use crate::errors::outcome_of;
 use crate::pager::{VnodePager, completion};
 use crate::store::file_number;
@@ -89,7 +90,7 @@ impl<W: World> VnodePager<W> {
                 self.kept.insert((inode, (end / PAGE as u64).min(u32::MAX as u64) as u32));
             }
         }
-        self.store.change(|fs| fs.truncate_inode(number, bytes))?;
+        cut(&mut self.store, number, bytes)?;
         if let Some(held) = self.held.get_mut(inode) {
             held.size = bytes;
             held.anchored = false;

@@ -17,6 +17,7 @@
 //! | `batch` | neighbouring entries |
 //! | `pages` | Get, Put and PutBytes |
 //! | `control` | the other operations |
+//! | `cut` | making files shorter, and empty |
 //! | `open`, `names` | the calls |
 //! | `errors` | what errors mean to whom |
 //!
@@ -44,6 +45,7 @@ mod anchor;
 mod batch;
 pub mod channel;
 mod control;
+mod cut;
 pub mod disk;
 mod errors;
 mod extents;
