@@ -15,6 +15,10 @@ use rsext4::{DirectoryEntryType, FileExtentTarget, InodeInfo, InodeNumber, Range
 const BYTES: u64 = PAGE as u64;
 /// Extents that are looked at at a time.
 const WINDOW: usize = 4096;
+/// Blocks that are no page's from which on some may be nodes between root and leaves: one such node and one leaf.
+const DEEP: u64 = 2;
+/// More pages than any file has blocks for.
+const MAX_PAGES: u64 = u32::MAX as u64 - 1;
 /// Sectors of a page, in which the file system counts a file's blocks.
 const SECTORS: u64 = BYTES / 512;
 
@@ -22,14 +26,16 @@ const SECTORS: u64 = BYTES / 512;
 pub fn cut<W: World>(store: &mut Store<W>, number: InodeNumber, bytes: u64) -> Result<(), Error> {
     let info = store.read(|fs| fs.inode(number))?;
     let first = bytes.div_ceil(BYTES);
-    if bytes < info.size
-        && let Some(end) = end_of_deep_tree(store, &info)?
-        && end > first
-    {
-        let end = end.max(info.size.div_ceil(BYTES));
-        let (start, length) = (first * BYTES, (end - first) * BYTES);
+    if bytes < info.size && extent_of(store, &info)?.0 >= DEEP {
+        // Blocks behind the end are only told of once it lies behind them. In a new transaction the next two changes are made together or not at all.
+        store.commit()?;
+        store.change(|fs| fs.truncate_inode(number, MAX_PAGES * BYTES))?;
+        let end = extent_of(store, &info)?.1.max(info.size.div_ceil(BYTES));
         store.change(|fs| fs.truncate_inode(number, (end + 1) * BYTES))?;
-        store.change(|fs| fs.operate_inode_range(number, start, length, RangeOperation::Collapse))?;
+        if end > first {
+            let (start, length) = (first * BYTES, (end - first) * BYTES);
+            store.change(|fs| fs.operate_inode_range(number, start, length, RangeOperation::Collapse))?;
+        }
     }
     store.change(|fs| fs.truncate_inode(number, bytes))
 }
@@ -46,8 +52,8 @@ pub fn empty<W: World>(store: &mut Store<W>, info: &InodeInfo) -> Result<(), Err
     cut(store, info.number, 0)
 }
 
-/// Where a file's last extent ends, in pages, if nodes of its tree may lie between root and leaves. Such a tree has two nodes at least besides its root: blocks that are no page's.
-fn end_of_deep_tree<W: World>(store: &mut Store<W>, info: &InodeInfo) -> Result<Option<u64>, Error> {
+/// Blocks of a file that are no page's before its end, and the page behind its last one.
+fn extent_of<W: World>(store: &mut Store<W>, info: &InodeInfo) -> Result<(u64, u64), Error> {
     let (mut pages, mut end) = (0, 0);
     loop {
         let from = end * BYTES;
@@ -63,8 +69,7 @@ fn end_of_deep_tree<W: World>(store: &mut Store<W>, info: &InodeInfo) -> Result<
             end = to.div_ceil(BYTES);
         }
         if found.complete || found.extents.is_empty() {
-            let nodes = (info.blocks / SECTORS).saturating_sub(pages);
-            return Ok((nodes >= 2).then_some(end));
+            return Ok(((info.blocks / SECTORS).saturating_sub(pages), end));
         }
     }
 }

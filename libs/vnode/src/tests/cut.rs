@@ -150,3 +150,25 @@ fn reserved_blocks_come_back_without_the_folder() {
     assert_eq!(free(&mut rig), before);
     rig.assert_sound();
 }
+
+/// More reserved behind the end than leaves under the root have room for.
+#[test]
+fn many_reserved_blocks_behind_the_end_come_back() {
+    let mut rig = Rig::on(make("40M", &[]), true);
+    let before = free(&mut rig);
+    let inode = rig.create("/f");
+    for n in 0..2500 {
+        let at = n * STRIDE % PAGES | 1;
+        assert_eq!(rig.control(Op::Reserve, [inode as u64, at, 1]).outcome, Outcome::Ok);
+    }
+    assert_eq!(rig.control(Op::Size, [inode as u64, 9, 0]).outcome, Outcome::Ok);
+    assert_eq!(rig.put(inode, 0, &pages_of(b"123456789")), [Outcome::Ok]);
+    assert_eq!(rig.control(Op::Resize, [inode as u64, 5, 0]).outcome, Outcome::Ok);
+    assert_eq!(rig.read(inode, 5), b"12345");
+    rig.assert_sound();
+    assert!(free(&mut rig) + 8 >= before, "all but one");
+    rig.pager.remove("/f").unwrap();
+    assert_eq!(rig.release(inode, 1), Outcome::Ok);
+    assert_eq!(free(&mut rig), before);
+    rig.assert_sound();
+}
