@@ -25,12 +25,23 @@ const SECTORS: u64 = BYTES / 512;
 /// Makes a file so long. `NoSpace`: there is none for the new tree of a file in many pieces, and nothing was done.
 pub fn cut<W: World>(store: &mut Store<W>, number: InodeNumber, bytes: u64) -> Result<(), Error> {
     let info = store.read(|fs| fs.inode(number))?;
-    let first = bytes.div_ceil(BYTES);
-    if bytes < info.size && extent_of(store, &info)?.0 >= DEEP {
-        // Blocks behind the end are only told of once it lies behind them. In a new transaction the next two changes are made together or not at all.
+    if bytes < info.size && surplus(store, &info)? >= DEEP {
+        return trim(store, &info, bytes);
+    }
+    store.change(|fs| fs.truncate_inode(number, bytes))
+}
+
+/// The same, and gives back blocks behind the end, also if the file is so long already.
+pub fn trim<W: World>(store: &mut Store<W>, info: &InodeInfo, bytes: u64) -> Result<(), Error> {
+    let number = info.number;
+    // Such blocks are only told of once the end lies behind them. In a new transaction this and the next change are made together or not at all.
+    if store.is_dirty() {
         store.commit()?;
-        store.change(|fs| fs.truncate_inode(number, MAX_PAGES * BYTES))?;
-        let end = extent_of(store, &info)?.1.max(info.size.div_ceil(BYTES));
+    }
+    store.change(|fs| fs.truncate_inode(number, MAX_PAGES * BYTES))?;
+    let (nodes, end) = extent_of(store, info)?;
+    if nodes >= DEEP {
+        let (first, end) = (bytes.div_ceil(BYTES), end.max(info.size.div_ceil(BYTES)));
         store.change(|fs| fs.truncate_inode(number, (end + 1) * BYTES))?;
         if end > first {
             let (start, length) = (first * BYTES, (end - first) * BYTES);
@@ -38,6 +49,11 @@ pub fn cut<W: World>(store: &mut Store<W>, number: InodeNumber, bytes: u64) -> R
         }
     }
     store.change(|fs| fs.truncate_inode(number, bytes))
+}
+
+/// How many blocks a file has that are no page's before its end: nodes of its tree, and blocks behind the end.
+pub fn surplus<W: World>(store: &mut Store<W>, info: &InodeInfo) -> Result<u64, Error> {
+    extent_of(store, info).map(|(blocks, _)| blocks)
 }
 
 /// Gives back all blocks of a file that is about to lose its last name. Whatever has no bytes of its own is left as it is.

@@ -21,7 +21,7 @@ fn torn(pieces: u64) -> (Rig, u32, u64) {
     let inode = rig.create("/f");
     rig.control(Op::Size, [inode as u64, PAGES * PAGE as u64, 0]);
     for n in 0..pieces {
-        let at = n * STRIDE % PAGES & !1;
+        let at = (n * STRIDE % PAGES) & !1;
         assert_eq!(rig.control(Op::Reserve, [inode as u64, at, 1]).outcome, Outcome::Ok, "{at}");
     }
     (rig, inode, before)
@@ -158,7 +158,7 @@ fn many_reserved_blocks_behind_the_end_come_back() {
     let before = free(&mut rig);
     let inode = rig.create("/f");
     for n in 0..2500 {
-        let at = n * STRIDE % PAGES | 1;
+        let at = (n * STRIDE % PAGES) | 1;
         assert_eq!(rig.control(Op::Reserve, [inode as u64, at, 1]).outcome, Outcome::Ok);
     }
     assert_eq!(rig.control(Op::Size, [inode as u64, 9, 0]).outcome, Outcome::Ok);
