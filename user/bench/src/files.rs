@@ -37,7 +37,14 @@ pub fn files(_: &StartInfo) -> Result<Vec<Row>, Failure> {
     if pages < CACHED + 3 * ROUNDS {
         return Err(Failure::Trouble(alloc::format!("{FILE}: {pages} pages are too few")));
     }
-    let mut rows = vec![ahead(&file)?, random(&file, pages)?, behind()?];
+    prof();
+    let a = ahead(&file)?;
+    prof();
+    let b = random(&file, pages)?;
+    prof();
+    let c = behind()?;
+    prof();
+    let mut rows = vec![a, b, c];
     rows.extend(cached(&file)?);
     Ok(rows)
 }
@@ -124,4 +131,8 @@ fn cached(file: &File) -> Result<Vec<Row>, Failure> {
         Row { name: "file_read_fault", samples: faults },
         Row { name: "private_write_fault", samples: copies },
     ])
+}
+
+fn prof() {
+    black_box(core::arch::x86_64::__cpuid(0));
 }
