@@ -21,7 +21,7 @@ pub fn write(bytes: &[u8]) {
     }
 }
 
-/// Writes a byte, as [`write`] does.
+/// Writes a byte, as [`write()`] does.
 pub fn byte_out(byte: u8) {
     if byte == b'\n' {
         serial::send(b'\r');

@@ -22,7 +22,18 @@ pub fn main() -> Result<u8> {
     let folder = Folder::new(false)?;
     let template = user::new(&folder.path().join("template"))?.join("Cargo.toml");
     let template = template.to_str().context("the target folder's path is not UTF-8")?;
-    let checks: [(&str, Vec<&str>); 6] = [
+    let mut doc = vec![
+        "doc",
+        "--quiet",
+        "--no-deps",
+        "--document-private-items",
+        "--keep-going",
+        "--release",
+        "--target",
+        MACHINE_TARGET,
+    ];
+    machine.iter().for_each(|p| doc.extend(["-p", p]));
+    let checks: [(&str, Vec<&str>); 8] = [
         ("formatting", vec!["fmt", "--all", "--check"]),
         ("clippy, host", vec!["clippy", "--all-targets"]),
         ("clippy, machine", on_machine),
@@ -32,6 +43,11 @@ pub fn main() -> Result<u8> {
             "clippy, template",
             vec!["clippy", "--release", "--target", MACHINE_TARGET, "--manifest-path", template],
         ),
+        (
+            "documentation, host",
+            vec!["doc", "--quiet", "--no-deps", "--document-private-items", "--keep-going"],
+        ),
+        ("documentation, machine", doc),
     ];
     let mut failed = 0;
     for (name, mut arguments) in checks {
@@ -43,6 +59,7 @@ pub fn main() -> Result<u8> {
             .args(&arguments)
             // One folder for all, or the template's would be beside its copy, and go with it.
             .env("CARGO_TARGET_DIR", crate::target_dir())
+            .env("RUSTDOCFLAGS", "-D warnings")
             .status()
             .context("cargo does not start")?;
         if !status.success() {

@@ -12,6 +12,7 @@ mod image;
 mod iso;
 mod lint;
 mod probe;
+mod programs;
 mod progress;
 mod qemu;
 mod root;

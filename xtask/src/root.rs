@@ -73,6 +73,9 @@ pub fn make(folder: &Path, built: &Built, files: Option<&Path>, size: Option<Siz
     for (name, file) in &built.programs {
         contents.add(program(file, &staging.join("bin").join(name))?);
     }
+    // What scripts call the shell.
+    std::os::unix::fs::symlink("shell", staging.join("bin/sh")).context("/bin/sh cannot be made")?;
+    contents.entries += 1;
     if let Some(files) = files {
         copy_tree(files, &staging.join("data"), &mut contents)?;
     }

@@ -114,7 +114,7 @@ pub fn new(path: &Path) -> Result<PathBuf> {
 ///
 /// # Errors
 /// No program is there, or it cannot be built; what the compiler says goes to `messages`.
-fn build(path: &Path, profile: &str, target: Option<&Path>, messages: Stdio) -> Result<Vec<PathBuf>> {
+pub fn build(path: &Path, profile: &str, target: Option<&Path>, messages: Stdio) -> Result<Vec<PathBuf>> {
     let folder = fs::canonicalize(path).with_context(|| path.display().to_string())?;
     if !folder.join("Cargo.toml").is_file() {
         bail!("{}: no Cargo.toml in it; 'cargo xtask user new' makes a program", path.display());
@@ -157,7 +157,7 @@ fn executables(messages: &str) -> Vec<PathBuf> {
 }
 
 /// Copies a program, under its own name, to a folder that may have to be made.
-fn put(program: &Path, folder: &Path) -> Result<PathBuf> {
+pub fn put(program: &Path, folder: &Path) -> Result<PathBuf> {
     fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     let to = folder.join(program.file_name().context("a program without a name")?);
     crate::root::program(program, &to)?;

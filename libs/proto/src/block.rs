@@ -3,7 +3,7 @@
 //!
 //! # Rings
 //! A client's segment holds two rings: submissions in the first half of its pages, completions in the second. Entries of a submission:
-//! word 0 [`Submission::word0`]; word 1 disk number in bits 56..64 and first sector below; word 2 the frame number; word 3 zero. Each entry moves one
+//! word 0 the operation ([`Transfer`]) in bits 0..8, [`MORE`], and the cookie in bits 32..64 ([`Submission::pack`]); word 1 disk number in bits 56..64 and first sector below; word 2 the frame number; word 3 zero. Each entry moves one
 //! page (8 sectors, `SECTORS_PER_PAGE`). Entries with [`MORE`] set continue with the next entry: same operation, next sectors, at most [`MAX_RUN`] in one request, one device request,
 //! one completion. A completion: word 0 status in bits 0..8 and the cookie of the request's first entry in bits 32..64; the rest zero.
 //! A malformed entry (unknown disk, beyond its end, a run that is none) completes with `Invalid`; it never reaches the device.

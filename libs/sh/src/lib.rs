@@ -22,7 +22,7 @@ mod variables;
 mod word;
 mod world;
 
-pub use parse::{SyntaxError, parse};
+pub use parse::{SyntaxError, is_incomplete, parse};
 pub use run::Interpreter;
 pub use variables::Variables;
 pub use world::{Access, Streams, World};

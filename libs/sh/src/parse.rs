@@ -27,6 +27,8 @@ pub struct SyntaxError {
     pub line: usize,
     /// What is wrong.
     pub what: String,
+    /// The text ended too early: more lines could make it right.
+    pub incomplete: bool,
 }
 
 impl core::fmt::Display for SyntaxError {
@@ -38,18 +40,19 @@ impl core::fmt::Display for SyntaxError {
 /// What a parser's function brings.
 pub(crate) type Parsed<T> = Result<T, SyntaxError>;
 
+/// Whether the text is only the beginning of something: an open quote, an `if` without `fi`, a `\` at the end of its last line.
+pub fn is_incomplete(text: &str) -> bool {
+    let last = text.strip_suffix('\n').unwrap_or(text);
+    let joins = (last.len() - last.trim_end_matches('\\').len()) % 2 == 1;
+    joins || parse(text).is_err_and(|e| e.incomplete)
+}
+
 /// Parses a script.
 pub fn parse(text: &str) -> Parsed<List> {
     let mut parser = Parser::new(text);
     let list = parser.list(&[])?;
-    match parser.peek() {
-        None => Ok(list),
-        Some(')') => Err(parser.error("a ) closes nothing")),
-        Some(_) => {
-            let word = parser.bare();
-            Err(parser.error(&format!("{word} has no beginning")))
-        }
-    }
+    parser.finished()?;
+    Ok(list)
 }
 
 /// Words that mean something where a command may begin, other than the beginnings of compound commands.
@@ -68,9 +71,22 @@ impl<'a> Parser<'a> {
         Parser { text, at: 0, depth: 0, braces: 0 }
     }
 
+    /// Nothing is left behind a list.
+    pub(crate) fn finished(&mut self) -> Parsed<()> {
+        match self.peek() {
+            None => Ok(()),
+            Some(')') => Err(self.error("a ) closes nothing")),
+            Some(_) => {
+                let word = self.bare();
+                Err(self.error(&format!("{word} has no beginning")))
+            }
+        }
+    }
+
     pub(crate) fn error(&self, what: &str) -> SyntaxError {
         let before = self.text.get(..self.at).unwrap_or(self.text);
-        SyntaxError { line: before.matches('\n').count() + 1, what: String::from(what) }
+        let incomplete = before.len() == self.text.len();
+        SyntaxError { line: before.matches('\n').count() + 1, what: String::from(what), incomplete }
     }
 
     pub(crate) fn peek(&self) -> Option<char> {

@@ -2,7 +2,7 @@
 //! Words: quotes, variables, substitutions.
 
 use crate::ast::{Otherwise, Piece, Word};
-use crate::parse::{Parsed, Parser};
+use crate::parse::{Parsed, Parser, SyntaxError};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -86,7 +86,7 @@ impl Parser<'_> {
                     None => return Err(self.error("a quote is not closed")),
                 },
                 '$' => self.dollar(&mut word, false)?,
-                '`' => return Err(self.error("` is not part of this shell: write $(…)")),
+                '`' => self.backquoted(&mut word, false)?,
                 c => word.push(c, false),
             }
         }
@@ -108,10 +108,41 @@ impl Parser<'_> {
                     None => return Err(self.error("a quote is not closed")),
                 },
                 Some('$') => self.dollar(word, true)?,
+                Some('`') => self.backquoted(word, true)?,
                 Some(c) => word.push(c, true),
                 None => return Err(self.error("a quote is not closed")),
             }
         }
+    }
+
+    /// The older way to write `$(…)`, after the first backquote: a backslash protects backquotes, dollars and itself.
+    fn backquoted(&mut self, word: &mut Collected, quoted: bool) -> Parsed<()> {
+        let begin = self.error("");
+        let mut text = String::new();
+        loop {
+            match self.bump() {
+                Some('`') => break,
+                Some('\\') => match self.bump() {
+                    Some(c @ ('`' | '\\' | '$')) => text.push(c),
+                    Some(c @ '"') if quoted => text.push(c),
+                    Some(c) => text.extend(['\\', c]),
+                    None => return Err(self.error("a ` is not closed")),
+                },
+                Some(c) => text.push(c),
+                None => return Err(self.error("a ` is not closed")),
+            }
+        }
+        self.deeper()?;
+        let mut inner = Parser::new(&text);
+        inner.depth = self.depth;
+        inner.list(&[]).and_then(|_| inner.finished()).map_err(|e| SyntaxError {
+            incomplete: false,
+            line: begin.line + e.line - 1,
+            ..e
+        })?;
+        self.depth -= 1;
+        word.piece(Piece::Output { text, quoted });
+        Ok(())
     }
 
     /// What follows a `$`.

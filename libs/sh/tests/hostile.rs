@@ -177,3 +177,44 @@ fn control_c_is_a_status() {
     assert_eq!(interpreter.run("while true; do x=1; done"), 130);
     assert_eq!(interpreter.variables.status, 130);
 }
+
+/// What a person has typed is asked for more exactly as long as more can make it right.
+#[test]
+fn the_beginning_of_something_is_told_from_a_mistake() {
+    for text in [
+        "if true",
+        "if true; then\n",
+        "for i in 1 2; do echo $i\n",
+        "while\n",
+        "case x in\n",
+        "case x in x) echo",
+        "{ echo a\n",
+        "(echo a\n",
+        "echo 'open\n",
+        "echo \"open\n",
+        "echo $(date\n",
+        "echo `date\n",
+        "echo a |\n",
+        "true &&\n",
+        "true ||",
+        "echo joined \\\n",
+        "echo \\",
+    ] {
+        assert!(ebb_sh::is_incomplete(text), "{text:?}");
+    }
+    for text in [
+        "",
+        "echo a\n",
+        "fi\n",
+        "if true; fi\n",
+        "echo )\n",
+        "for 1 in\n",
+        "echo \\\\\n",
+        "done",
+        "a | | b\n",
+        "case x in esac\n",
+        "true && ; true\n",
+    ] {
+        assert!(!ebb_sh::is_incomplete(text), "{text:?}");
+    }
+}

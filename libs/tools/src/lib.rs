@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The tools on files and pipes: `cat`, `sort`, `grep`, … as a POSIX user expects them.
 //!
-//! Each module is a tool: a [`Tool`](context::Tool) with a name, a help text and a function over a [`System`](system::System), so that what runs on the machine is
+//! Each module is a tool: a [`Tool`] with a name, a help text and a function over a [`System`](system::System), so that what runs on the machine is
 //! compared on the host with the tools that everybody has. What they share: [`context`] (messages, the status), [`options`], [`output`] (no error is
 //! lost), [`lines`], [`number`].
 //!

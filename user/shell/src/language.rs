@@ -87,7 +87,7 @@ fn read(shell: &mut Shell, args: &[String], v: &mut Variables) -> Result<u8, Fai
 }
 
 /// A line of standard input, without its end, and whether it had one.
-fn input_line(shell: &mut Shell) -> Result<(Vec<u8>, bool), Failure> {
+pub fn input_line(shell: &mut Shell) -> Result<(Vec<u8>, bool), Failure> {
     if shell.person && standard(0) == Stream::Console {
         let mut line = shell.typed_line()?.unwrap_or_default();
         let ended = line.pop_if(|byte| *byte == b'\n').is_some();

@@ -5,7 +5,7 @@
 //! What it understands is in the crate `ebb-sh`, which stands on [`ground`]; what it can do itself is in [`commands`] and [`language`]; every other name is a program.
 //!
 //! Four ways in: a person at the console; the text given with `--exec`, after which the machine is shut down with the status of the first command that
-//! failed; `shell FILE`, a script; and `shell -c TEXT`, a part of one in a process of its own.
+//! failed; `sh` (`shell` in `/bin`), what is on its standard input; `sh FILE`, a script; and `sh -c TEXT`, a part of one in a process of its own.
 #![no_std]
 #![no_main]
 #![deny(unsafe_code)]
@@ -53,6 +53,11 @@ fn main(info: &'static StartInfo) -> u8 {
             shell.variables.mistakes_end = true;
             shell.part(text)
         }
+        // From `/bin`, and not the machine's first program.
+        [] if !info.exec.is_empty() => shell.input().unwrap_or_else(|failure| {
+            eprintln!("shell: {failure}");
+            failure.status()
+        }),
         [] => match prepared_script(&shell) {
             Ok(Some(text)) => {
                 let status = shell.script(&text);

@@ -2,6 +2,7 @@
 //! A person at the console: banner, prompt, line editing.
 
 use crate::shell::Shell;
+use alloc::string::String;
 use alloc::vec::Vec;
 use ebb_args::Failure;
 use ebb_rt::abi::PAGE_SIZE;
@@ -10,9 +11,12 @@ use ebb_rt::client::{call, call_with};
 use ebb_rt::println;
 use ebb_rt::proto::console::{Notify, Size};
 use ebb_rt::shared::meter;
+use ebb_sh::is_incomplete;
 use ebb_term::{Editor, Event};
 
 const PROMPT: &str = "ebb$ ";
+/// Where more lines are needed.
+const MORE: &str = "> ";
 /// Lines of history.
 const HISTORY: usize = 200;
 
@@ -20,7 +24,7 @@ impl Shell {
     /// Serves a person until the machine ends.
     pub fn serve_person(&mut self) -> u8 {
         match self.prompt_loop() {
-            Ok(()) => crate::shutdown(self, 0),
+            Ok(status) => crate::shutdown(self, status),
             Err(failure) => {
                 println!("shell: {failure}");
                 failure.status()
@@ -28,7 +32,8 @@ impl Shell {
         }
     }
 
-    fn prompt_loop(&mut self) -> Result<(), Failure> {
+    /// Until Control-D or `exit`; its status.
+    fn prompt_loop(&mut self) -> Result<u8, Failure> {
         call_with(self.console, &Notify {}, &[self.notification]).map_err(|e| Failure::of("console", e))?;
         let (columns, _) = call(self.console, &Size {}).map_err(|e| Failure::of("console", e))?;
         self.person = true;
@@ -40,29 +45,39 @@ impl Shell {
             mib(meter(Counter::swap_total)),
             self.uptime_us() / 1000
         );
-        let mut ends = 0;
+        let (mut ends, mut text) = (0, String::new());
         loop {
             self.look_for_ends()?.iter().for_each(|line| println!("{line}"));
-            match self.read_line(&mut editor)? {
+            match self.read_line(&mut editor, if text.is_empty() { PROMPT } else { MORE })? {
                 Event::Line(line) => {
                     ends = 0;
                     self.interrupted = false;
-                    self.run_text(&line);
+                    text.push_str(&line);
+                    text.push('\n');
+                    if is_incomplete(&text) {
+                        continue;
+                    }
+                    self.run_text(&core::mem::take(&mut text));
                     self.jobs.0.retain(|job| job.ended.is_none());
+                    if let Some(status) = self.exit.take() {
+                        return Ok(status);
+                    }
                 }
-                Event::Interrupted => ends = 0,
+                Event::Interrupted => (ends, text) = (0, String::new()),
+                // What is wrong with it is said.
+                Event::EndOfInput if !text.is_empty() => _ = self.run_text(&core::mem::take(&mut text)),
                 Event::EndOfInput if ends == 0 => {
                     ends = 1;
                     println!("Control-D again shuts the machine down.");
                 }
-                Event::EndOfInput => return Ok(()),
+                Event::EndOfInput => return Ok(0),
             }
         }
     }
 
-    fn read_line(&mut self, editor: &mut Editor) -> Result<Event, Failure> {
+    fn read_line(&mut self, editor: &mut Editor, prompt: &str) -> Result<Event, Failure> {
         let mut out = Vec::new();
-        editor.start(PROMPT, &mut out);
+        editor.start(prompt, &mut out);
         loop {
             while let Some(byte) = self.typed.pop_front() {
                 if let Some(event) = editor.feed(byte, &mut out) {

@@ -35,6 +35,8 @@ pub struct Shell {
     pub jobs: Jobs,
     /// Variables of the language.
     pub variables: Variables,
+    /// `exit` was said, with this status.
+    pub exit: Option<u8>,
     /// Faults before each `time` that is under way.
     pub timed: Vec<(u64, u64)>,
 }
@@ -74,6 +76,7 @@ impl Shell {
             feed: None,
             jobs: Jobs::default(),
             variables,
+            exit: None,
             timed: Vec::new(),
         })
     }

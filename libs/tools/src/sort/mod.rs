@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `sort`: lines in order, byte by byte (`LC_ALL=C`).
 //!
-//! The input is held in memory once, plus about a tenth; see [`run`] for how memory is touched.
+//! The input is held in memory once, plus about a tenth; see `run` for how memory is touched.
 
 mod key;
 mod merge;
