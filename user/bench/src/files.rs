@@ -37,14 +37,7 @@ pub fn files(_: &StartInfo) -> Result<Vec<Row>, Failure> {
     if pages < CACHED + 3 * ROUNDS {
         return Err(Failure::Trouble(alloc::format!("{FILE}: {pages} pages are too few")));
     }
-    prof();
-    let a = ahead(&file)?;
-    prof();
-    let b = random(&file, pages)?;
-    prof();
-    let c = behind()?;
-    prof();
-    let mut rows = vec![a, b, c];
+    let mut rows = vec![ahead(&file)?, random(&file, pages)?, behind()?];
     rows.extend(cached(&file)?);
     Ok(rows)
 }
@@ -131,8 +124,4 @@ fn cached(file: &File) -> Result<Vec<Row>, Failure> {
         Row { name: "file_read_fault", samples: faults },
         Row { name: "private_write_fault", samples: copies },
     ])
-}
-
-fn prof() {
-    black_box(core::arch::x86_64::__cpuid(0));
 }
