@@ -519,6 +519,22 @@ protocol! {
     /// Answers when that thread of the caller's space has ended; then its number is free. `NotFound`: there is none, or it was waited for; `Busy`: somebody waits for it.
     93 ThreadJoin { number: u32 } -> ();
 
+    /// Makes the caller's table of handles larger. For managers.
+    110 HandleRoom {} -> ();
+    /// Makes the notification of a space's first thread, which [`Start`] then binds to it; it goes with the space. Returns its handle there. For the space's manager, as all that follows.
+    /// `Exists`: it has one, or runs.
+    111 NotificationGive { space: Space } -> u32;
+    /// Makes an endpoint that the space can receive from; it goes with the space. Returns its handle there; the answer carries the other end. `Exists`: it has one.
+    112 EndpointGive { space: Space } -> u32;
+    /// As [`SegmentNew`], but the segment is freed as soon as nobody maps it any more, and if nobody does when its maker ends.
+    113 SegmentTemporary { pages: u64 } -> u32;
+    /// Signals the notification of a space's first thread that was made with [`NotificationGive`]. `NotFound`: there is none.
+    114 Signal { space: Space, bits: u64 } -> ();
+    /// Holds all threads of a space: none of them runs until they are let go on, whatever happens to them meanwhile; what they wait for goes on being waited for.
+    115 Halt { space: Space, halted: bool } -> ();
+    /// Sets the priority of all threads of a space, those that come later among them. `Invalid`: above the highest.
+    116 SetPriority { space: Space, priority: u8 } -> ();
+
     /// Checks everything (`vm.audit`). `Busy`: an audit is under way.
     64 Audit {} -> AuditReport;
     /// All tunables and read-only values.

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A program through `vm`: space, image, stack, heap, handles, streams, start information, thread. Either all of it is made, or nothing remains.
+
+use crate::launch::{Order, describe};
+use crate::server::{Module, Proc};
+use alloc::string::String;
+use alloc::vec;
+use ebb_abi::layout::{HEAP, MMAP, SEGMENTS, STACK_TOP, START_INFO, START_INFO_PAGES, USER_MIN};
+use ebb_abi::{Handle, PAGE_SIZE, Rights};
+use ebb_image::Image;
+use ebb_proc::{Header, Slot, limits};
+use ebb_proto::Error;
+use ebb_proto::pipe::{self, End};
+use ebb_proto::proc::Pid;
+use ebb_proto::start::{StartInfo, Stream};
+use ebb_proto::vm::{self, Protection, Source, Space};
+use ebb_rt::client::{call, call_with};
+use ebb_rt::shared::write_segment;
+
+const PAGE: u64 = PAGE_SIZE as u64;
+/// Heap of a program at first; it grows by itself.
+const PROGRAM_HEAP: u64 = 1 << 20;
+/// Bytes of start information at most.
+const MAX_START_INFO: usize = START_INFO_PAGES as usize * PAGE_SIZE;
+/// Where start information is mapped to write it.
+const SCRATCH: u64 = SEGMENTS + 0x1000_0000;
+/// What programs read and write.
+const DATA: Protection = Protection::READ.union(Protection::WRITE);
+
+/// A program being made.
+pub struct Spawn<'a> {
+    /// Its space.
+    pub space: Space,
+    module: &'a Module,
+    /// What it will be told.
+    pub info: StartInfo,
+}
+
+impl Proc {
+    /// Makes what a record is of, for the process in `from`. Returns its number, and the caller's end of the endpoint between the two.
+    pub fn spawn(
+        &mut self,
+        slot: Slot,
+        module: &Module,
+        order: &Order,
+        exec: String,
+        from: Space,
+    ) -> Result<(Pid, Handle), Error> {
+        if order.linked {
+            self.reserve_handle()?;
+        }
+        let image =
+            ebb_image::parse(module.bytes, module.bytes.len() as u64, &(USER_MIN..MMAP))?.in_own_pages()?;
+        let name = self.table.name(slot);
+        let space = call(self.vm, &vm::SpaceNew { name: name.clone(), protected: false })?;
+        self.table.made(slot, space);
+        let info = StartInfo {
+            name: name.clone(),
+            heap: HEAP,
+            heap_len: PROGRAM_HEAP,
+            tsc_hz: self.info.tsc_hz,
+            cmdline: self.info.cmdline.clone(),
+            values: vec![(String::from("space"), space as u64)],
+            epoch_us: self.info.epoch_us,
+            ..StartInfo::default()
+        };
+        let mut spawn = Spawn { space, module, info };
+        describe(&mut spawn, order, exec);
+        let link = match self.furnish(slot, &mut spawn, &image, order, from) {
+            Ok(link) => link,
+            Err(error) => {
+                self.free_space(space);
+                return Err(error);
+            }
+        };
+        let priority = self.priority(&name, self.table.nice(slot));
+        let start = vm::Start { space, entry: image.entry, stack: STACK_TOP, argument: 0, priority };
+        if let Err(error) = call(self.vm, &start) {
+            self.free_space(space);
+            self.close(link);
+            return Err(error);
+        }
+        if from == 0 {
+            self.table.set_header(Header::First, space as u64);
+        }
+        self.table.started(slot);
+        Ok((space, link))
+    }
+
+    fn furnish(
+        &self,
+        slot: Slot,
+        spawn: &mut Spawn<'_>,
+        image: &Image,
+        order: &Order,
+        from: Space,
+    ) -> Result<Handle, Error> {
+        let space = spawn.space;
+        for s in &image.segments {
+            let source = Source::Module {
+                index: spawn.module.index,
+                offset: s.offset,
+                bytes: s.file_bytes,
+                wired: false,
+            };
+            let protection = s.protection.bits();
+            call(self.vm, &vm::Map { space, address: s.address, pages: s.pages(), protection, source })?;
+        }
+        let stack = limits::stack(&self.table.limits(slot));
+        for (address, bytes) in [(STACK_TOP - stack, stack), (HEAP, PROGRAM_HEAP)] {
+            let (pages, protection) = (bytes / PAGE, DATA.bits());
+            call(self.vm, &vm::Map { space, address, pages, protection, source: Source::Anonymous })?;
+        }
+        self.give_servers(space, &mut spawn.info)?;
+        let mut link = Handle::NONE;
+        if order.linked {
+            let (there, own) = call_with(self.vm, &vm::EndpointGive { space }, &[])?;
+            spawn.info.handles.push((String::from("link"), there));
+            link = own;
+        }
+        let told = order.streams.iter().try_for_each(|stream| {
+            spawn.info.streams.push(self.share(*stream, from, space)?);
+            Ok(())
+        });
+        if let Err(error) = told.and_then(|()| self.tell(spawn)) {
+            self.close(link);
+            return Err(error);
+        }
+        Ok(link)
+    }
+
+    /// What every program gets: servers to call, and a notification. In one order, so that the numbers are the same in each.
+    fn give_servers(&self, space: Space, info: &mut StartInfo) -> Result<(), Error> {
+        for (role, handle) in &self.servers {
+            let give = vm::HandleGive { space, rights: Rights::SEND.bits(), badge: space };
+            let (there, _) = call_with(self.vm, &give, &[*handle])?;
+            info.handles.push((role.clone(), there));
+        }
+        let there = call(self.vm, &vm::NotificationGive { space })?;
+        info.handles.push((String::from("notification"), there));
+        Ok(())
+    }
+
+    /// Gives `to` what `from` has, and says what it is there.
+    fn share(&self, stream: Stream, from: Space, to: Space) -> Result<Stream, Error> {
+        let pipe_end = |pipe: u32, end: End| call(self.pipe, &pipe::Share { pipe, end, from, to });
+        match stream {
+            Stream::Console | Stream::Null => {}
+            Stream::File(file) => return Ok(Stream::File(call(self.vm, &vm::FileShare { from, file, to })?)),
+            Stream::PipeRead(pipe) => pipe_end(pipe, End::Read)?,
+            Stream::PipeWrite(pipe) => pipe_end(pipe, End::Write)?,
+        }
+        Ok(stream)
+    }
+
+    /// Writes the start information where the program reads it. The loader may have to rewrite it for what it loads.
+    fn tell(&self, spawn: &Spawn<'_>) -> Result<(), Error> {
+        let bytes = ebb_rt::start::encode(&spawn.info)?;
+        let (mut protection, mut room) = (Protection::READ, bytes.len());
+        if !spawn.info.exec.is_empty() {
+            protection |= Protection::WRITE;
+            room = (room + ebb_rt::exec::slack(&spawn.info.exec)).min(MAX_START_INFO);
+        }
+        let (space, protection, pages) = (spawn.space, protection.bits(), (room as u64).div_ceil(PAGE));
+        let id = call(self.vm, &vm::SegmentTemporary { pages })?;
+        let source = Source::Segment { id, first: 0 };
+        let scratch = vm::Map { space: 0, address: SCRATCH, pages, protection: DATA.bits(), source };
+        if let Err(error) = call(self.vm, &scratch) {
+            call(self.vm, &vm::SegmentFree { id })?;
+            return Err(error);
+        }
+        let written = write_segment(&bytes, SCRATCH, pages);
+        let mapped = call(self.vm, &vm::Map { space, address: START_INFO, pages, protection, source });
+        // From here on the program's mapping keeps it.
+        let unmapped = call(self.vm, &vm::Unmap { space: 0, address: SCRATCH, pages });
+        written.and(mapped).and(unmapped)
+    }
+
+    /// Frees a space, and the ends of pipes that it has. One that is gone already is no error.
+    pub fn free_space(&self, space: Space) {
+        match call(self.vm, &vm::SpaceFree { space }) {
+            Ok(()) | Err(Error::NotFound) => {}
+            Err(error) => ebb_rt::log!("freeing space {space}: {error}"),
+        }
+        if let Err(error) = call(self.pipe, &pipe::Gone { space }) {
+            ebb_rt::log!("closing the pipes of {space}: {error}");
+        }
+    }
+}
