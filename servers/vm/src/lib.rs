@@ -7,6 +7,7 @@
 //! | `page`, `frames` | `vm_page`; the free list and its gate |
 //! | `object`, `map`, `space`, `segment` | `vm_object`, `vm_map`, programs, shared memory |
 //! | `fault`, `file_fault` | from an address to a mapping; pages of files |
+//! | `manage` | who may do what with which space |
 //! | `waiting` | what cannot go on yet |
 //! | `memory`, `wire` | `mmap` and its kin; `mlock` |
 //! | `policy`, `clumsy`, `oom` | carrying out decisions; doing without; when nothing is left |
@@ -38,6 +39,7 @@ pub mod file_fault;
 pub mod frames;
 pub mod launder;
 pub mod machine;
+pub mod manage;
 pub mod map;
 pub mod memory;
 pub mod meter;

@@ -3,6 +3,7 @@
 
 use crate::file::FileTable;
 use crate::machine::Machine;
+use crate::manage::Manages;
 use crate::map::{Map, Range, Region};
 use crate::page::{NONE, Place};
 use crate::thread::Thread;
@@ -35,6 +36,10 @@ pub struct Space {
     pub protected: bool,
     /// May attach as the policy.
     pub may_decide: bool,
+    /// Who made it, and may do with it what `init` may do with any.
+    pub manager: proto::Space,
+    /// What it has as a manager of spaces.
+    pub manages: Option<Manages>,
     /// Its task.
     pub task: Handle,
     /// Its first thread, once started.
@@ -72,6 +77,11 @@ impl Spaces {
     #[inline]
     pub fn get_mut(&mut self, id: proto::Space) -> Option<&mut Space> {
         self.slots.get_mut((id % SLOTS) as usize)?.as_mut().filter(|s| s.id == id)
+    }
+
+    /// All spaces, by slot, to change them.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Space> {
+        self.slots.iter_mut().flatten()
     }
 
     /// All spaces, by slot.
@@ -117,6 +127,8 @@ impl<M: Machine> Vm<M> {
             name: String::from("init"),
             protected: true,
             may_decide: false,
+            manager: proto::INIT,
+            manages: None,
             task,
             thread: Handle::NONE,
             priority: 0,
@@ -138,10 +150,7 @@ impl<M: Machine> Vm<M> {
         self.m
             .task_control(task, TaskOp::FaultEndpoint, self.endpoint.0 as u64, id as u64)
             .map_err(from_sys)?;
-        self.m
-            .task_control(task, TaskOp::SupervisorEndpoint, self.supervisor.0 as u64, id as u64)
-            .map_err(from_sys)?;
-        Ok(())
+        self.supervise(id)
     }
 
     fn map_meter(&mut self, id: proto::Space) -> Result<(), Error> {
@@ -154,8 +163,13 @@ impl<M: Machine> Vm<M> {
         self.frames.allocate(Class::System, Place::Kernel, space, 0).ok_or(Error::NoMemory)
     }
 
-    /// Makes a space.
-    pub fn space_new(&mut self, name: String, protected: bool) -> Result<proto::Space, Error> {
+    /// Makes a space for its manager.
+    pub fn space_new(
+        &mut self,
+        name: String,
+        protected: bool,
+        manager: proto::Space,
+    ) -> Result<proto::Space, Error> {
         let id = self.spaces.vacant().ok_or(Error::NoMemory)?;
         let mut frames = [0; 3];
         for n in 0..3 {
@@ -179,6 +193,8 @@ impl<M: Machine> Vm<M> {
             name,
             protected,
             may_decide: false,
+            manager,
+            manages: None,
             task,
             thread: Handle::NONE,
             priority: 0,
@@ -226,6 +242,9 @@ impl<M: Machine> Vm<M> {
             }
         }
         self.m.handle_close(space.task);
+        if let Some(manages) = space.manages {
+            self.manager_gone(manages);
+        }
         if space.thread != Handle::NONE {
             self.m.handle_close(space.thread);
         }
