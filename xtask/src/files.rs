@@ -26,27 +26,25 @@ use crate::{qemu, test};
 pub struct Test {
     /// Its name; a filter matches any part of it.
     pub name: &'static str,
-    /// Whether it is run when nobody asks for it by name.
-    pub always: bool,
     /// Does it.
     pub run: fn(&Built) -> Result<()>,
 }
 
 /// All of them.
 pub const TESTS: &[Test] = &[
-    Test { name: "files-sort-freebsd", always: true, run: |built| sort(built, "freebsd", 160 << 20) },
-    Test { name: "files-sort-fifo", always: false, run: |built| sort(built, "fifo", 160 << 20) },
-    Test { name: "files-stripes", always: true, run: |built| map_shared(built, false) },
-    Test { name: "files-stripes-sparse", always: true, run: |built| map_shared(built, true) },
-    Test { name: "files-crash", always: true, run: |built| crash(built, 30) },
-    Test { name: "files-kill-pager", always: true, run: kill_pager },
-    Test { name: "files-disk-full", always: true, run: disk_full },
-    Test { name: "files-disk-errors", always: true, run: disk_errors },
-    Test { name: "files-tree", always: true, run: tree },
-    Test { name: "files-script", always: true, run: crate::programs::script },
-    Test { name: "files-broken-programs", always: true, run: crate::programs::broken },
-    Test { name: "files-large-program", always: true, run: crate::programs::large },
-    Test { name: "files-own-program", always: true, run: crate::documented::programs },
+    Test { name: "files-sort-freebsd", run: |built| sort(built, "freebsd", 160 << 20) },
+    Test { name: "files-sort-fifo", run: |built| sort(built, "fifo", 160 << 20) },
+    Test { name: "files-stripes", run: |built| map_shared(built, false) },
+    Test { name: "files-stripes-sparse", run: |built| map_shared(built, true) },
+    Test { name: "files-crash", run: |built| crash(built, 30) },
+    Test { name: "files-kill-pager", run: kill_pager },
+    Test { name: "files-disk-full", run: disk_full },
+    Test { name: "files-disk-errors", run: disk_errors },
+    Test { name: "files-tree", run: tree },
+    Test { name: "files-script", run: crate::programs::script },
+    Test { name: "files-broken-programs", run: crate::programs::broken },
+    Test { name: "files-large-program", run: crate::programs::large },
+    Test { name: "files-own-program", run: crate::documented::programs },
 ];
 
 /// A machine's options, and folders for what goes in and comes out.

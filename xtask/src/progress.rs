@@ -39,12 +39,19 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if self.shown {
+impl Progress {
+    /// Takes the line away, for one that stays.
+    pub fn clear(&mut self) {
+        if std::mem::take(&mut self.shown) {
             let mut stderr = std::io::stderr().lock();
             // As in `tell`.
             let _ = write!(stderr, "\r\x1b[K").and_then(|()| stderr.flush());
         }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.clear();
     }
 }

@@ -3,8 +3,11 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -31,6 +34,9 @@ pub struct Options {
     /// Only the machine suite
     #[arg(long)]
     machine: bool,
+    /// Machines at a time; otherwise two, if there are processors for them
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
 }
 
 /// Tests that went well and that did not.
@@ -70,7 +76,7 @@ pub fn main(options: &Options) -> Result<u8> {
         }
     }
     if !options.host {
-        all.add(machine(filter)?);
+        all.add(machine(options, filter)?);
     }
     println!("{} passed, {} failed", all.passed, all.failed);
     Ok(u8::from(all.failed > 0 || all.passed == 0))
@@ -120,9 +126,9 @@ fn counted(line: &str) -> Option<Tally> {
 }
 
 /// The machine suite.
-fn machine(filter: &str) -> Result<Tally> {
+fn machine(options: &Options, filter: &str) -> Result<Tally> {
     let cases: Vec<&Case> = CASES.iter().filter(|c| c.name.contains(filter)).collect();
-    let wanted = |t: &&files::Test| t.name.contains(filter) && (t.always || !filter.is_empty());
+    let wanted = |t: &&files::Test| t.name.contains(filter);
     let tests: Vec<&files::Test> = files::TESTS.iter().filter(wanted).collect();
     let mut tally = Tally::default();
     if cases.is_empty() && tests.is_empty() {
@@ -140,35 +146,69 @@ fn machine(filter: &str) -> Result<Tally> {
             return Ok(tally);
         }
     };
-    let mut whole = true;
-    for case in cases {
-        whole = whole && tried(case.name, &mut tally, || judge(case, &built));
-    }
+    // What takes longest first: at the end nobody waits for it alone.
+    let mut jobs: Vec<(&str, Job)> = Vec::new();
+    let built = &built;
     for test in tests {
-        whole = whole && tried(test.name, &mut tally, || (test.run)(&built));
+        jobs.push((test.name, Box::new(move || (test.run)(built))));
     }
-    Ok(tally)
+    for case in cases {
+        jobs.push((case.name, Box::new(move || judge(case, built))));
+    }
+    Ok(at_once(&jobs, options.jobs.map_or_else(default_jobs, usize::from)))
 }
 
-/// Runs a machine test and says how it ended. `false`: Ctrl-C, nothing more is run.
-fn tried(name: &str, tally: &mut Tally, run: impl FnOnce() -> Result<()>) -> bool {
+/// A machine test.
+type Job<'a> = Box<dyn Fn() -> Result<()> + Sync + 'a>;
+
+/// Two, where there are processors for them: an interpreted machine keeps one busy.
+fn default_jobs() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get().min(2))
+}
+
+/// Runs machine tests, so many at a time, and says how each ended. After Ctrl-C nothing more is begun.
+fn at_once(jobs: &[(&str, Job)], workers: usize) -> Tally {
+    let next = AtomicUsize::new(0);
+    let state = Mutex::new((Tally::default(), Progress::new("machine"), Vec::new()));
+    let lock = || state.lock().unwrap_or_else(PoisonError::into_inner);
+    std::thread::scope(|scope| {
+        for _ in 0..workers.min(jobs.len()) {
+            scope.spawn(|| {
+                while let Some((name, run)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if terminal::interrupted() {
+                        lock().0.count(false);
+                        continue;
+                    }
+                    let tell = |(_, progress, running): &mut (Tally, Progress, Vec<&str>)| {
+                        progress.tell(&running.join(", "));
+                    };
+                    {
+                        let mut state = lock();
+                        state.2.push(*name);
+                        tell(&mut state);
+                    }
+                    let since = Instant::now();
+                    let verdict = run();
+                    let seconds = since.elapsed().as_secs_f64();
+                    let mut state = lock();
+                    state.1.clear();
+                    match &verdict {
+                        Ok(()) => println!("machine {name} ... ok ({seconds:.1} s)"),
+                        Err(error) => println!("machine {name} ... FAILED ({seconds:.1} s)\n{error:#}"),
+                    }
+                    state.0.count(verdict.is_ok());
+                    state.2.retain(|n| n != name);
+                    if !state.2.is_empty() {
+                        tell(&mut state);
+                    }
+                }
+            });
+        }
+    });
     if terminal::interrupted() {
-        println!("machine: interrupted before {name}");
-        tally.count(false);
-        return false;
+        println!("machine: interrupted");
     }
-    let since = Instant::now();
-    let mut progress = Progress::new("machine");
-    progress.tell(name);
-    let verdict = run();
-    drop(progress);
-    let seconds = since.elapsed().as_secs_f64();
-    match &verdict {
-        Ok(()) => println!("machine {name} ... ok ({seconds:.1} s)"),
-        Err(error) => println!("machine {name} ... FAILED ({seconds:.1} s)\n{error:#}"),
-    }
-    tally.count(verdict.is_ok());
-    true
+    lock().0
 }
 
 /// Boots a case and checks it.

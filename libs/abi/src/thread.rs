@@ -15,13 +15,15 @@ pub enum ThreadOp {
     Bind = 3,
     /// Read the registers into the message buffer's vector ([`Registers`], in its order).
     Read = 4,
+    /// Argument 1: it does not run until it is let go on (argument 0), whatever becomes of what it waits for. Not for the calling thread.
+    Hold = 5,
 }
 
 impl ThreadOp {
     /// The operation with this number.
     pub fn from_raw(raw: u64) -> Option<ThreadOp> {
         use ThreadOp::*;
-        [Start, Stop, Priority, Bind, Read].get(raw as usize).copied()
+        [Start, Stop, Priority, Bind, Read, Hold].get(raw as usize).copied()
     }
 }
 

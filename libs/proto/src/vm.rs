@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `vm`: address spaces, objects, pages. The badge of the caller's handle is its [`Space`]; operations with a `space` argument of 0 mean the caller's
-//! own. Only `init` (space 1) may name another space, make or free spaces, segments, endpoints, and attach pagers.
+//! own. Only `init` (space 1) may name any other space and attach pagers; a manager ([`Manage`]) may name those that it made, and make spaces, segments, endpoints.
 //!
 //! Addresses and lengths are in bytes unless they are called `pages`; addresses are page aligned.
 
@@ -487,7 +487,7 @@ protocol! {
     80 FileOpen { grant: u32, append: bool } -> (u32, u64);
     /// Closes it. Mappings of it stay. `BadFile`, here and below: no such open file, or not open for this.
     81 FileClose { file: u32 } -> ();
-    /// Gives an open file of `from` to `to`: offset and all are shared. For `init`. Returns the number there.
+    /// Gives an open file of `from` to `to`: offset and all are shared. For the manager of `to`. Returns the number there.
     82 FileShare { from: Space, file: u32, to: Space } -> u32;
     /// Reads into the caller's memory at `address`, at most [`MAX_TRANSFER`] bytes. Returns how many; 0 at the end. `offset`: bytes, or [`OWN_OFFSET`]. `Io`; `Fault`: not the caller's
     /// writable memory (anything before was read).
@@ -519,6 +519,10 @@ protocol! {
     /// Answers when that thread of the caller's space has ended; then its number is free. `NotFound`: there is none, or it was waited for; `Busy`: somebody waits for it.
     93 ThreadJoin { number: u32 } -> ();
 
+    /// Lets a space make spaces, and do with those what `init` may do with any: free, start, fork them, map their memory, give them handles and open files of others, read their registers and
+    /// memory, take what happened to them ([`TakeEvents`]; [`HAPPENING_BIT`] of the notification that it was started with). Servers it cannot make. The message may carry the endpoint that exceptions
+    /// of these spaces go to, instead of `init`'s. Spaces of managers that are gone become this one's. For `init`.
+    97 Manage { space: Space } -> ();
     /// Makes the caller's table of handles larger. For managers.
     110 HandleRoom {} -> ();
     /// Makes the notification of a space's first thread, which [`Start`] then binds to it; it goes with the space. Returns its handle there. For the space's manager, as all that follows.

@@ -273,13 +273,21 @@ pub fn thread_control(k: &'static Kernel, current: Ref<Thread>) -> Result<(), Er
             if priority > MAX_PRIORITY {
                 return Err(Error::BadArgument);
             }
-            if t.state.get() == State::Ready {
+            if t.priority.get() >= sched::HELD {
+                t.priority.set(priority as u8 + sched::HELD);
+            } else if t.state.get() == State::Ready {
                 sched::unready(k, t);
                 t.priority.set(priority as u8);
                 make_ready(k, t);
             } else {
                 t.priority.set(priority as u8);
             }
+        }
+        ThreadOp::Hold => {
+            if t == current || regs.rdx.get() > 1 {
+                return Err(Error::BadArgument);
+            }
+            sched::hold(k, t, regs.rdx.get() == 1);
         }
         ThreadOp::Bind => {
             let (n, _) = lookup::<Notification>(current.task(), regs.rdx.get(), Rights::RECEIVE)?;

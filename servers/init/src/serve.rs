@@ -41,7 +41,8 @@ pub struct Init {
     pub vm_endpoint: Handle,
     /// The own endpoint.
     pub endpoint: Handle,
-    notification: Handle,
+    /// The own notification.
+    pub notification: Handle,
     /// Boot modules.
     pub modules: Vec<Module>,
     /// The kernel's command line.

@@ -106,7 +106,7 @@ impl<M: Machine> Vm<M> {
                         return None;
                     }
                     Found::Lost => {
-                        self.happened(Happening::PageLost { space: id, address });
+                        self.happened_to(id, Happening::PageLost { space: id, address });
                         self.m.refuse(reply);
                         return None;
                     }
@@ -151,7 +151,7 @@ impl<M: Machine> Vm<M> {
 
     /// A page of a mapping of a file cannot be had: its program ends.
     pub(crate) fn no_page(&mut self, space: Space, address: u64, why: Error, reply: M::Reply) {
-        self.happened(Happening::NoPage { space, address, why });
+        self.happened_to(space, Happening::NoPage { space, address, why });
         self.m.refuse(reply);
     }
 

@@ -7,6 +7,7 @@
 //! | `page`, `frames` | `vm_page`; the free list and its gate |
 //! | `object`, `map`, `space`, `segment` | `vm_object`, `vm_map`, programs, shared memory |
 //! | `fault`, `file_fault` | from an address to a mapping; pages of files |
+//! | `manage`, `keep` | who may do what with which space; what goes with a space |
 //! | `waiting` | what cannot go on yet |
 //! | `memory`, `wire` | `mmap` and its kin; `mlock` |
 //! | `policy`, `clumsy`, `oom` | carrying out decisions; doing without; when nothing is left |
@@ -36,8 +37,10 @@ pub mod fault;
 pub mod file;
 pub mod file_fault;
 pub mod frames;
+pub mod keep;
 pub mod launder;
 pub mod machine;
+pub mod manage;
 pub mod map;
 pub mod memory;
 pub mod meter;

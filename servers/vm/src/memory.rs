@@ -332,6 +332,9 @@ impl<M: Machine> Vm<M> {
             Backing::Segment { id, .. } => {
                 if let Some(Some(segment)) = self.segments.get_mut(id as usize) {
                     segment.mapped = segment.mapped.saturating_sub(region.pages);
+                    if segment.mapped == 0 && segment.maker != 0 {
+                        self.segment_drop(id);
+                    }
                 }
             }
             Backing::Object { object, offset } if self.is_anonymous(region.backing) => {

@@ -31,7 +31,7 @@ use ebb_abi::Handle;
 use ebb_policy::Tunables;
 use ebb_policy::gate::Wake;
 use ebb_proto::Error;
-use ebb_proto::vm::{Happening, MAX_DECISIONS};
+use ebb_proto::vm::{Happening, INIT, MAX_DECISIONS, Space};
 
 /// How long a policy may take to answer a shortage: guessed; a scan takes less than a thousandth of it.
 const POLICY_DEADLINE_MS: u64 = 2000;
@@ -76,8 +76,8 @@ pub struct Vm<M: Machine> {
     pub policy_deadline_ms: u64,
     /// Cycles per millisecond.
     pub cycles_per_ms: u64,
-    /// What `init` has to know.
-    pub happenings: VecDeque<Happening>,
+    /// What `init` and managers have to know, and who of them.
+    pub happenings: VecDeque<(Space, Happening)>,
     /// `vm`'s own endpoint.
     pub endpoint: Handle,
     /// `init`'s endpoint for exceptions.
@@ -205,12 +205,24 @@ impl<M: Machine> Vm<M> {
 
     /// Tells `init`.
     pub fn happened(&mut self, happening: Happening) {
+        self.tell_manager(INIT, happening);
+    }
+
+    /// Tells the manager of a space, which may be gone already.
+    pub fn happened_to(&mut self, space: Space, happening: Happening) {
+        let manager = self.spaces.get(space).map_or(INIT, |s| s.manager);
+        self.tell_manager(manager, happening);
+    }
+
+    /// Tells a manager of spaces, or `init`.
+    pub fn tell_manager(&mut self, manager: Space, happening: Happening) {
         if self.happenings.len() >= MAX_HAPPENINGS {
             self.happenings.pop_front();
         }
-        self.happenings.push_back(happening);
-        let notification = self.init_notification;
-        self.m.signal(notification, ebb_proto::vm::HAPPENING_BIT);
+        self.happenings.push_back((manager, happening));
+        if let Some(notification) = self.notification_of(manager) {
+            self.m.signal(notification, ebb_proto::vm::HAPPENING_BIT);
+        }
     }
 
     /// The region of a frame's page, as far as the page has one: object and index.

@@ -8,17 +8,14 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use ebb_args::Failure;
-use ebb_rt::client::call;
-use ebb_rt::process::Child;
+use ebb_rt::process::{Child, Ended, Pid, Status};
 use ebb_rt::proto::Error;
-use ebb_rt::proto::init::{Ended, KillProgram, Poll, Status};
-use ebb_rt::proto::vm::Space;
 use ebb_rt::{eprintln, println};
 
 /// A background command.
 pub struct Job {
     /// The program that runs it.
-    pub space: Space,
+    pub pid: Pid,
     /// As it was written.
     pub text: String,
     /// How it ended.
@@ -64,7 +61,7 @@ impl Shell {
                     // What was typed before Control-C is forgotten.
                     self.feed = None;
                     for (process, _) in processes.iter().zip(&ended).filter(|(_, status)| status.is_none()) {
-                        match call(self.init, &KillProgram { space: process.child.id() }) {
+                        match process.child.kill() {
                             // It may have ended by itself just now.
                             Ok(()) | Err(Error::NotFound) => {}
                             Err(error) => return Err(Failure::of("kill", error)),
@@ -82,15 +79,15 @@ impl Shell {
 
     /// Adds a program to the background.
     pub fn background(&mut self, child: Child, text: &str) {
-        let space = child.id();
-        self.jobs.0.push(Job { space, text: text.into(), ended: None });
+        let pid = child.id();
+        self.jobs.0.push(Job { pid, text: text.into(), ended: None });
         if self.person {
-            println!("[{space}] {text}");
+            println!("[{pid}] {text}");
         }
     }
 
-    fn end_of(&self, space: Space) -> Result<Option<Ended>, Failure> {
-        call(self.init, &Poll { space }).map_err(|e| Failure::of("init", e))
+    fn end_of(&self, pid: Pid) -> Result<Option<Ended>, Failure> {
+        Child::numbered(pid).try_wait().map_err(|e| Failure::of("proc", e))
     }
 
     /// Looks which background commands have ended. What there is to say about it, a line each.
@@ -101,12 +98,12 @@ impl Shell {
             if job.ended.is_some() {
                 continue;
             }
-            if let Some(ended) = self.end_of(job.space)? {
+            if let Some(ended) = self.end_of(job.pid)? {
                 let job = &mut self.jobs.0[index];
                 job.ended = Some(ended.status);
                 lines.extend(why(job.text.split_whitespace().next().unwrap_or("?"), &ended));
                 if self.person {
-                    lines.push(format!("[{}] status {}: {}", job.space, ended.status, job.text));
+                    lines.push(format!("[{}] status {}: {}", job.pid, ended.status, job.text));
                 }
             }
         }

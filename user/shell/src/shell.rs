@@ -7,9 +7,9 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use ebb_rt::StartInfo;
 use ebb_rt::abi::Handle;
-use ebb_rt::client::call_with;
+use ebb_rt::client::call;
 use ebb_rt::proto::Error;
-use ebb_rt::proto::init::Watch;
+use ebb_rt::proto::proc::Watch;
 use ebb_rt::start::Given;
 use ebb_sh::Variables;
 
@@ -48,7 +48,7 @@ impl Shell {
     pub fn new(info: &StartInfo) -> Result<Shell, Error> {
         let notification = info.handle("notification")?;
         let init = info.handle("init")?;
-        call_with(init, &Watch {}, &[notification])?;
+        call(info.handle("proc")?, &Watch {})?;
         let mut variables = Variables::new(&info.env);
         for (name, value) in [("PATH", "/bin"), ("HOME", "/data")] {
             if variables.get(name).is_none() {

@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 use ebb_args::{Args, Failure, Spec};
 use ebb_report::{Column, Listing, Value};
 use ebb_rt::client::call;
+use ebb_rt::process::Child;
 use ebb_rt::proto::Error;
-use ebb_rt::proto::init::KillProgram;
 use ebb_rt::proto::vm::{SpaceInfo, Spaces};
 
 /// Columns of `ps` and `top`.
@@ -70,7 +70,7 @@ pub fn ps(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-pub fn kill(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
+pub fn kill(_shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
     let (signal, rest) = match args.split_first() {
         Some((first, rest)) if first.starts_with('-') => (first.as_str(), rest),
         _ => ("-9", args),
@@ -79,8 +79,8 @@ pub fn kill(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
         return Err(Failure::Usage(format!("{signal}: the only signal is -9")));
     }
     let [pid] = rest else { return Err(Failure::Usage("usage: kill [-9] PID".into())) };
-    let space = pid.parse().map_err(|_| Failure::Usage(format!("{pid}: not a process id (see ps)")))?;
-    call(shell.init, &KillProgram { space }).map_err(|error| match error {
+    let number = pid.parse().map_err(|_| Failure::Usage(format!("{pid}: not a process id (see ps)")))?;
+    Child::numbered(number).kill().map_err(|error| match error {
         Error::NotFound => Failure::Trouble(format!("{pid}: no such program (see ps)")),
         Error::NotPermitted => Failure::Trouble(format!("{pid}: it is a server (use service kill ROLE)")),
         error => Failure::of(pid, error),
@@ -104,7 +104,7 @@ pub fn jobs(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
             None => Value::from("running"),
             Some(status) => format!("status {status}").into(),
         };
-        list.row([job.space.into(), state, job.text.as_str().into()]);
+        list.row([job.pid.into(), state, job.text.as_str().into()]);
     }
     show(&list, json);
     Ok(())

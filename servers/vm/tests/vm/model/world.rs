@@ -111,7 +111,16 @@ impl World {
     pub fn settle(&mut self) {
         self.due = self.vm.settle();
         self.vm.ring_pager();
-        self.happenings.extend(self.vm.happenings.drain(..));
+        let init = |(manager, happening): (Space, Happening)| match manager {
+            INIT => Ok(happening),
+            _ => Err((manager, happening)),
+        };
+        for happened in core::mem::take(&mut self.vm.happenings).into_iter().map(init) {
+            match happened {
+                Ok(happening) => self.happenings.push(happening),
+                Err(others) => self.vm.happenings.push_back(others),
+            }
+        }
     }
 
     /// Lets time pass; the server is called when it wished to be.
