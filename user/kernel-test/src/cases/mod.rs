@@ -7,12 +7,14 @@ mod exceptions;
 mod faults;
 mod frameops;
 mod handles;
+mod holding;
 mod hostile;
 mod ipc;
 mod mapping;
 mod model;
 mod notifications;
 mod objects;
+mod parking;
 mod schedule;
 
 use crate::assistant::Rig;
@@ -47,6 +49,13 @@ pub const ALL: &[Case] = &[
     ("schedule: quantum", schedule::quantum),
     ("schedule: yield", schedule::yields),
     ("schedule: priorities in calls", schedule::calls),
+    ("parking: a thread goes and comes back", parking::round_trip),
+    ("parking: only who waits for bits alone", parking::refused),
+    ("parking: one kick, never lost", parking::kicks),
+    ("parking: registers", parking::registers),
+    ("holding: a thread waits for its turn and loses nothing", holding::bits),
+    ("holding: in calls", holding::calls),
+    ("holding: before it starts, at its end, of oneself", holding::edges),
     ("faults: served by another task", faults::served),
     ("faults: permissions", faults::permissions),
     ("faults: refused", faults::refused),
