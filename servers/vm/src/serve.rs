@@ -270,7 +270,7 @@ impl<M: Machine> Vm<M> {
                 self.m.answer::<proto::FileClose>(reply, result, &[]);
             }
             Request::FileShare(op) => {
-                let result = self.target(caller, op.to).and_then(|to| self.file_share(op.from, op.file, to));
+                let result = self.managed(caller, op.to).and_then(|to| self.file_share(op.from, op.file, to));
                 self.m.answer::<proto::FileShare>(reply, result, &[]);
             }
             Request::Read(op) => {

@@ -3,6 +3,7 @@
 
 use crate::model::World;
 use ebb_abi::Handle;
+use ebb_abi::thread::ThreadOp;
 use ebb_proto::Error;
 use ebb_proto::vm::{self as proto, HAPPENING_BIT, Happening, INIT, Protection, Request, Source, Space};
 
@@ -95,5 +96,117 @@ fn a_manager_is_made_before_it_is_started_and_once() {
     assert_eq!(w.init::<()>(again(m)), Err(Error::Exists));
     assert_eq!(w.init::<()>(again(INIT)), Err(Error::Exists));
     assert_eq!(w.init::<()>(again(999)), Err(Error::NotFound));
+    w.check();
+}
+
+fn object_of(w: &World) -> usize {
+    w.vm.m.nr_objects()
+}
+
+#[test]
+fn what_is_made_for_a_space_goes_with_it() {
+    let mut w = World::new(400);
+    let m = manager(&mut w);
+    let before = (object_of(&w), w.vm.frames.gate.free_count());
+    let child = space_new(&mut w, m, false).expect("a space");
+    let signal = Request::Signal(proto::Signal { space: child, bits: 1 });
+    assert_eq!(w.ask::<()>(m, signal.clone()), Err(Error::NotFound));
+    let notification = Request::NotificationGive(proto::NotificationGive { space: child });
+    let there = w.ask::<u32>(m, notification.clone()).expect("a notification");
+    assert_ne!(there, 0);
+    assert_eq!(w.ask::<u32>(m, notification.clone()), Err(Error::Exists));
+    let endpoint = Request::EndpointGive(proto::EndpointGive { space: child });
+    assert!(w.ask::<u32>(m, endpoint.clone()).is_ok());
+    assert_eq!(w.ask::<u32>(m, endpoint), Err(Error::Exists));
+    w.vm.m.signals.clear();
+    assert_eq!(w.ask::<()>(m, signal), Ok(()));
+    assert_eq!(w.vm.m.signals.len(), 1);
+    // The first thread is bound to it.
+    assert_eq!(w.ask::<()>(m, start(child)), Ok(()));
+    let bound = |(_, op, argument): &(Handle, ThreadOp, u64)| {
+        *op == ThreadOp::Bind && w.vm.m.signals[0].0.0 as u64 == *argument
+    };
+    assert!(w.vm.m.controlled.iter().any(bound));
+    let stranger = w.program();
+    for op in [
+        Request::NotificationGive(proto::NotificationGive { space: stranger }),
+        Request::EndpointGive(proto::EndpointGive { space: stranger }),
+        Request::Signal(proto::Signal { space: stranger, bits: 1 }),
+        Request::Halt(proto::Halt { space: stranger, halted: true }),
+        Request::SetPriority(proto::SetPriority { space: stranger, priority: 1 }),
+    ] {
+        assert_eq!(w.ask::<u32>(m, op), Err(Error::NotPermitted));
+    }
+    w.end(stranger);
+    assert_eq!(w.ask::<()>(m, Request::SpaceFree(proto::SpaceFree { space: child })), Ok(()));
+    assert_eq!((object_of(&w), w.vm.frames.gate.free_count()), before);
+    w.check();
+}
+
+#[test]
+fn temporary_segments_go_with_their_last_mapping_or_with_their_maker() {
+    let mut w = World::new(400);
+    let m = manager(&mut w);
+    let stranger = w.program();
+    let new = Request::SegmentTemporary(proto::SegmentTemporary { pages: 3 });
+    assert_eq!(w.ask::<u32>(stranger, new.clone()), Err(Error::NotPermitted));
+    let child = space_new(&mut w, m, false).expect("a space");
+    // As a start information: written here, read there.
+    let free = w.vm.frames.gate.free_count();
+    let id = w.ask::<u32>(m, new.clone()).expect("a segment");
+    let map = |space, address| {
+        let source = Source::Segment { id, first: 0 };
+        Request::Map(proto::Map { space, address, pages: 3, protection: 3, source })
+    };
+    let (here, there) = (ebb_abi::layout::SEGMENTS, 0x30_0000);
+    w.ask::<u64>(m, map(0, here)).expect("mapped");
+    w.ask::<u64>(m, map(child, there)).expect("mapped");
+    w.ask::<()>(m, Request::Unmap(proto::Unmap { space: 0, address: here, pages: 3 })).expect("unmapped");
+    assert!(w.vm.segments[id as usize].is_some());
+    w.end(child);
+    assert!(w.vm.segments[id as usize].is_none());
+    // One that was never mapped goes with who made it; one that a program has stays until that ends.
+    let (lost, child) =
+        (w.ask::<u32>(m, new.clone()).expect("a segment"), space_new(&mut w, m, false).expect("a space"));
+    let kept = w.ask::<u32>(m, new).expect("a segment");
+    let source = Source::Segment { id: kept, first: 0 };
+    let map = proto::Map { space: child, address: there, pages: 3, protection: 1, source };
+    w.ask::<u64>(m, Request::Map(map)).expect("mapped");
+    w.end(m);
+    assert!(w.vm.segments[lost as usize].is_none() && w.vm.segments[kept as usize].is_some());
+    w.end(child);
+    assert!(w.vm.segments[kept as usize].is_none());
+    assert!(w.vm.frames.gate.free_count() >= free);
+    w.check();
+}
+
+#[test]
+fn all_threads_of_a_space_are_held_and_those_that_come_later() {
+    let mut w = World::new(400);
+    let m = manager(&mut w);
+    let child = space_new(&mut w, m, false).expect("a space");
+    assert_eq!(w.ask::<()>(m, start(child)), Ok(()));
+    let thread = |number| {
+        let stack = ebb_abi::layout::stack_top(number as u64) - 8;
+        Request::ThreadNew(proto::ThreadNew { number, entry: 0x20_0000, stack, argument: 0 })
+    };
+    assert!(w.ask::<u32>(child, thread(1)).is_ok());
+    let counted = |w: &World, op, argument| {
+        w.vm.m.controlled.iter().filter(|(_, o, a)| (*o, *a) == (op, argument)).count()
+    };
+    w.vm.m.controlled.clear();
+    let halt = |halted| Request::Halt(proto::Halt { space: child, halted });
+    assert_eq!(w.ask::<()>(m, halt(true)), Ok(()));
+    assert_eq!(counted(&w, ThreadOp::Hold, 1), 2);
+    assert!(w.ask::<u32>(child, thread(2)).is_ok());
+    assert_eq!(counted(&w, ThreadOp::Hold, 1), 3);
+    assert_eq!(w.ask::<()>(m, halt(false)), Ok(()));
+    assert_eq!(counted(&w, ThreadOp::Hold, 0), 3);
+    let priority = |priority| Request::SetPriority(proto::SetPriority { space: child, priority });
+    assert_eq!(w.ask::<()>(m, priority(8)), Err(Error::Invalid));
+    assert_eq!(w.ask::<()>(m, priority(1)), Ok(()));
+    assert_eq!(counted(&w, ThreadOp::Priority, 1), 3);
+    assert!(w.ask::<u32>(child, thread(3)).is_ok());
+    assert_eq!(counted(&w, ThreadOp::Priority, 1), 4);
     w.check();
 }
