@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use ebb_rt::StartInfo;
 use ebb_rt::abi::Handle;
 use ebb_rt::client::call;
+use ebb_rt::process::Pid;
 use ebb_rt::proto::Error;
 use ebb_rt::proto::proc::Watch;
 use ebb_rt::start::Given;
@@ -30,6 +31,10 @@ pub struct Shell {
     pub typed: VecDeque<u8>,
     /// Control-C was typed and nobody has acted on it yet.
     pub interrupted: bool,
+    /// Control-Z was typed while a command ran, and nobody has acted on it yet.
+    pub suspended: bool,
+    /// The group of the programs of the command line that is just being started.
+    pub group: Option<Pid>,
     /// The input of the command in the foreground.
     pub feed: Option<Feed>,
     pub jobs: Jobs,
@@ -73,6 +78,8 @@ impl Shell {
             person: false,
             typed: VecDeque::new(),
             interrupted: false,
+            suspended: false,
+            group: None,
             feed: None,
             jobs: Jobs::default(),
             variables,
