@@ -3,7 +3,7 @@
 
 use crate::commands;
 use crate::language;
-use crate::shell::{INTERRUPTED, Shell};
+use crate::shell::Shell;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -78,7 +78,7 @@ impl World for Ground<'_> {
             }
             console::redirect([None; 3]);
         }
-        (status != INTERRUPTED).then_some(status)
+        (!core::mem::take(&mut self.0.broken)).then_some(status)
     }
 
     fn spawn(
@@ -106,7 +106,7 @@ impl World for Ground<'_> {
 
     fn wait(&mut self, processes: Vec<Process>) -> Option<u8> {
         match self.0.wait_for(processes) {
-            Ok(status) => (status != INTERRUPTED).then_some(status),
+            Ok(status) => (!core::mem::take(&mut self.0.broken)).then_some(status),
             Err(failure) => {
                 eprintln!("shell: {failure}");
                 Some(failure.status())

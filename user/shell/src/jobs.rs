@@ -170,6 +170,7 @@ impl Shell {
             }
             match job.state() {
                 State::Ended(_) if killed => {
+                    self.broken = true;
                     println!("");
                     return Ok(INTERRUPTED);
                 }
@@ -184,7 +185,7 @@ impl Shell {
             }
             match self.check_interrupt() {
                 Err(Failure::Status(INTERRUPTED)) => {
-                    killed = true;
+                    (killed, self.broken) = (true, false);
                     // What was typed before Control-C is forgotten.
                     self.feed = None;
                     job.signal(signal::INT)?;

@@ -51,7 +51,7 @@ impl Shell {
             match self.read_line(&mut editor, if text.is_empty() { PROMPT } else { MORE })? {
                 Event::Line(line) => {
                     ends = 0;
-                    (self.interrupted, self.suspended, self.group) = (false, false, None);
+                    (self.interrupted, self.broken, self.suspended, self.group) = (false, false, false, None);
                     text.push_str(&line);
                     text.push('\n');
                     if is_incomplete(&text) {

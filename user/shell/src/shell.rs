@@ -31,6 +31,8 @@ pub struct Shell {
     pub typed: VecDeque<u8>,
     /// Control-C was typed and nobody has acted on it yet.
     pub interrupted: bool,
+    /// Something was given up because of Control-C: a status of 130 alone says only that a program was.
+    pub broken: bool,
     /// Control-Z was typed while a command ran, and nobody has acted on it yet.
     pub suspended: bool,
     /// The group of the programs of the command line that is just being started.
@@ -78,6 +80,7 @@ impl Shell {
             person: false,
             typed: VecDeque::new(),
             interrupted: false,
+            broken: false,
             suspended: false,
             group: None,
             feed: None,

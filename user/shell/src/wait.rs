@@ -55,7 +55,8 @@ impl Shell {
     /// Fails with status 130 if Control-C was typed.
     pub fn check_interrupt(&mut self) -> Result<(), Failure> {
         self.look_for_keys()?;
-        if core::mem::take(&mut self.interrupted) { Err(Failure::Status(INTERRUPTED)) } else { Ok(()) }
+        self.broken |= core::mem::take(&mut self.interrupted);
+        if self.broken { Err(Failure::Status(INTERRUPTED)) } else { Ok(()) }
     }
 
     /// Waits so many milliseconds; Control-C ends it.
