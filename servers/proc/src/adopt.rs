@@ -2,6 +2,7 @@
 //! The start, and what another instance left.
 
 use crate::arguments::Arguments;
+use crate::peers::Peers;
 use crate::server::{Module, Proc};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,7 +13,6 @@ use ebb_proto::Error;
 use ebb_proto::proc::{KILLED, Pid};
 use ebb_proto::vm::{Space, Spaces};
 use ebb_rt::StartInfo;
-use ebb_rt::client::call;
 use ebb_rt::shared::{self, meter};
 use ebb_rt::start::Given;
 
@@ -44,8 +44,7 @@ impl Proc {
             .collect();
         let mut proc = Proc {
             info,
-            vm,
-            pipe: info.handle("pipe")?,
+            peers: Peers::new(vm, info.handle("pipe")?),
             init: info.handle("init_notification")?,
             endpoint: info.handle("endpoint")?,
             own: info.value("space")? as Space,
@@ -95,7 +94,7 @@ impl Proc {
     fn spaces(&self) -> Result<Vec<Space>, Error> {
         let (mut all, mut from) = (Vec::new(), 0);
         loop {
-            let some = call(self.vm, &Spaces { from })?;
+            let some = self.peers.vm(&Spaces { from })?;
             let Some(last) = some.last() else { return Ok(all) };
             from = last.space.saturating_add(1);
             all.extend(some.iter().filter(|s| !s.protected).map(|s| s.space));

@@ -7,7 +7,6 @@ use ebb_proc::{Kind, Slot, Waiter};
 use ebb_proto::Error;
 use ebb_proto::proc::{self, Change, Pid, Process, State};
 use ebb_proto::vm::{self, Space};
-use ebb_rt::client::call;
 use ebb_rt::server::Call;
 
 /// Processes in one answer.
@@ -99,7 +98,7 @@ impl Proc {
             return;
         }
         let signal = vm::Signal { space: self.table.space(parent), bits: proc::CHILD_BIT };
-        match call(self.vm, &signal) {
+        match self.peers.vm(&signal) {
             // One that memory was taken from just now: its own end is on the way.
             Ok(()) | Err(Error::NotFound) => {}
             Err(error) => ebb_rt::log!("signalling {}: {error}", signal.space),

@@ -10,7 +10,6 @@ use ebb_proc::{Header, Kind, Slot};
 use ebb_proto::Error;
 use ebb_proto::proc::{BUS_ERROR, Ended, ILLEGAL, KILLED, SEGMENTATION_FAULT, Status};
 use ebb_proto::vm::{self, Happening, Space};
-use ebb_rt::client::call;
 use ebb_rt::server::Call;
 use ebb_sys::ipc::{self, Message};
 
@@ -58,7 +57,7 @@ impl Proc {
 
     /// What `vm` says happened to processes.
     pub fn take_happenings(&mut self) -> Result<(), Error> {
-        for happening in call(self.vm, &vm::TakeEvents {})? {
+        for happening in self.peers.vm(&vm::TakeEvents {})? {
             match happening {
                 Happening::OutOfMemory { space, held, state, .. } => {
                     let Some(slot) = self.table.in_space(space) else { continue };
@@ -94,7 +93,8 @@ impl Proc {
         };
         let name = self.table.name(slot);
         let image = self.modules.iter().find(|m| m.index == self.table.image(slot) as u32);
-        let crashed = Crashed { vm: self.vm, space, name: &name, image: image.map_or(&[], |m| m.bytes) };
+        let crashed =
+            Crashed { vm: self.peers.vm_handle(), space, name: &name, image: image.map_or(&[], |m| m.bytes) };
         let first = crashed.report(&message.words);
         drop(reply);
         let [vector, _, _, address, ..] = message.words;

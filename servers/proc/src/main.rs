@@ -12,6 +12,7 @@
 //! | `spawn` | a program through `vm` |
 //! | `children` | waiting, asking, being told |
 //! | `signal` | signals, limits, niceness |
+//! | `peers` | whom it calls |
 //! | `end` | the end of a process, exceptions |
 #![no_std]
 #![no_main]
@@ -24,6 +25,7 @@ mod arguments;
 mod children;
 mod end;
 mod launch;
+mod peers;
 mod server;
 mod signal;
 mod spawn;

@@ -3,6 +3,7 @@
 
 use crate::arguments::Arguments;
 use crate::launch::Order;
+use crate::peers::Peers;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::sync::atomic::AtomicU64;
@@ -14,7 +15,7 @@ use ebb_proto::Error;
 use ebb_proto::proc::{self, Request};
 use ebb_proto::vm::{self, HAPPENING_BIT, Space};
 use ebb_rt::StartInfo;
-use ebb_rt::client::{call, from_sys};
+use ebb_rt::client::from_sys;
 use ebb_rt::server::{self, Call};
 use ebb_sys::ipc::{Message, Received};
 use ebb_sys::object::{handle_close, handle_copy};
@@ -34,10 +35,8 @@ pub struct Module {
 pub struct Proc {
     /// What it was told.
     pub info: &'static StartInfo,
-    /// `vm`.
-    pub vm: Handle,
-    /// `pipe`.
-    pub pipe: Handle,
+    /// Whom it calls.
+    pub peers: Peers,
     /// `init`'s notification.
     pub init: Handle,
     /// The own endpoint.
@@ -69,11 +68,12 @@ pub fn main(info: &'static StartInfo) -> ! {
 
 impl Proc {
     fn serve(&mut self) -> Result<core::convert::Infallible, Error> {
+        self.peers.arm(&self.info.cmdline);
         loop {
             let received = match server::receive(self.endpoint) {
                 // No room for the right to answer; the message waits.
                 Err(Error::NoMemory) => {
-                    call(self.vm, &vm::HandleRoom {})?;
+                    self.peers.vm(&vm::HandleRoom {})?;
                     continue;
                 }
                 received => received?,
@@ -102,7 +102,7 @@ impl Proc {
         loop {
             match handle_copy(Handle::NONE, *any, Rights::SEND, self.own) {
                 Ok(copy) => return handle_close(copy).map_err(from_sys),
-                Err(ebb_abi::Error::NoSlot) => call(self.vm, &vm::HandleRoom {})?,
+                Err(ebb_abi::Error::NoSlot) => self.peers.vm(&vm::HandleRoom {})?,
                 Err(error) => return Err(from_sys(error)),
             }
         }

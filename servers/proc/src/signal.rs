@@ -9,7 +9,6 @@ use ebb_proc::{Kind, Slot};
 use ebb_proto::Error;
 use ebb_proto::proc::{Limit, Pid, SIGNALLED, SetLimit, Target, signal};
 use ebb_proto::vm::{self, Space};
-use ebb_rt::client::call;
 
 impl Proc {
     /// Sends a signal.
@@ -68,11 +67,11 @@ impl Proc {
     }
 
     fn halt(&self, slot: Slot, halted: bool) -> Result<(), Error> {
-        call(self.vm, &vm::Halt { space: self.table.space(slot), halted })
+        self.peers.vm(&vm::Halt { space: self.table.space(slot), halted })
     }
 
     fn is_server(&self, space: Space) -> bool {
-        let spaces = call(self.vm, &vm::Spaces { from: space });
+        let spaces = self.peers.vm(&vm::Spaces { from: space });
         spaces.is_ok_and(|s| s.first().is_some_and(|s| s.space == space && s.protected))
     }
 
@@ -93,7 +92,7 @@ impl Proc {
     pub fn set_nice(&mut self, from: Space, pid: Pid, nice: i8) -> Result<i8, Error> {
         let slot = self.named(from, pid)?;
         let priority = self.priority(&self.table.name(slot), nice);
-        call(self.vm, &vm::SetPriority { space: self.table.space(slot), priority })?;
+        self.peers.vm(&vm::SetPriority { space: self.table.space(slot), priority })?;
         Ok(self.table.set_nice(slot, nice))
     }
 }

@@ -14,7 +14,6 @@ use ebb_proto::pipe::{self, End};
 use ebb_proto::proc::Pid;
 use ebb_proto::start::{StartInfo, Stream};
 use ebb_proto::vm::{self, Protection, Source, Space};
-use ebb_rt::client::{call, call_with};
 use ebb_rt::shared::write_segment;
 
 const PAGE: u64 = PAGE_SIZE as u64;
@@ -52,7 +51,7 @@ impl Proc {
         let image =
             ebb_image::parse(module.bytes, module.bytes.len() as u64, &(USER_MIN..MMAP))?.in_own_pages()?;
         let name = self.table.name(slot);
-        let space = call(self.vm, &vm::SpaceNew { name: name.clone(), protected: false })?;
+        let space = self.peers.vm(&vm::SpaceNew { name: name.clone(), protected: false })?;
         self.table.made(slot, space);
         let info = StartInfo {
             name: name.clone(),
@@ -75,7 +74,7 @@ impl Proc {
         };
         let priority = self.priority(&name, self.table.nice(slot));
         let start = vm::Start { space, entry: image.entry, stack: STACK_TOP, argument: 0, priority };
-        if let Err(error) = call(self.vm, &start) {
+        if let Err(error) = self.peers.vm(&start) {
             self.free_space(space);
             self.close(link);
             return Err(error);
@@ -104,17 +103,17 @@ impl Proc {
                 wired: false,
             };
             let protection = s.protection.bits();
-            call(self.vm, &vm::Map { space, address: s.address, pages: s.pages(), protection, source })?;
+            self.peers.vm(&vm::Map { space, address: s.address, pages: s.pages(), protection, source })?;
         }
         let stack = limits::stack(&self.table.limits(slot));
         for (address, bytes) in [(STACK_TOP - stack, stack), (HEAP, PROGRAM_HEAP)] {
             let (pages, protection) = (bytes / PAGE, DATA.bits());
-            call(self.vm, &vm::Map { space, address, pages, protection, source: Source::Anonymous })?;
+            self.peers.vm(&vm::Map { space, address, pages, protection, source: Source::Anonymous })?;
         }
         self.give_servers(space, &mut spawn.info)?;
         let mut link = Handle::NONE;
         if order.linked {
-            let (there, own) = call_with(self.vm, &vm::EndpointGive { space }, &[])?;
+            let (there, own) = self.peers.vm_with(&vm::EndpointGive { space }, &[])?;
             spawn.info.handles.push((String::from("link"), there));
             link = own;
         }
@@ -133,20 +132,22 @@ impl Proc {
     fn give_servers(&self, space: Space, info: &mut StartInfo) -> Result<(), Error> {
         for (role, handle) in &self.servers {
             let give = vm::HandleGive { space, rights: Rights::SEND.bits(), badge: space };
-            let (there, _) = call_with(self.vm, &give, &[*handle])?;
+            let (there, _) = self.peers.vm_with(&give, &[*handle])?;
             info.handles.push((role.clone(), there));
         }
-        let there = call(self.vm, &vm::NotificationGive { space })?;
+        let there = self.peers.vm(&vm::NotificationGive { space })?;
         info.handles.push((String::from("notification"), there));
         Ok(())
     }
 
     /// Gives `to` what `from` has, and says what it is there.
     fn share(&self, stream: Stream, from: Space, to: Space) -> Result<Stream, Error> {
-        let pipe_end = |pipe: u32, end: End| call(self.pipe, &pipe::Share { pipe, end, from, to });
+        let pipe_end = |pipe: u32, end: End| self.peers.pipe(&pipe::Share { pipe, end, from, to });
         match stream {
             Stream::Console | Stream::Null => {}
-            Stream::File(file) => return Ok(Stream::File(call(self.vm, &vm::FileShare { from, file, to })?)),
+            Stream::File(file) => {
+                return Ok(Stream::File(self.peers.vm(&vm::FileShare { from, file, to })?));
+            }
             Stream::PipeRead(pipe) => pipe_end(pipe, End::Read)?,
             Stream::PipeWrite(pipe) => pipe_end(pipe, End::Write)?,
         }
@@ -162,27 +163,27 @@ impl Proc {
             room = (room + ebb_rt::exec::slack(&spawn.info.exec)).min(MAX_START_INFO);
         }
         let (space, protection, pages) = (spawn.space, protection.bits(), (room as u64).div_ceil(PAGE));
-        let id = call(self.vm, &vm::SegmentTemporary { pages })?;
+        let id = self.peers.vm(&vm::SegmentTemporary { pages })?;
         let source = Source::Segment { id, first: 0 };
         let scratch = vm::Map { space: 0, address: SCRATCH, pages, protection: DATA.bits(), source };
-        if let Err(error) = call(self.vm, &scratch) {
-            call(self.vm, &vm::SegmentFree { id })?;
+        if let Err(error) = self.peers.vm(&scratch) {
+            self.peers.vm(&vm::SegmentFree { id })?;
             return Err(error);
         }
         let written = write_segment(&bytes, SCRATCH, pages);
-        let mapped = call(self.vm, &vm::Map { space, address: START_INFO, pages, protection, source });
+        let mapped = self.peers.vm(&vm::Map { space, address: START_INFO, pages, protection, source });
         // From here on the program's mapping keeps it.
-        let unmapped = call(self.vm, &vm::Unmap { space: 0, address: SCRATCH, pages });
+        let unmapped = self.peers.vm(&vm::Unmap { space: 0, address: SCRATCH, pages });
         written.and(mapped).and(unmapped)
     }
 
     /// Frees a space, and the ends of pipes that it has. One that is gone already is no error.
     pub fn free_space(&self, space: Space) {
-        match call(self.vm, &vm::SpaceFree { space }) {
+        match self.peers.vm(&vm::SpaceFree { space }) {
             Ok(()) | Err(Error::NotFound) => {}
             Err(error) => ebb_rt::log!("freeing space {space}: {error}"),
         }
-        if let Err(error) = call(self.pipe, &pipe::Gone { space }) {
+        if let Err(error) = self.peers.pipe(&pipe::Gone { space }) {
             ebb_rt::log!("closing the pipes of {space}: {error}");
         }
     }

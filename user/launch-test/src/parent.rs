@@ -63,6 +63,11 @@ impl Parent {
         }
     }
 
+    /// How many bytes come next; 0: the end.
+    pub fn read_piece(&self, pipe: u32) -> Result<usize, Failure> {
+        because("read", call(self.pipe, &Read { pipe, most: u32::MAX })).map(|bytes| bytes.len())
+    }
+
     /// Launches a program.
     pub fn try_launch(&self, program: &str, args: &[&str], streams: &[Stream]) -> Result<Space, Error> {
         let op = Launch {
