@@ -84,6 +84,16 @@ impl<W: Words> Table<W> {
         self.change(slot, |head| head.kind = Kind::Running);
     }
 
+    /// It has another space from now on, and another program in it.
+    pub fn replaced(&mut self, slot: Slot, space: Space, name: &str, image: u16) {
+        self.set_ids(slot, self.pid(slot), space);
+        put_text(&mut self.words, Self::at(slot, NAME), LIMITS - NAME, name);
+        self.change(slot, |head| {
+            head.image = image;
+            head.notes &= !note::WATCHES;
+        });
+    }
+
     /// It could not be started.
     pub fn abandon(&mut self, slot: Slot) {
         self.free(slot);

@@ -66,6 +66,17 @@ pub enum Source {
     },
 }
 
+/// What a child gets of a region (`minherit`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Inheritance {
+    /// Nothing.
+    None,
+    /// The same memory: each sees what the other writes.
+    Share,
+    /// What it holds now; what either writes later the other does not see. Files and segments that are mapped shared are shared nevertheless.
+    Copy,
+}
+
 /// An open file, as its holder sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct FileStatus {
@@ -114,7 +125,7 @@ pub enum Advice {
     WillNeed,
     /// Not needed soon: deactivate.
     DontNeed,
-    /// Contents no longer needed: free pages and swap copies; reads give zeroes.
+    /// Contents no longer needed: free pages and swap copies; reads give zeroes, or what the file has. Nothing happens to what is wired, or shared with other programs.
     Free,
 }
 
@@ -519,6 +530,12 @@ protocol! {
     /// Answers when that thread of the caller's space has ended; then its number is free. `NotFound`: there is none, or it was waited for; `Busy`: somebody waits for it.
     93 ThreadJoin { number: u32 } -> ();
 
+    /// Makes a space that has what another one has (`fork`): memory by the inheritance of each region, and the open files with the same numbers and offsets. What was locked is not locked there;
+    /// what is wired by its nature is copied at once. Threads and handles it has none. For the manager of `space`. `NoMemory`: nothing was done; `Busy`: `space` is just wiring memory;
+    /// `NotPermitted`: a server.
+    95 Fork { space: Space, name: String } -> Space;
+    /// Says what children get of a range (`minherit`). `Fault`: part of the range is not mapped; `NotPermitted`: `Copy` for memory that is shared with other programs already.
+    96 Inherit { space: Space, address: u64, pages: u64, inheritance: Inheritance } -> ();
     /// Lets a space make spaces, and do with those what `init` may do with any: free, start, fork them, map their memory, give them handles and open files of others, read their registers and
     /// memory, take what happened to them ([`TakeEvents`]; [`HAPPENING_BIT`] of the notification that it was started with). Servers it cannot make. The message may carry the endpoint that exceptions
     /// of these spaces go to, instead of `init`'s. Spaces of managers that are gone become this one's. For `init`.

@@ -12,8 +12,8 @@ use ebb_proto::Error;
 use ebb_proto::Operation;
 pub use ebb_proto::proc::{Change, Ended, Group, Limit, Pid, Process, Resource, Status, Target, signal};
 use ebb_proto::proc::{
-    Ignore, Kill, Launch, Limits, MoreArguments, Nice, Own, Poll, Processes, SetGroup, SetLimit, Wait,
-    WaitAny,
+    Exec, Fork, Ignore, Kill, Launch, Limits, MoreArguments, Nice, Own, Poll, Processes, SetGroup, SetLimit,
+    Wait, WaitAny,
 };
 use ebb_proto::start::Stream;
 
@@ -100,18 +100,7 @@ impl Command {
     pub fn spawn(self) -> Result<Child, Error> {
         crate::console::flush();
         let proc = proc()?;
-        let mut args = self.args.as_slice();
-        while args.iter().map(|a| a.len() + 4).sum::<usize>() > PIECE {
-            let mut bytes = 0;
-            let fits = |a: &&String| {
-                bytes += a.len() + 4;
-                bytes <= PIECE
-            };
-            let count = args.iter().take_while(fits).count().max(1);
-            let (now, later) = args.split_at(count);
-            call(proc, &MoreArguments { args: now.to_vec() })?;
-            args = later;
-        }
+        let args = announce(&self.args)?;
         let launch = Launch {
             program: self.program,
             args: args.to_vec(),
@@ -124,10 +113,38 @@ impl Command {
         call(proc, &launch).map(|pid| Child { pid })
     }
 
+    /// Becomes it: this process is that program from now on, with the same number and parent; nothing of this one remains but what is given to it. Comes back only with an error.
+    pub fn exec(self) -> Error {
+        crate::console::flush();
+        let become_it = || {
+            let (proc, args) = (proc()?, announce(&self.args)?);
+            let Command { program, env, cwd, streams, .. } = self.clone();
+            call(proc, &Exec { program, args: args.to_vec(), env, cwd, streams: streams.to_vec() })
+        };
+        become_it().err().unwrap_or(Error::Dead)
+    }
+
     /// Starts it and waits for its end.
     pub fn status(self) -> Result<Status, Error> {
         self.spawn()?.wait()
     }
+}
+
+/// Announces arguments that do not fit the message which is to come. Returns those that do.
+fn announce(mut args: &[String]) -> Result<&[String], Error> {
+    let proc = proc()?;
+    while args.iter().map(|a| a.len() + 4).sum::<usize>() > PIECE {
+        let mut bytes = 0;
+        let fits = |a: &&String| {
+            bytes += a.len() + 4;
+            bytes <= PIECE
+        };
+        let count = args.iter().take_while(fits).count().max(1);
+        let (now, later) = args.split_at(count);
+        call(proc, &MoreArguments { args: now.to_vec() })?;
+        args = later;
+    }
+    Ok(args)
 }
 
 fn proc() -> Result<Handle, Error> {
@@ -190,6 +207,33 @@ impl Child {
     /// Ends it.
     pub fn kill(&self) -> Result<(), Error> {
         kill(Target::Process(self.pid), signal::KILL)
+    }
+}
+
+/// Which of the two a process is after [`fork`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Forked {
+    /// The one that called; the other one is this child.
+    Parent(Child),
+    /// The copy.
+    Child,
+}
+
+/// Makes a process that is a copy of this one: memory, open files, ends of pipes. Only the calling thread goes on in it; a lock that another one holds stays locked there. `Busy`: there are
+/// as many processes as there may be; `NoMemory`; `Unsupported`: not the first thread.
+pub fn fork() -> Result<Forked, Error> {
+    if crate::thread::current() != 0 {
+        return Err(Error::Unsupported);
+    }
+    proc()?;
+    crate::console::flush();
+    match crate::fork::twice(&mut |entry, stack| call(proc()?, &Fork { entry, stack })) {
+        Ok(0) => {
+            crate::thread::alone();
+            Ok(Forked::Child)
+        }
+        Ok(pid) => Ok(Forked::Parent(Child { pid })),
+        Err(error) => Err(error),
     }
 }
 

@@ -59,7 +59,7 @@ impl Order {
     }
 
     /// What the program is called: the last component of its path.
-    fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         self.program.rsplit('/').find(|part| !part.is_empty()).unwrap_or(&self.program)
     }
 
@@ -94,6 +94,18 @@ impl Proc {
     pub fn run(&mut self, from: Space, order: Order) -> Result<(Pid, Handle), Error> {
         let parent = self.table.in_space(from).ok_or(Error::NotFound)?;
         self.start(Some(parent), from, order)
+    }
+
+    /// Makes the process in a space another program.
+    pub fn exec(&mut self, from: Space, op: proc::Exec) -> Result<(), Error> {
+        let slot = self.table.in_space(from).ok_or(Error::NotFound)?;
+        let proc::Exec { program, args, env, cwd, streams } = op;
+        let mut order = Order { program, env, cwd, streams, ..Order::plain("", self.arguments.take(from)?) };
+        order.args.extend(args);
+        order.check()?;
+        let exec = order.file();
+        let module = self.module(if exec.is_empty() { &order.program } else { LOADER }, &exec)?;
+        self.replace(slot, &module, &order, exec)
     }
 
     /// Runs the shell, with whose end the machine ends.

@@ -182,6 +182,8 @@ impl Proc {
                 let ids = own.map(|s| (self.table.pid(s), self.table.parent(s), self.table.group(s)));
                 reply.answer::<proc::Own>(ids);
             }
+            Request::Fork(op) => reply.answer::<proc::Fork>(self.fork(from, op.entry, op.stack)),
+            Request::Exec(op) => reply.answer::<proc::Exec>(self.exec(from, op)),
             // The others were served before.
             _ => reply.fail(Error::Malformed),
         }

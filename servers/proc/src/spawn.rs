@@ -8,10 +8,10 @@ use alloc::vec;
 use ebb_abi::layout::{HEAP, MMAP, SEGMENTS, STACK_TOP, START_INFO, START_INFO_PAGES, USER_MIN};
 use ebb_abi::{Handle, PAGE_SIZE, Rights};
 use ebb_image::Image;
-use ebb_proc::{Header, Slot, limits};
+use ebb_proc::{Header, New, Slot, limits};
 use ebb_proto::Error;
 use ebb_proto::pipe::{self, End};
-use ebb_proto::proc::Pid;
+use ebb_proto::proc::{Group, Pid};
 use ebb_proto::start::{StartInfo, Stream};
 use ebb_proto::vm::{self, Protection, Source, Space};
 use ebb_rt::shared::write_segment;
@@ -48,11 +48,87 @@ impl Proc {
         if order.linked {
             self.reserve_handle()?;
         }
+        let space = self.peers.vm(&vm::SpaceNew { name: self.table.name(slot), protected: false })?;
+        self.table.made(slot, space);
+        let link = self.fill(slot, space, module, order, exec, from)?;
+        if from == 0 {
+            self.table.set_header(Header::First, space as u64);
+        }
+        self.table.started(slot);
+        Ok((space, link))
+    }
+
+    /// Makes a process another program, in another space. Only when that one runs the process has it; until then it goes on as it is if anything fails, also this server.
+    pub fn replace(&mut self, slot: Slot, module: &Module, order: &Order, exec: String) -> Result<(), Error> {
+        let old = self.table.space(slot);
+        let name = String::from(order.name());
+        let space = self.peers.vm(&vm::SpaceNew { name: name.clone(), protected: false })?;
+        self.fill(slot, space, module, order, exec, old)?;
+        self.table.replaced(slot, space, &name, module.index as u16);
+        self.free_space(old);
+        Ok(())
+    }
+
+    /// Makes a process that is a copy of another.
+    pub fn fork(&mut self, from: Space, entry: u64, stack: u64) -> Result<Pid, Error> {
+        let parent = self.table.in_space(from).ok_or(Error::NotFound)?;
+        let name = self.table.name(parent);
+        let (group, image) = (Group::Inherited, self.table.image(parent));
+        let new = New { name: &name, parent: Some(parent), group, image, initial: self.initial };
+        let slot = self.table.begin(&new)?;
+        let made = self.copy(slot, &name, from, entry, stack);
+        if made.is_err() {
+            self.table.abandon(slot);
+        }
+        made
+    }
+
+    fn copy(&mut self, slot: Slot, name: &str, from: Space, entry: u64, stack: u64) -> Result<Pid, Error> {
+        let space = self.peers.vm(&vm::Fork { space: from, name: String::from(name) })?;
+        self.table.made(slot, space);
+        let priority = self.priority(name, self.table.nice(slot));
+        // The numbers are those that the copied start information says.
+        let equipped = self
+            .give_servers(space, &mut StartInfo::default())
+            .and_then(|()| self.peers.pipe(&pipe::Inherit { from, to: space }))
+            .and_then(|()| self.peers.vm(&vm::Start { space, entry, stack, argument: 0, priority }));
+        if let Err(error) = equipped {
+            self.free_space(space);
+            return Err(error);
+        }
+        self.table.started(slot);
+        Ok(space)
+    }
+
+    /// Makes a program in a new space and starts it; if that fails the space is freed.
+    fn fill(
+        &self,
+        slot: Slot,
+        space: Space,
+        module: &Module,
+        order: &Order,
+        exec: String,
+        from: Space,
+    ) -> Result<Handle, Error> {
+        let filled = self.fill_inner(slot, space, module, order, exec, from);
+        if filled.is_err() {
+            self.free_space(space);
+        }
+        filled
+    }
+
+    fn fill_inner(
+        &self,
+        slot: Slot,
+        space: Space,
+        module: &Module,
+        order: &Order,
+        exec: String,
+        from: Space,
+    ) -> Result<Handle, Error> {
         let image =
             ebb_image::parse(module.bytes, module.bytes.len() as u64, &(USER_MIN..MMAP))?.in_own_pages()?;
-        let name = self.table.name(slot);
-        let space = self.peers.vm(&vm::SpaceNew { name: name.clone(), protected: false })?;
-        self.table.made(slot, space);
+        let name = String::from(order.name());
         let info = StartInfo {
             name: name.clone(),
             heap: HEAP,
@@ -65,25 +141,16 @@ impl Proc {
         };
         let mut spawn = Spawn { space, module, info };
         describe(&mut spawn, order, exec);
-        let link = match self.furnish(slot, &mut spawn, &image, order, from) {
-            Ok(link) => link,
-            Err(error) => {
-                self.free_space(space);
-                return Err(error);
-            }
-        };
+        let link = self.furnish(slot, &mut spawn, &image, order, from)?;
         let priority = self.priority(&name, self.table.nice(slot));
         let start = vm::Start { space, entry: image.entry, stack: STACK_TOP, argument: 0, priority };
-        if let Err(error) = self.peers.vm(&start) {
-            self.free_space(space);
-            self.close(link);
-            return Err(error);
+        match self.peers.vm(&start) {
+            Ok(()) => Ok(link),
+            Err(error) => {
+                self.close(link);
+                Err(error)
+            }
         }
-        if from == 0 {
-            self.table.set_header(Header::First, space as u64);
-        }
-        self.table.started(slot);
-        Ok((space, link))
     }
 
     fn furnish(

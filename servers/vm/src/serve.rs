@@ -72,6 +72,12 @@ impl<M: Machine> Vm<M> {
                     .and_then(|(id, range)| self.mincore(id, range));
                 self.m.answer::<proto::Mincore>(reply, result, &[]);
             }
+            Request::Inherit(op) => {
+                let result = self
+                    .range(caller, op.space, op.address, op.pages)
+                    .and_then(|(id, range)| self.inherit(id, range, op.inheritance));
+                self.m.answer::<proto::Inherit>(reply, result, &[]);
+            }
             Request::Regions(op) => {
                 let result = self.target(caller, op.space).and_then(|id| self.regions(id, op.from));
                 self.m.answer::<proto::Regions>(reply, result, &[]);
@@ -100,6 +106,10 @@ impl<M: Machine> Vm<M> {
             Request::SpaceFree(op) => {
                 let result = self.managed(caller, op.space).and_then(|id| self.space_free(id));
                 self.m.answer::<proto::SpaceFree>(reply, result, &[]);
+            }
+            Request::Fork(op) => {
+                let result = self.managed(caller, op.space).and_then(|id| self.fork(caller, id, op.name));
+                self.m.answer::<proto::Fork>(reply, result, &[]);
             }
             Request::HandleGive(op) => {
                 let rights = Rights::from_bits_truncate(op.rights);
@@ -270,7 +280,10 @@ impl<M: Machine> Vm<M> {
                 self.m.answer::<proto::FileClose>(reply, result, &[]);
             }
             Request::FileShare(op) => {
-                let result = self.managed(caller, op.to).and_then(|to| self.file_share(op.from, op.file, to));
+                let result = self
+                    .only_managers(caller)
+                    .and_then(|()| self.target(caller, op.to))
+                    .and_then(|to| self.file_share(op.from, op.file, to));
                 self.m.answer::<proto::FileShare>(reply, result, &[]);
             }
             Request::Read(op) => {

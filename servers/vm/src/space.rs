@@ -263,15 +263,17 @@ impl<M: Machine> Vm<M> {
             self.m.handle_close(space.thread);
         }
         self.threads_gone(id, space.threads);
-        for region in space.map.iter() {
+        let regions: Vec<Region> = space.map.iter().copied().collect();
+        for (n, region) in regions.iter().enumerate() {
+            let later = regions.get(n + 1..).unwrap_or_default();
             let within = |w: &&(Range, u64)| w.0.start <= region.start && region.end() <= w.0.end;
             match wirings.iter().find(within) {
                 // Only what was reached is wired by it: the rest may be others'.
-                Some((_, next)) if self.is_shared_file(region.backing) => {
+                Some((_, next)) if self.is_shared(region) => {
                     self.unwire_region(region, *next);
-                    self.drop_backing(&Region { wired: false, ..*region });
+                    self.drop_region(id, &Region { wired: false, ..*region }, later);
                 }
-                _ => self.drop_backing(region),
+                _ => self.drop_region(id, region, later),
             }
         }
         for description in space.files.iter() {

@@ -12,6 +12,7 @@
 //! | queue and order of pages | the policy | `vm` mirrors the queue |
 //! | slot of a page | the pager | `vm` knows only that there is one |
 
+use crate::collapse::Collapses;
 use crate::file::Descriptions;
 use crate::frames::Frames;
 use crate::machine::Machine;
@@ -98,6 +99,8 @@ pub struct Vm<M: Machine> {
     pub swap_change: Option<SwapChange<M::Reply>>,
     /// Heap segments of removed devices, which the pager keeps until its end.
     pub pager_heaps: Vec<KeptHeap>,
+    /// Objects that may become part of their only shadow.
+    pub collapses: Collapses,
     /// When the clumsy reclaim may look again.
     pub clumsy_due: u64,
     /// Where the clumsy reclaim looks next.
@@ -166,6 +169,7 @@ impl<M: Machine> Vm<M> {
             own_next: 1,
             swap_change: None,
             pager_heaps: Vec::new(),
+            collapses: Collapses::default(),
             clumsy_due: 0,
             hand: 0,
             idle_laps: 0,
@@ -191,7 +195,10 @@ impl<M: Machine> Vm<M> {
             if woken || self.retry() {
                 continue;
             }
-            let due = self.keep_deadlines();
+            let due = match (self.keep_deadlines(), self.collapse_some()) {
+                (0, due) | (due, 0) => due,
+                (a, b) => a.min(b),
+            };
             // What was reclaimed meanwhile is for those who wait.
             if self.frames.wake == Wake::default() {
                 break due;

@@ -41,6 +41,8 @@ pub struct World {
     pub vnode_space: Space,
     pub volume: super::vnode::Volume,
     pub happenings: Vec<Happening>,
+    /// Pages of programs that others have too, at the same address: those with the same number.
+    pub groups: BTreeMap<(Space, u64), u32>,
     /// When the server wants to be called.
     pub due: u64,
 }
@@ -87,6 +89,7 @@ impl World {
             vnode_space: 0,
             volume: Default::default(),
             happenings: Vec::new(),
+            groups: BTreeMap::new(),
             due: 0,
         };
         world.settle();
