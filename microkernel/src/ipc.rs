@@ -446,7 +446,7 @@ pub fn detach(k: &Kernel, t: Ref<Thread>) {
             // An answer under way finds another number.
             t.sequence.set(t.sequence.get().wrapping_add(1));
         }
-        State::Stopped | State::Running => {}
+        State::Stopped | State::Held | State::Running => {}
     }
     t.state.set(State::Stopped);
 }

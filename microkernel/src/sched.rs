@@ -14,6 +14,15 @@ use ebb_abi::thread::MAX_PRIORITY;
 
 const PRIORITIES: usize = MAX_PRIORITY as usize + 1;
 
+/// What is added to the priority of a held thread. With it, [`Sched::rivals`] finds somebody above it always: [`GUARD`].
+pub const HELD: u8 = 23;
+/// Bit of the ready queues that stands for no queue, but for who runs before every held thread.
+const GUARD: u32 = 1 << 31;
+/// Bits of the queues that there are.
+const QUEUES: u32 = (1 << PRIORITIES) - 1;
+// Shifted by a priority the guard is beyond what `rivals` keeps, shifted by that of a held thread it is at least 2.
+const _: () = assert!(31 - MAX_PRIORITY >= 16 && HELD as u64 + MAX_PRIORITY <= 30);
+
 /// Ready threads.
 pub struct Sched {
     queues: [Queue; PRIORITIES],
@@ -24,13 +33,13 @@ pub struct Sched {
 impl Sched {
     /// Nobody.
     pub const fn new() -> Sched {
-        Sched { queues: [const { Queue::new() }; PRIORITIES], ready: Cell::new(0) }
+        Sched { queues: [const { Queue::new() }; PRIORITIES], ready: Cell::new(GUARD) }
     }
 
     /// 0: nobody of this priority or above is ready; 1: somebody of this priority is, nobody above; else somebody above is.
     #[inline(always)]
     pub fn rivals(&self, priority: u8) -> u32 {
-        self.ready.get().wrapping_shr(priority as u32)
+        self.ready.get().wrapping_shr(priority as u32) & 0xffff
     }
 
     fn queue(&self, priority: u8) -> &Queue {
@@ -56,7 +65,7 @@ impl Sched {
     }
 
     fn take_highest(&self) -> Option<Ref<Thread>> {
-        let p = self.ready.get().checked_ilog2()? as u8;
+        let p = (self.ready.get() & QUEUES).checked_ilog2()? as u8;
         let t = self.queue(p).front()?;
         self.queue(p).pop(t);
         self.settle(p);
@@ -67,12 +76,39 @@ impl Sched {
 /// Makes a thread ready that is in no queue. It runs when the scheduler is next asked, if its turn has come.
 #[inline(always)]
 pub fn make_ready(k: &'static Kernel, t: Ref<Thread>) {
+    if t.priority.get() >= HELD {
+        return t.state.set(State::Held);
+    }
     t.state.set(State::Ready);
     k.sched.push_back(t);
     if let Some(current) = k.cpu.current()
         && current.priority.get() == t.priority.get()
     {
         timer::ensure_quantum(k);
+    }
+}
+
+/// Holds a thread, or lets it go on.
+pub fn hold(k: &'static Kernel, t: Ref<Thread>, held: bool) {
+    let p = t.priority.get();
+    match (held, p >= HELD) {
+        (true, false) => {
+            let ready = t.state.get() == State::Ready;
+            if ready {
+                unready(k, t);
+            }
+            t.priority.set(p + HELD);
+            if ready {
+                t.state.set(State::Held);
+            }
+        }
+        (false, true) => {
+            t.priority.set(p - HELD);
+            if t.state.get() == State::Held {
+                make_ready(k, t);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -118,7 +154,7 @@ pub fn run(k: &'static Kernel, to: Ref<Thread>) -> Ref<Thread> {
 /// The current thread, which goes on, woke one that is in no queue: who runs now.
 #[inline(always)]
 pub fn woke(k: &'static Kernel, current: Ref<Thread>, woken: Ref<Thread>) -> Ref<Thread> {
-    if woken.priority.get() <= current.priority.get() {
+    if woken.priority.get() <= current.priority.get() || woken.priority.get() >= HELD {
         make_ready(k, woken);
         return current;
     }
@@ -156,7 +192,7 @@ fn pick(k: &'static Kernel) -> Ref<Thread> {
 
 fn idle(k: &'static Kernel) {
     let begin = cpu::tsc();
-    while k.sched.ready.get() == 0 {
+    while k.sched.ready.get() & QUEUES == 0 {
         KERNEL.leave();
         cpu::wait_for_interrupt();
         KERNEL.enter();

@@ -61,6 +61,8 @@ pub enum State {
     Stopped,
     /// It waits in a queue of ready threads.
     Ready,
+    /// It could run, but is held: it is in no queue.
+    Held,
     /// It is the current thread.
     Running,
     /// It waits in the queue of an endpoint for somebody to receive its message.
@@ -95,7 +97,7 @@ pub struct Thread {
     pub state: Cell<State>,
     /// Who speaks when it sends.
     pub origin: Cell<Origin>,
-    /// `0 ..= MAX_PRIORITY`.
+    /// `0 ..= MAX_PRIORITY`; [`crate::sched::HELD`] more while it is held.
     pub priority: Cell<u8>,
     /// Badge of the message that it sends.
     pub badge: Cell<u32>,

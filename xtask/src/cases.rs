@@ -110,6 +110,9 @@ const CASE: Case = Case {
 const SERVER_FAILURE: u8 = 71;
 const KERNEL_FAILURE: u8 = 70;
 
+/// Our status when all went well, but for servers.
+const SERVER_DIED: u8 = 62;
+
 /// A kernel that fails on purpose.
 const EPITAPH: Case = Case { swap: &[], exec: "help", status: KERNEL_FAILURE, may_panic: true, ..CASE };
 
@@ -283,6 +286,37 @@ pub const CASES: &[Case] = &[
         swap: &[],
         exec: "launch-test",
         checks: &[Says(" passed, 0 failed")],
+        ..CASE
+    },
+    Case {
+        name: "launch-proc-fails",
+        cmdline: "proc-fails=60",
+        mem: "128M",
+        swap: &[],
+        exec: "launch-test",
+        // A server died that nobody had asked to.
+        status: SERVER_DIED,
+        checks: &[Says(" passed, 0 failed"), Says(" that were never there")],
+        ..CASE
+    },
+    Case {
+        name: "jobs",
+        mem: "48M",
+        swap: &[],
+        exec: "thrash --mem 1M --rounds 100000000 & a=$!; kill -STOP $a; sleep 0.2; jobs --json; kill -CONT %1; \
+               jobs; kill -INT %1; wait $a || echo interrupted $?; \
+               thrash --mem 1M --rounds 100000000 & kill -TSTP %%; sleep 0.2; wait && echo waited; kill -9 %thrash; \
+               wait %thrash || echo killed $?; kill %9 || echo none; kill -0 $$ && echo alive; \
+               limit processes=2:20; thrash --mem 1M --rounds 1 | thrash --mem 1M --rounds 1 || echo refused; limit",
+        checks: &[
+            Says("stopped"),
+            Says("interrupted 130"),
+            Says("waited"),
+            Says("killed 137"),
+            Says("none"),
+            Says("alive"),
+            Says("refused"),
+        ],
         ..CASE
     },
     Case {

@@ -24,6 +24,8 @@ pub enum ThreadOp {
     /// the bits stay. The first ones that come before somebody binds it again set bits `r10` of another notification (argument: a handle with `SEND`). `WouldBlock`: it waits for something
     /// else, or does not wait, and nothing was changed.
     Park = 7,
+    /// Argument 1: it does not run until it is let go on (argument 0), whatever becomes of what it waits for. Not for the calling thread.
+    Hold = 8,
 }
 
 /// What a thread does.
@@ -56,7 +58,7 @@ impl ThreadOp {
     /// The operation with this number.
     pub fn from_raw(raw: u64) -> Option<ThreadOp> {
         use ThreadOp::*;
-        [Start, Stop, Priority, Bind, Read, Write, Look, Park].get(raw as usize).copied()
+        [Start, Stop, Priority, Bind, Read, Write, Look, Park, Hold].get(raw as usize).copied()
     }
 }
 

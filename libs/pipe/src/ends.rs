@@ -76,6 +76,18 @@ impl Ends {
         Ok(())
     }
 
+    /// Gives one space what another has. `NoMemory` as above; then nothing was given.
+    pub fn inherit(&mut self, from: Space, to: Space) -> Result<(), Error> {
+        let Some(counts) = self.holders.iter().find(|h| h.space == from).map(|h| h.counts) else {
+            return Ok(());
+        };
+        if self.holders.len() >= HOLDERS || self.knows(to) {
+            return Err(Error::NoMemory);
+        }
+        self.holders.push(Holder { space: to, counts });
+        Ok(())
+    }
+
     /// All that a space has.
     pub fn remove_all(&mut self, space: Space) {
         self.holders.retain(|h| h.space != space);

@@ -137,6 +137,20 @@ impl<R> Pipes<R> {
         pipe.ends.add(to, end)
     }
 
+    /// Gives `to`, which has none yet, all ends that `from` has. `NoMemory`: too many spaces have ends; then it has none.
+    pub fn inherit(&mut self, from: Space, to: Space) -> Result<(), Error> {
+        let numbers: Vec<u32> = self.pipes.iter().filter(|p| p.ends.knows(from)).map(|p| p.number).collect();
+        for number in numbers {
+            let room = self.room_for_holder();
+            let Some(pipe) = self.pipe(number) else { continue };
+            if let Err(error) = room.and_then(|()| pipe.ends.inherit(from, to)) {
+                self.gone(to);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
     /// A space is gone: its ends are closed, its calls forgotten.
     pub fn gone(&mut self, space: Space) {
         let mut touched = Vec::new();

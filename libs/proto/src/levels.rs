@@ -105,13 +105,26 @@ pub const SERVERS: &[Server] = &[
         role: "pipe",
         images: &["pipe"],
         program: "pipe",
-        level: 5,
-        priority: 4,
+        level: 4,
+        priority: 5,
         // What `ebb_pipe::limits` allows, and a few messages.
         heap: 256 << 10,
         stack: STACK,
         calls: &[],
         restart: false,
+    },
+    // The last: it gives programs handles to all before it.
+    Server {
+        role: "proc",
+        images: &["proc"],
+        program: "proc",
+        level: 5,
+        priority: 4,
+        // Announced arguments of programs (`arguments`), one start information with its pieces, waiting calls.
+        heap: 640 << 10,
+        stack: STACK,
+        calls: &["vm", "pipe"],
+        restart: true,
     },
     Server {
         role: "init",
@@ -121,7 +134,7 @@ pub const SERVERS: &[Server] = &[
         priority: 3,
         heap: 0,
         stack: STACK,
-        calls: &["vm", "block", "console", "swap-pager", "pageout", "pipe"],
+        calls: &["vm", "block", "console", "swap-pager", "pageout"],
         restart: false,
     },
 ];

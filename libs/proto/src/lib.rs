@@ -24,6 +24,7 @@ pub mod levels;
 pub mod pager;
 pub mod pipe;
 pub mod policy;
+pub mod proc;
 pub mod start;
 pub mod vm;
 

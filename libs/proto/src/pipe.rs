@@ -30,10 +30,12 @@ protocol! {
     3 Write { pipe: u32, bytes: Vec<u8> } -> u32;
     /// Gives up an end. `BadFile`.
     4 Close { pipe: u32, end: End } -> ();
-    /// Gives an end that `from` has to `to` as well. For `init`. `BadFile`.
+    /// Gives an end that `from` has to `to` as well. For `init`, and `proc` in its name. `BadFile`.
     5 Share { pipe: u32, end: End, from: Space, to: Space } -> ();
-    /// A space is gone: all its ends are closed, its calls forgotten. For `init`.
+    /// A space is gone: all its ends are closed, its calls forgotten. As above.
     6 Gone { space: Space } -> ();
+    /// Gives `to` all ends that `from` has, each as often. `NoMemory`: too many spaces have ends; then it has none of them. As [`Share`].
+    8 Inherit { from: Space, to: Space } -> ();
     /// Whether somebody waits to read, so that a write is taken at once. `BadFile`: the caller cannot write.
     7 Wanted { pipe: u32 } -> bool;
 }

@@ -48,6 +48,6 @@ pub struct StartInfo {
     pub streams: Vec<Stream>,
     /// Microseconds from 1970 to the time-stamp counter's zero; 0 if nobody knows.
     pub epoch_us: u64,
-    /// The file that the program is to become ([`crate::init::Launch`]); empty: it is what it is.
+    /// The file that the program is to become ([`crate::proc::Launch`]); empty: it is what it is.
     pub exec: String,
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `vm`: address spaces, objects, pages. The badge of the caller's handle is its [`Space`]; operations with a `space` argument of 0 mean the caller's
-//! own. Only `init` (space 1) may name another space, make or free spaces, segments, endpoints, and attach pagers.
+//! own. Only `init` (space 1) may name any other space and attach pagers; a manager ([`Manage`]) may name those that it made, and make spaces, segments, endpoints.
 //!
 //! Addresses and lengths are in bytes unless they are called `pages`; addresses are page aligned.
 
@@ -66,6 +66,17 @@ pub enum Source {
     },
 }
 
+/// What a child gets of a region (`minherit`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Inheritance {
+    /// Nothing.
+    None,
+    /// The same memory: each sees what the other writes.
+    Share,
+    /// What it holds now; what either writes later the other does not see. Files and segments that are mapped shared are shared nevertheless.
+    Copy,
+}
+
 /// An open file, as its holder sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct FileStatus {
@@ -114,7 +125,7 @@ pub enum Advice {
     WillNeed,
     /// Not needed soon: deactivate.
     DontNeed,
-    /// Contents no longer needed: free pages and swap copies; reads give zeroes.
+    /// Contents no longer needed: free pages and swap copies; reads give zeroes, or what the file has. Nothing happens to what is wired, or shared with other programs.
     Free,
 }
 
@@ -487,7 +498,7 @@ protocol! {
     80 FileOpen { grant: u32, append: bool } -> (u32, u64);
     /// Closes it. Mappings of it stay. `BadFile`, here and below: no such open file, or not open for this.
     81 FileClose { file: u32 } -> ();
-    /// Gives an open file of `from` to `to`: offset and all are shared. For `init`. Returns the number there.
+    /// Gives an open file of `from` to `to`: offset and all are shared. For the manager of `to`. Returns the number there.
     82 FileShare { from: Space, file: u32, to: Space } -> u32;
     /// Reads into the caller's memory at `address`, at most [`MAX_TRANSFER`] bytes. Returns how many; 0 at the end. `offset`: bytes, or [`OWN_OFFSET`]. `Io`; `Fault`: not the caller's
     /// writable memory (anything before was read).
@@ -518,6 +529,32 @@ protocol! {
     92 ThreadExit { number: u32 } -> ();
     /// Answers when that thread of the caller's space has ended; then its number is free. `NotFound`: there is none, or it was waited for; `Busy`: somebody waits for it.
     93 ThreadJoin { number: u32 } -> ();
+
+    /// Makes a space that has what another one has (`fork`): memory by the inheritance of each region, and the open files with the same numbers and offsets. What was locked is not locked there;
+    /// what is wired by its nature is copied at once. Threads and handles it has none. For the manager of `space`. `NoMemory`: nothing was done; `Busy`: `space` is just wiring memory;
+    /// `NotPermitted`: a server.
+    95 Fork { space: Space, name: String } -> Space;
+    /// Says what children get of a range (`minherit`). `Fault`: part of the range is not mapped; `NotPermitted`: `Copy` for memory that is shared with other programs already.
+    96 Inherit { space: Space, address: u64, pages: u64, inheritance: Inheritance } -> ();
+    /// Lets a space make spaces, and do with those what `init` may do with any: free, start, fork them, map their memory, give them handles and open files of others, read their registers and
+    /// memory, take what happened to them ([`TakeEvents`]; [`HAPPENING_BIT`] of the notification that it was started with). Servers it cannot make. The message may carry the endpoint that exceptions
+    /// of these spaces go to, instead of `init`'s. Spaces of managers that are gone become this one's. For `init`.
+    97 Manage { space: Space } -> ();
+    /// Makes the caller's table of handles larger. For managers.
+    110 HandleRoom {} -> ();
+    /// Makes the notification of a space's first thread, which [`Start`] then binds to it; it goes with the space. Returns its handle there. For the space's manager, as all that follows.
+    /// `Exists`: it has one, or runs.
+    111 NotificationGive { space: Space } -> u32;
+    /// Makes an endpoint that the space can receive from; it goes with the space. Returns its handle there; the answer carries the other end. `Exists`: it has one.
+    112 EndpointGive { space: Space } -> u32;
+    /// As [`SegmentNew`], but the segment is freed as soon as nobody maps it any more, and if nobody does when its maker ends.
+    113 SegmentTemporary { pages: u64 } -> u32;
+    /// Signals the notification of a space's first thread that was made with [`NotificationGive`]. `NotFound`: there is none.
+    114 Signal { space: Space, bits: u64 } -> ();
+    /// Holds all threads of a space: none of them runs until they are let go on, whatever happens to them meanwhile; what they wait for goes on being waited for.
+    115 Halt { space: Space, halted: bool } -> ();
+    /// Sets the priority of all threads of a space, those that come later among them. `Invalid`: above the highest.
+    116 SetPriority { space: Space, priority: u8 } -> ();
 
     /// Checks everything (`vm.audit`). `Busy`: an audit is under way.
     64 Audit {} -> AuditReport;

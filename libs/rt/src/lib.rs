@@ -74,6 +74,7 @@ pub mod clock;
 pub mod console;
 pub mod env;
 pub mod exec;
+mod fork;
 pub mod fs;
 pub mod heap;
 pub mod io;

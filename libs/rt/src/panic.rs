@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The end of a program that went astray: a line in the log, and of what is no server on standard error too; then an exception, whose registers and backtrace the supervisor reports in the
-//! log. The status is that of an illegal instruction ([`ebb_proto::init::ILLEGAL`]).
+//! log. The status is that of an illegal instruction ([`ebb_proto::proc::ILLEGAL`]).
 
 use crate::thread::Mutex;
 use core::fmt::Arguments;

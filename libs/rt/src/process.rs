@@ -9,9 +9,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use ebb_abi::Handle;
 use ebb_proto::Error;
-use ebb_proto::init::{Ended, KillProgram, Launch, MoreArguments, Poll, Status, Wait};
+use ebb_proto::Operation;
+pub use ebb_proto::proc::{Change, Ended, Group, Limit, Pid, Process, Resource, Status, Target, signal};
+use ebb_proto::proc::{
+    Exec, Fork, Ignore, Kill, Launch, Limits, MoreArguments, Nice, Own, Poll, Processes, SetGroup, SetLimit,
+    Wait, WaitAny,
+};
 use ebb_proto::start::Stream;
-use ebb_proto::vm::Space;
 
 /// Bytes of arguments that go into one message.
 const PIECE: usize = 2000;
@@ -24,6 +28,7 @@ pub struct Command {
     env: Vec<(String, String)>,
     cwd: String,
     streams: [Stream; 3],
+    group: Group,
 }
 
 impl Command {
@@ -37,6 +42,7 @@ impl Command {
             env: env::vars(),
             cwd: env::current_dir(),
             streams: [stream(0), stream(1), stream(2)],
+            group: Group::Inherited,
         }
     }
 
@@ -64,6 +70,12 @@ impl Command {
         self
     }
 
+    /// The group of processes that it is in.
+    pub fn group(mut self, group: Group) -> Self {
+        self.group = group;
+        self
+    }
+
     /// Standard input. The channel stays the caller's too.
     pub fn stdin(self, channel: &Channel) -> Self {
         self.stream(0, channel)
@@ -87,19 +99,8 @@ impl Command {
     /// Starts it. That a file does not exist or is no program shows as its end, with status 127 or 126. `TooLong`: too many arguments.
     pub fn spawn(self) -> Result<Child, Error> {
         crate::console::flush();
-        let init = init()?;
-        let mut args = self.args.as_slice();
-        while args.iter().map(|a| a.len() + 4).sum::<usize>() > PIECE {
-            let mut bytes = 0;
-            let fits = |a: &&String| {
-                bytes += a.len() + 4;
-                bytes <= PIECE
-            };
-            let count = args.iter().take_while(fits).count().max(1);
-            let (now, later) = args.split_at(count);
-            call(init, &MoreArguments { args: now.to_vec() })?;
-            args = later;
-        }
+        let proc = proc()?;
+        let args = announce(&self.args)?;
         let launch = Launch {
             program: self.program,
             args: args.to_vec(),
@@ -107,8 +108,20 @@ impl Command {
             cwd: self.cwd,
             streams: self.streams.to_vec(),
             linked: false,
+            group: self.group,
         };
-        call(init, &launch).map(|space| Child { space })
+        call(proc, &launch).map(|pid| Child { pid })
+    }
+
+    /// Becomes it: this process is that program from now on, with the same number and parent; nothing of this one remains but what is given to it. Comes back only with an error.
+    pub fn exec(self) -> Error {
+        crate::console::flush();
+        let become_it = || {
+            let (proc, args) = (proc()?, announce(&self.args)?);
+            let Command { program, env, cwd, streams, .. } = self.clone();
+            call(proc, &Exec { program, args: args.to_vec(), env, cwd, streams: streams.to_vec() })
+        };
+        become_it().err().unwrap_or(Error::Dead)
     }
 
     /// Starts it and waits for its end.
@@ -117,35 +130,173 @@ impl Command {
     }
 }
 
-fn init() -> Result<Handle, Error> {
-    crate::start::info().ok_or(Error::NotFound)?.handle("init")
+/// Announces arguments that do not fit the message which is to come. Returns those that do.
+fn announce(mut args: &[String]) -> Result<&[String], Error> {
+    let proc = proc()?;
+    while args.iter().map(|a| a.len() + 4).sum::<usize>() > PIECE {
+        let mut bytes = 0;
+        let fits = |a: &&String| {
+            bytes += a.len() + 4;
+            bytes <= PIECE
+        };
+        let count = args.iter().take_while(fits).count().max(1);
+        let (now, later) = args.split_at(count);
+        call(proc, &MoreArguments { args: now.to_vec() })?;
+        args = later;
+    }
+    Ok(args)
+}
+
+fn proc() -> Result<Handle, Error> {
+    crate::start::info().ok_or(Error::NotFound)?.handle("proc")
+}
+
+/// How often something is asked of a server that dies over it.
+const TRIES: usize = 16;
+
+/// A call that may be made again if the server died before it answered.
+fn ask<O: Operation>(operation: &O) -> Result<O::Reply, Error> {
+    let proc = proc()?;
+    for _ in 1..TRIES {
+        match call(proc, operation) {
+            Err(Error::Dead) => {}
+            answer => return answer,
+        }
+    }
+    call(proc, operation)
 }
 
 /// A program that was started.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Child {
-    space: Space,
+    pid: Pid,
 }
 
 impl Child {
+    /// The child with this number, whether there is one or not.
+    pub fn numbered(pid: Pid) -> Child {
+        Child { pid }
+    }
+
     /// Its number.
-    pub fn id(&self) -> Space {
-        self.space
+    pub fn id(&self) -> Pid {
+        self.pid
     }
 
     /// Waits for its end. `NotFound`: that was seen already.
     pub fn wait(self) -> Result<Status, Error> {
-        call(init()?, &Wait { space: self.space })
+        ask(&Wait { pid: self.pid })
     }
 
-    /// How it ended, if it has; once it is said it is forgotten.
+    /// How it ended, if it has; once it is said it is forgotten. That it was stopped or goes on is passed over.
     pub fn try_wait(&self) -> Result<Option<Ended>, Error> {
-        call(init()?, &Poll { space: self.space })
+        loop {
+            match self.change()? {
+                Some(Change::Ended(ended)) => return Ok(Some(ended)),
+                Some(_) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// What has happened to it since it was last asked.
+    pub fn change(&self) -> Result<Option<Change>, Error> {
+        ask(&Poll { pid: self.pid })
     }
 
     /// Ends it.
     pub fn kill(&self) -> Result<(), Error> {
-        call(init()?, &KillProgram { space: self.space })
+        kill(Target::Process(self.pid), signal::KILL)
+    }
+}
+
+/// Which of the two a process is after [`fork`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Forked {
+    /// The one that called; the other one is this child.
+    Parent(Child),
+    /// The copy.
+    Child,
+}
+
+/// Makes a process that is a copy of this one: memory, open files, ends of pipes. Only the calling thread goes on in it; a lock that another one holds stays locked there. `Busy`: there are
+/// as many processes as there may be; `NoMemory`; `Unsupported`: not the first thread.
+pub fn fork() -> Result<Forked, Error> {
+    if crate::thread::current() != 0 {
+        return Err(Error::Unsupported);
+    }
+    proc()?;
+    crate::console::flush();
+    match crate::fork::twice(&mut |entry, stack| call(proc()?, &Fork { entry, stack })) {
+        Ok(0) => {
+            crate::thread::alone();
+            Ok(Forked::Child)
+        }
+        Ok(pid) => Ok(Forked::Parent(Child { pid })),
+        Err(error) => Err(error),
+    }
+}
+
+/// Waits until something has happened to any child. `NotFound`: there is none.
+pub fn wait_any() -> Result<(Pid, Change), Error> {
+    ask(&WaitAny {})
+}
+
+/// Sends a signal. `NotFound`: nobody is there; `NotPermitted`: a server; `Invalid`: no such signal.
+pub fn kill(target: Target, signal: u8) -> Result<(), Error> {
+    ask(&Kill { target, signal })
+}
+
+/// Ignores a signal from now on, or no longer; children started later do too. `Invalid`: it cannot be ignored.
+pub fn ignore(signal: u8, ignored: bool) -> Result<(), Error> {
+    ask(&Ignore { signal, ignored })
+}
+
+/// The number of this process.
+pub fn id() -> Result<Pid, Error> {
+    ask(&Own {}).map(|(pid, ..)| pid)
+}
+
+/// The number of who started this process; 0: nobody who still is.
+pub fn parent_id() -> Result<Pid, Error> {
+    ask(&Own {}).map(|(_, parent, _)| parent)
+}
+
+/// The group of this process.
+pub fn group() -> Result<Pid, Error> {
+    ask(&Own {}).map(|(.., group)| group)
+}
+
+/// Puts this process (0) or a child into a group. `NotFound`: no such child, or group.
+pub fn set_group(pid: Pid, group: Group) -> Result<(), Error> {
+    ask(&SetGroup { pid, group })
+}
+
+/// How nice this process (0) or another is from now on. What it became.
+pub fn set_nice(pid: Pid, nice: i8) -> Result<i8, Error> {
+    ask(&Nice { pid, nice })
+}
+
+/// The limits of this process (0) or another, in the order of [`Resource::ALL`].
+pub fn limits(pid: Pid) -> Result<[Limit; 6], Error> {
+    ask(&Limits { pid })
+}
+
+/// Sets a limit. `Invalid`: the soft value is above the hard one; `NotPermitted`: the hard one would rise.
+pub fn set_limit(pid: Pid, resource: Resource, limit: Limit) -> Result<(), Error> {
+    ask(&SetLimit { pid, resource, limit })
+}
+
+/// All processes, by number.
+pub fn list() -> Result<Vec<Process>, Error> {
+    let mut all: Vec<Process> = Vec::new();
+    loop {
+        let from = all.last().map_or(0, |p| p.pid.saturating_add(1));
+        let some = ask(&Processes { from })?;
+        if some.is_empty() {
+            return Ok(all);
+        }
+        all.extend(some);
     }
 }
 

@@ -4,10 +4,11 @@
 //! The functions are safe because each range of the address space is only ever reached in one way, and an address where nothing is mapped is a fault,
 //! which ends the program, not undefined behaviour.
 
-use core::sync::atomic::AtomicU64;
+use core::sync::atomic::{AtomicU64, Ordering};
 use ebb_abi::PAGE_SIZE;
 use ebb_abi::layout::{DEVICES, MESSAGE_BUFFER, METER, MMAP, MMAP_END, SEGMENTS};
 use ebb_abi::meter::Counter;
+use ebb_proto::Error;
 
 fn within(address: u64, bytes: u64, first: u64, end: u64) -> bool {
     address.is_multiple_of(8) && address >= first && address.checked_add(bytes).is_some_and(|e| e <= end)
@@ -23,6 +24,20 @@ pub fn segment(address: u64, pages: u64) -> Option<&'static [AtomicU64]> {
     Some(unsafe { core::slice::from_raw_parts(address as *const AtomicU64, bytes as usize / 8) })
 }
 
+/// Writes bytes to a mapped segment, from its beginning; the rest of the last word is zero. `Invalid`: not in the segments' range; `TooLong`: it does not fit.
+pub fn write_segment(bytes: &[u8], address: u64, pages: u64) -> Result<(), Error> {
+    let cells = segment(address, pages).ok_or(Error::Invalid)?;
+    if bytes.len() > cells.len() * 8 {
+        return Err(Error::TooLong);
+    }
+    for (cell, chunk) in cells.iter().zip(bytes.chunks(8)) {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        cell.store(u64::from_le_bytes(word), Ordering::Relaxed);
+    }
+    Ok(())
+}
+
 /// The words of anonymous memory that the program mapped; `None` if it is not in the range for that.
 pub fn anonymous(address: u64, bytes: u64) -> Option<&'static [AtomicU64]> {
     if !within(address, bytes, MMAP, MMAP_END) {
@@ -36,7 +51,7 @@ pub fn anonymous(address: u64, bytes: u64) -> Option<&'static [AtomicU64]> {
 pub fn meter(counter: Counter) -> u64 {
     // SAFETY: the page is mapped read-only in every task and reached only as atomic cells.
     let cells = unsafe { &*(METER as *const [AtomicU64; PAGE_SIZE / 8]) };
-    cells[counter as usize].load(core::sync::atomic::Ordering::Relaxed)
+    cells[counter as usize].load(Ordering::Relaxed)
 }
 
 /// Device registers that were mapped at `address`.

@@ -8,6 +8,8 @@ use ebb_proto::codec;
 pub use ebb_proto::start::StartInfo;
 use spin::Once;
 
+/// How often a server that dies is told that the program ends.
+const EXIT_TRIES: usize = 16;
 /// Bytes before the encoded value: its length, the heap's address and length.
 const HEAD: usize = 24;
 
@@ -80,9 +82,13 @@ core::arch::global_asm!(".global _start", "_start:", "xor ebp, ebp", "and rsp, -
 
 /// Ends the program with a status. Does not return, also when nobody answers.
 pub fn exit(status: u8) -> ! {
-    if let Some(init) = info().and_then(|i| i.handle("init").ok()) {
-        // The answer can only be an error: then the program ends as one that went astray.
-        let _ = crate::client::call(init, &ebb_proto::init::Exit { status });
+    if let Some(proc) = info().and_then(|i| i.handle("proc").ok()) {
+        // The answer can only be an error. If the server died over it, the next one is told; else the program ends as one that went astray.
+        for _ in 0..EXIT_TRIES {
+            if crate::client::call(proc, &ebb_proto::proc::Exit { status }) != Err(Error::Dead) {
+                break;
+            }
+        }
     }
     abort()
 }

@@ -73,6 +73,16 @@ pub fn current() -> u32 {
     ebb_sys::buffer::thread() as u32
 }
 
+/// In a copy of the process: there are no other threads.
+pub(crate) fn alone() {
+    for slot in &SLOTS {
+        slot.state.store(FREE, Ordering::Relaxed);
+        slot.notification.store(0, Ordering::Relaxed);
+        slot.unparked.store(false, Ordering::Relaxed);
+    }
+    SEVERAL.store(false, Ordering::Relaxed);
+}
+
 /// Whether the program has, or had, more than one thread.
 pub(crate) fn several() -> bool {
     SEVERAL.load(Ordering::Relaxed)

@@ -274,13 +274,21 @@ pub fn thread_control(k: &'static Kernel, current: Ref<Thread>) -> Result<(), Er
             if priority > MAX_PRIORITY {
                 return Err(Error::BadArgument);
             }
-            if t.state.get() == State::Ready {
+            if t.priority.get() >= sched::HELD {
+                t.priority.set(priority as u8 + sched::HELD);
+            } else if t.state.get() == State::Ready {
                 sched::unready(k, t);
                 t.priority.set(priority as u8);
                 make_ready(k, t);
             } else {
                 t.priority.set(priority as u8);
             }
+        }
+        ThreadOp::Hold => {
+            if t == current || regs.rdx.get() > 1 {
+                return Err(Error::BadArgument);
+            }
+            sched::hold(k, t, regs.rdx.get() == 1);
         }
         ThreadOp::Bind => {
             let (n, _) = lookup::<Notification>(current.task(), regs.rdx.get(), Rights::RECEIVE)?;
@@ -337,7 +345,7 @@ fn state_of(t: Ref<Thread>) -> thread::State {
     use thread::State as Told;
     match (t.state.get(), t.origin.get()) {
         (State::Stopped, _) => Told::Stopped,
-        (State::Ready | State::Running, _) => Told::Ready,
+        (State::Ready | State::Held | State::Running, _) => Told::Ready,
         (State::Receiving, _) if t.endpoint.get().is_none() => Told::Waiting,
         (State::Receiving, _) => Told::Receiving,
         (State::Sending | State::Replying, Origin::User) => Told::Calling,

@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `init`: the only program that the kernel starts. It brings up `vm` from raw frames, then everything else through `vm`; watches, restarts and replaces the
-//! servers; and runs programs until there is `proc`.
+//! servers. Programs are the business of `proc`, which it never calls: it may have to start it again.
 //!
 //! | file | what |
 //! |---|---|
 //! | `boot` | what the kernel said; frames before there is a `vm` |
 //! | `bootstrap` | `vm` by hand |
-//! | `spawn` | a program through `vm` |
+//! | `spawn` | a server through `vm` |
 //! | `service` | the servers: start, watch, restart, replace, kill |
 //! | `pagers` | what connects the pagers with `vm` and `block` |
-//! | `launch`, `arguments` | programs: run |
-//! | `program` | programs that run or have ended: wait, kill |
+//! | `keeper` | `proc`: what it is given, and what it says |
 //! | `shutdown` | the end of the machine |
 //! | `wall` | the wall clock |
-//! | `crash` | reporting an exception |
 //! | `serve` | the loop and the calls |
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![deny(unsafe_code)]
@@ -22,19 +20,13 @@
 extern crate alloc;
 
 #[cfg(target_os = "none")]
-mod arguments;
-#[cfg(target_os = "none")]
 mod boot;
 #[cfg(target_os = "none")]
 mod bootstrap;
 #[cfg(target_os = "none")]
-mod crash;
-#[cfg(target_os = "none")]
-mod launch;
+mod keeper;
 #[cfg(target_os = "none")]
 mod pagers;
-#[cfg(target_os = "none")]
-mod program;
 #[cfg(target_os = "none")]
 mod serve;
 #[cfg(target_os = "none")]

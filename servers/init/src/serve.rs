@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The start, the loop, and the calls.
 
-use crate::arguments::Arguments;
 use crate::boot::{self, Frames, Module};
 use crate::bootstrap;
-use crate::launch::Order;
+use crate::keeper::{self, Keeper};
 use crate::pagers::FILES_DISK;
-use crate::program::Programs;
 use crate::service::{Replacement, Service};
 use crate::shutdown::Shutdown;
 use alloc::format;
@@ -15,11 +13,12 @@ use alloc::vec::Vec;
 use ebb_abi::Handle;
 use ebb_abi::boot::handles;
 use ebb_abi::message::LABEL_EXCEPTION;
+use ebb_crash::Crashed;
 use ebb_proto::levels::SERVERS;
-use ebb_proto::vm::{HAPPENING_BIT, Space};
+use ebb_proto::vm::{self, HAPPENING_BIT, Happening, Space};
 use ebb_proto::{Error, init as proto};
 use ebb_rt::StartInfo;
-use ebb_rt::client::from_sys;
+use ebb_rt::client::{call, call_with, from_sys};
 use ebb_rt::clock;
 use ebb_rt::server::{self, Call};
 use ebb_sys::ipc::{self, Message, Received};
@@ -43,7 +42,8 @@ pub struct Init {
     pub vm_endpoint: Handle,
     /// The own endpoint.
     pub endpoint: Handle,
-    notification: Handle,
+    /// The own notification.
+    pub notification: Handle,
     /// Boot modules.
     pub modules: Vec<Module>,
     /// The kernel's command line.
@@ -56,12 +56,8 @@ pub struct Init {
     pub nr_frames: u32,
     /// The servers but `vm` and `init`.
     pub services: Vec<Service>,
-    /// Programs.
-    pub programs: Programs,
-    /// Arguments announced for programs that are about to be launched.
-    pub arguments: Arguments,
-    /// The shell's space.
-    pub shell: Space,
+    /// What outlives `proc`.
+    pub keeper: Option<Keeper>,
     /// Deaths of servers that nobody had asked for.
     pub unexpected: u32,
     /// A replacement under way.
@@ -70,8 +66,6 @@ pub struct Init {
     pub ring_number: u64,
     /// When it started.
     pub started_us: u64,
-    /// Spaces that cannot have a page, and why: their exception is on its way.
-    pub lost: Vec<(Space, Error)>,
     /// The machine's end, under way.
     pub shutdown: Option<Shutdown>,
 }
@@ -119,14 +113,11 @@ fn bring_up(boot: u64) -> Result<Init, Error> {
         epoch_us,
         nr_frames: info.nr_frames,
         services: Vec::new(),
-        programs: Programs::default(),
-        arguments: Arguments::default(),
-        shell: 0,
+        keeper: None,
         unexpected: 0,
         replacement: None,
         ring_number: 0,
         started_us: clock::now_us(),
-        lost: Vec::new(),
         shutdown: None,
     };
     for server in SERVERS.iter().filter(|s| s.role != "init") {
@@ -137,7 +128,6 @@ fn bring_up(boot: u64) -> Result<Init, Error> {
         }
     }
     init.start_services()?;
-    init.start_shell().inspect_err(|error| ebb_rt::log!("shell: {error}"))?;
     Ok(init)
 }
 
@@ -163,102 +153,53 @@ impl Init {
                     if bits & HAPPENING_BIT != 0 {
                         self.take_happenings()?;
                     }
+                    if bits & keeper::END_BIT != 0 {
+                        self.first_program_ended();
+                    }
                 }
                 Received::Message { badge, reply, message } => {
                     let reply = Call::new(reply);
                     if message.tag.label() == LABEL_EXCEPTION {
                         self.exception(badge as Space, &message, reply);
                     } else {
-                        self.call(badge as Space, &message, reply);
+                        self.call(&message, reply);
                     }
                 }
             }
         }
     }
 
-    /// A program or a server went astray: it ends.
+    /// A server went astray: it ends.
     fn exception(&mut self, space: Space, message: &Message, reply: Call) {
-        // What `vm` says of it came before.
-        if let Err(error) = self.take_happenings() {
-            ebb_rt::log!("vm: {error}");
-        }
-        let service = self.service_in(space);
-        if service.is_none() && self.name_of(space).is_empty() {
+        let Some(at) = self.service_in(space) else {
             // It was ended already; its last message was still on the way.
             return drop(reply);
-        }
-        let first = self.report(space, &message.words);
-        drop(reply);
-        if let Some(at) = service {
-            if !self.service_died(at) {
-                fail();
-            }
-            return;
-        }
-        let lost = self.lost.iter().position(|(s, _)| *s == space).map(|at| self.lost.swap_remove(at).1);
-        let [vector, _, _, address, ..] = message.words;
-        let (status, reason) = match (lost, vector) {
-            (Some(why), _) => {
-                let why = match why {
-                    Error::Invalid => "beyond the end of the file",
-                    Error::NoSpace => "no space left on device",
-                    _ => "the page could not be read",
-                };
-                (proto::BUS_ERROR, format!("bus error at {address:#x}: {why}"))
-            }
-            (None, 14) => (proto::SEGMENTATION_FAULT, format!("segmentation fault at {address:#x}")),
-            _ => (proto::ILLEGAL, first),
         };
-        self.program_ended(space, status, reason);
+        let name = self.services.get(at).map(|s| s.image.clone()).unwrap_or_default();
+        let image = self.image_of(space).unwrap_or(&[]);
+        Crashed { vm: self.vm, space, name: &name, image }.report(&message.words);
+        drop(reply);
+        if !self.service_died(at) {
+            fail();
+        }
     }
 
-    fn call(&mut self, from: Space, message: &Message, reply: Call) {
+    fn call(&mut self, message: &Message, reply: Call) {
         let bytes = server::bytes(message);
-        let mut handles: Vec<Handle> = server::handles(message).filter(|h| *h != Handle::NONE).collect();
-        let request = proto::Request::decode(message.tag.label(), &bytes);
-        let watch = matches!(request, Ok(proto::Request::Watch(_))) && !handles.is_empty();
-        let handle = if watch { handles.swap_remove(0) } else { Handle::NONE };
+        let handles: Vec<Handle> = server::handles(message).filter(|h| *h != Handle::NONE).collect();
         for handle in handles {
             // Nobody asked for it. It is one's own, so that closing cannot fail.
             let _ = handle_close(handle);
         }
-        let Ok(request) = request else { return reply.fail(Error::Malformed) };
+        let Ok(request) = proto::Request::decode(message.tag.label(), &bytes) else {
+            return reply.fail(Error::Malformed);
+        };
         match request {
             proto::Request::Services(_) => reply.answer::<proto::Services>(Ok(self.service_list())),
             proto::Request::Replace(op) => self.replace_service(&op.role, Some(op.image), reply),
             proto::Request::Restart(op) => self.replace_service(&op.role, None, reply),
             proto::Request::Stop(op) => reply.answer::<proto::Stop>(self.stop_service(&op.role)),
             proto::Request::Kill(op) => reply.answer::<proto::Kill>(self.kill_service(&op.role)),
-            proto::Request::Run(op) => {
-                let result = self.run(from, Order::plain(&op.name, op.args)).map(|(space, _)| space);
-                reply.answer::<proto::Run>(result);
-            }
-            proto::Request::RunLinked(op) => {
-                let order = Order { linked: true, ..Order::plain(&op.name, op.args) };
-                match self.run(from, order) {
-                    Ok((space, link)) => reply.answer_with::<proto::RunLinked>(Ok(space), &[link]),
-                    Err(error) => reply.answer::<proto::RunLinked>(Err(error)),
-                }
-            }
-            proto::Request::Launch(op) => match self.launch_program(from, op) {
-                Ok((space, Handle::NONE)) => reply.answer::<proto::Launch>(Ok(space)),
-                Ok((space, link)) => reply.answer_with::<proto::Launch>(Ok(space), &[link]),
-                Err(error) => reply.answer::<proto::Launch>(Err(error)),
-            },
-            proto::Request::MoreArguments(op) => {
-                reply.answer::<proto::MoreArguments>(self.arguments.add(from, &op.args, bytes));
-            }
-            proto::Request::Wait(op) => self.wait(from, op.space, reply),
-            proto::Request::Poll(op) => reply.answer::<proto::Poll>(self.poll(from, op.space)),
-            proto::Request::Watch(_) => reply.answer::<proto::Watch>(self.watch(from, handle)),
-            proto::Request::KillProgram(op) => {
-                reply.answer::<proto::KillProgram>(self.kill_program(op.space));
-            }
-            proto::Request::Programs(_) => reply.answer::<proto::Programs>(Ok(self.program_list())),
-            proto::Request::Exit(op) => {
-                drop(reply);
-                self.program_ended(from, op.status, String::new());
-            }
             proto::Request::Shutdown(op) => self.shut_down(op.status, Some(reply)),
             proto::Request::Script(op) => reply.answer::<proto::Script>(self.script(op.from)),
             proto::Request::Images(_) => reply.answer::<proto::Images>(Ok(self.images())),
@@ -277,15 +218,47 @@ impl Init {
         Ok(String::from(&rest[..end]))
     }
 
+    /// What happened in `vm`.
+    fn take_happenings(&mut self) -> Result<(), Error> {
+        for happening in call(self.vm, &vm::TakeEvents {})? {
+            match happening {
+                Happening::PolicyEjected { space } => self.policy_ejected(space),
+                Happening::Synced { errors } => self.synced(errors),
+                // Servers have neither pages that could be lost nor files, and are no victims; what happens to programs is told to `proc`.
+                Happening::OutOfMemory { .. } | Happening::NoPage { .. } | Happening::PageLost { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Destroys an endpoint or a notification. None is no error.
+    pub fn free_object(&self, handle: Handle) {
+        if handle == Handle::NONE {
+            return;
+        }
+        if let Err(error) = call_with(self.vm, &vm::ObjectFree {}, &[handle]) {
+            ebb_rt::log!("freeing an object: {error}");
+        }
+        // The object is gone, the slot remains.
+        let _ = handle_close(handle);
+    }
+
+    /// The bytes of the image that runs in a server's space.
+    fn image_of(&self, space: Space) -> Option<&'static [u8]> {
+        let find = |name: &str| self.modules.iter().find(|m| m.name == name).map(|m| m.bytes);
+        let service = self.service_in(space).and_then(|n| self.services.get(n))?;
+        find(&service.image).or_else(|| find(service.server.program))
+    }
+
+    /// Boot modules that can be run: no servers, not the script, and not the disk.
+    pub fn programs(&self) -> impl Iterator<Item = &Module> {
+        let server = |name: &str| SERVERS.iter().any(|s| s.program == name || s.role == name);
+        self.modules.iter().filter(move |m| !["exec", FILES_DISK].contains(&m.name) && !server(m.name))
+    }
+
     /// Programs, and images of roles.
     fn images(&self) -> Vec<String> {
-        let role_of = |name: &str| SERVERS.iter().find(|s| s.program == name || s.role == name);
-        let mut images: Vec<String> = self
-            .modules
-            .iter()
-            .filter(|m| !["exec", FILES_DISK].contains(&m.name) && role_of(m.name).is_none())
-            .map(|m| String::from(m.name))
-            .collect();
+        let mut images: Vec<String> = self.programs().map(|m| String::from(m.name)).collect();
         for server in SERVERS {
             images.extend(server.images.iter().map(|image| format!("{}/{image}", server.role)));
         }

@@ -5,6 +5,7 @@
 //! next who does. The notification is each instance's own: during a replacement there are two.
 
 use crate::boot::Module;
+use crate::keeper::KEEPER;
 use crate::pagers::{FILES, FILES_DISK, SWAP, WithBlock, kind_of};
 use crate::serve::Init;
 use crate::spawn::{Spawn, Spawned};
@@ -210,11 +211,14 @@ impl Init {
             } else {
                 self.service(role).and_then(|n| self.services.get(n)).ok_or(Error::NotFound)?.endpoint
             };
-            self.give(spawn, role, callee, Rights::SEND, spawn.space)?;
+            // `proc` shares ends of pipes in the name of `init`.
+            let badge = if (server.role, *role) == (KEEPER, "pipe") { vm::INIT } else { spawn.space };
+            self.give(spawn, role, callee, Rights::SEND, badge)?;
         }
         match server.role {
             "console" => self.equip_driver(spawn),
             "block" => self.equip_block(spawn),
+            KEEPER => self.equip_keeper(spawn, endpoint),
             SWAP => self.equip_swap_pager(at, spawn, notification),
             FILES => self.equip_vnode_pager(at, spawn, notification),
             "pageout" => {
@@ -260,7 +264,7 @@ impl Init {
     }
 
     /// Ends what plays a role. What it leaves behind is put in order: `vm` keeps its requests, `block` finishes what was in flight.
-    fn end_service(&mut self, at: usize) {
+    pub fn end_service(&mut self, at: usize) {
         let Some(service) = self.services.get_mut(at) else { return };
         let (role, running, with_block) =
             (service.server.role, service.running.take(), service.with_block.take());

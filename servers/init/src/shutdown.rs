@@ -6,9 +6,8 @@
 
 use crate::pagers::FILES;
 use crate::serve::{Init, fail};
-use alloc::string::String;
 use ebb_abi::boot::handles;
-use ebb_proto::{init as proto, vm};
+use ebb_proto::vm;
 use ebb_rt::client::call;
 use ebb_rt::clock;
 use ebb_rt::server::Call;
@@ -44,9 +43,7 @@ impl Init {
             self.power_off(status);
         }
         // What runs could go on writing, and nobody would know up to where it is on the disk.
-        while let Some(program) = self.programs.running.last() {
-            self.program_ended(program.spawned.space, proto::KILLED, String::new());
-        }
+        self.end_programs();
         if let Err(error) = call(self.vm, &vm::SyncStart {}) {
             ebb_rt::log!("files cannot be written: {error}");
             self.power_off(not_written(status));

@@ -8,7 +8,7 @@ extern crate alloc;
 
 use ebb_pipe::{Answer, Pipes};
 use ebb_proto::Error;
-use ebb_proto::pipe::{Close, Gone, New, Read, Request, Share, Wanted, Write};
+use ebb_proto::pipe::{Close, Gone, Inherit, New, Read, Request, Share, Wanted, Write};
 use ebb_proto::vm::{INIT, Space};
 use ebb_rt::abi::Handle;
 use ebb_rt::client::from_sys;
@@ -58,6 +58,9 @@ fn request(pipes: &mut Pipes<Call>, from: Space, call: Call, message: &Message) 
         Ok(Request::Close(op)) => call.answer::<Close>(pipes.close(from, op.pipe, op.end)),
         Ok(Request::Share(op)) => {
             call.answer::<Share>(init.and_then(|()| pipes.share(op.pipe, op.end, op.from, op.to)));
+        }
+        Ok(Request::Inherit(op)) => {
+            call.answer::<Inherit>(init.and_then(|()| pipes.inherit(op.from, op.to)));
         }
         Ok(Request::Wanted(op)) => call.answer::<Wanted>(pipes.wanted(from, op.pipe)),
         Ok(Request::Gone(op)) => call.answer::<Gone>(init.map(|()| pipes.gone(op.space))),

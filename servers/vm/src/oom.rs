@@ -59,13 +59,17 @@ impl<M: Machine> Vm<M> {
             held.0, held.1, self.waiting.for_memory()
         ));
         self.frames.meter.add(Counter::v_oom_kills, 1);
-        // `init` hears of it whatever the end of the task brings.
+        let manager = self.spaces.get(id).map_or(ebb_proto::vm::INIT, |s| s.manager);
+        // Its manager hears of it whatever the end of the task brings.
         let _ = self.space_free(id);
-        self.happened(Happening::OutOfMemory {
-            space: id,
-            name: String::from(name.as_str()),
-            held,
-            state: (free, minimum, total.saturating_sub(used)),
-        });
+        self.tell_manager(
+            manager,
+            Happening::OutOfMemory {
+                space: id,
+                name: String::from(name.as_str()),
+                held,
+                state: (free, minimum, total.saturating_sub(used)),
+            },
+        );
     }
 }

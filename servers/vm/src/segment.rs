@@ -21,6 +21,8 @@ pub struct Segment {
     pub mapped: u64,
     /// Where `vm` has it mapped itself, for rings: the place of its first page.
     own: Option<u32>,
+    /// Who made it, if it is to go with its last mapping; 0: it is freed when somebody says so.
+    pub maker: Space,
     words: Option<&'static [AtomicU64]>,
 }
 
@@ -70,7 +72,7 @@ impl<M: Machine> Vm<M> {
                 }
             }
         }
-        let segment = Segment { frames, mapped: 0, own: None, words: None };
+        let segment = Segment { frames, mapped: 0, own: None, maker: 0, words: None };
         if id == self.segments.len() {
             self.segments.push(Some(segment));
         } else {

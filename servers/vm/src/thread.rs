@@ -53,6 +53,13 @@ impl<R> Threads<R> {
     }
 }
 
+impl Thread {
+    /// `Handle::NONE`: it has ended.
+    pub(crate) fn handle(&self) -> Handle {
+        self.handle
+    }
+}
+
 impl Space {
     /// The thread that the kernel names by this frame; the first, if it is none of the others.
     pub fn thread_in(&self, frame: u32) -> Handle {
@@ -81,7 +88,9 @@ impl<M: Machine> Vm<M> {
         if let Some(space) = self.spaces.get_mut(op.space) {
             space.thread = thread;
         }
-        self.run_thread(thread, op.priority, notification)?;
+        let own = self.spaces.get(op.space).map_or(Handle::NONE, |s| s.notification);
+        let notification = if own == Handle::NONE { notification } else { own };
+        self.run_thread(op.space, thread, op.priority, notification)?;
         if self.spaces.get(op.space).is_some_and(|s| s.protected) {
             self.frames.restarted();
         }
@@ -119,7 +128,16 @@ impl<M: Machine> Vm<M> {
         }
     }
 
-    fn run_thread(&mut self, thread: Handle, priority: u8, notification: Handle) -> Result<(), Error> {
+    fn run_thread(
+        &mut self,
+        id: proto::Space,
+        thread: Handle,
+        priority: u8,
+        notification: Handle,
+    ) -> Result<(), Error> {
+        if self.spaces.get(id).is_some_and(|s| s.halted) {
+            self.m.thread_control(thread, ThreadOp::Hold, 1).map_err(from_sys)?;
+        }
         self.m.thread_control(thread, ThreadOp::Priority, priority as u64).map_err(from_sys)?;
         if notification != Handle::NONE {
             self.m.thread_control(thread, ThreadOp::Bind, notification.0 as u64).map_err(from_sys)?;
@@ -159,7 +177,7 @@ impl<M: Machine> Vm<M> {
         self.threads.count += 1;
         let rights = Rights::SEND | Rights::RECEIVE | Rights::GRANT;
         let given = self.give(id, notification, rights, 0);
-        match given.and_then(|there| self.run_thread(handle, priority, notification).map(|()| there)) {
+        match given.and_then(|there| self.run_thread(id, handle, priority, notification).map(|()| there)) {
             Ok(there) => Ok(there),
             Err(error) => {
                 self.end_thread(id, op.number)?;

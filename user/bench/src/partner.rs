@@ -6,7 +6,7 @@ use ebb_args::Failure;
 use ebb_rt::StartInfo;
 use ebb_rt::abi::{Handle, Tag};
 use ebb_rt::client::{call, call_with, from_sys};
-use ebb_rt::proto::init::{RunLinked, Wait};
+use ebb_rt::proto::proc::{RunLinked, Wait};
 use ebb_rt::proto::vm::Space;
 use ebb_rt::start::Given;
 use ebb_rt::sys::buffer;
@@ -25,7 +25,7 @@ fn failed(error: ebb_rt::abi::Error) -> Failure {
 
 /// A partner that runs.
 pub struct Partner {
-    init: Handle,
+    proc: Handle,
     space: Space,
     link: Handle,
 }
@@ -33,10 +33,10 @@ pub struct Partner {
 impl Partner {
     /// Starts one.
     pub fn start(info: &StartInfo) -> Result<Partner, Failure> {
-        let init = info.handle("init").map_err(|e| Failure::of("init", e))?;
+        let proc = info.handle("proc").map_err(|e| Failure::of("proc", e))?;
         let run = RunLinked { name: info.name.clone(), args: alloc::vec!["--echo".into()] };
-        let (space, link) = call_with(init, &run, &[]).map_err(|e| Failure::of("partner", e))?;
-        Ok(Partner { init, space, link })
+        let (space, link) = call_with(proc, &run, &[]).map_err(|e| Failure::of("partner", e))?;
+        Ok(Partner { proc, space, link })
     }
 
     /// One call and its answer, with these words.
@@ -61,7 +61,7 @@ impl Partner {
     pub fn stop(self) -> Result<(), Failure> {
         let message = Message { tag: Tag::new(STOP, 0, 0), words: [0; 6] };
         ipc::call(self.link, &message).map_err(failed)?;
-        match call(self.init, &Wait { space: self.space }).map_err(|e| Failure::of("partner", e))? {
+        match call(self.proc, &Wait { pid: self.space }).map_err(|e| Failure::of("partner", e))? {
             0 => Ok(()),
             status => Err(Failure::Trouble(format!("partner: it ended with status {status}"))),
         }

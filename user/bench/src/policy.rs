@@ -12,7 +12,8 @@ use ebb_args::{Args, Failure};
 use ebb_rt::StartInfo;
 use ebb_rt::abi::Handle;
 use ebb_rt::client::call;
-use ebb_rt::proto::init::{Images, KillProgram, Replace, Run, Services, Wait};
+use ebb_rt::process::Command;
+use ebb_rt::proto::init::{Images, Replace, Services};
 use ebb_rt::proto::policy::Stats;
 use ebb_rt::start::Given;
 
@@ -78,11 +79,11 @@ pub fn replace(info: &StartInfo, args: &Args) -> Result<Vec<Row>, Failure> {
     let other = String::from(other.ok_or_else(|| Failure::Trouble("there is no other policy".into()))?);
 
     let load = format!("{}", region_pages()?);
-    let run = Run { name: info.name.clone(), args: vec!["--load".into(), load] };
-    let space = call(init, &run).map_err(said)?;
+    let child = Command::new(&info.name).arg("--load").arg(&load).spawn();
+    let child = child.map_err(|e| Failure::of(&info.name, e))?;
     let result = replace_rounds(init, rounds, &current, &other);
-    call(init, &KillProgram { space }).map_err(|e| Failure::of("the load ended by itself", e))?;
-    call(init, &Wait { space }).map_err(said)?;
+    child.kill().map_err(|e| Failure::of("the load ended by itself", e))?;
+    child.wait().map_err(|e| Failure::of("the load", e))?;
     Ok(vec![Row { name: "policy_replace", samples: result? }])
 }
 

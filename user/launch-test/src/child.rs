@@ -7,6 +7,7 @@ use ebb_rt::StartInfo;
 use ebb_rt::abi::Handle;
 use ebb_rt::client::call;
 use ebb_rt::log;
+use ebb_rt::process::Command;
 use ebb_rt::proto::pipe::{MAX_IO, Read, Write};
 use ebb_rt::proto::{Error, start::Stream};
 use ebb_rt::start::Given;
@@ -30,7 +31,7 @@ pub fn told(args: &[String], env: &[(String, String)], cwd: &str) -> String {
 }
 
 /// `count N`: writes so many bytes of the pattern. `relay`: copies its input to its output. `tell`: writes what it was told. `wait`: reads once.
-/// `sleep`: does nothing for an hour.
+/// `sleep`: does nothing for an hour; `nothing`: not even that. `leave`: leaves three sleepers behind.
 pub fn run(info: &StartInfo, mode: &str, args: &[String]) -> u8 {
     let result = match mode {
         "count" => {
@@ -41,6 +42,8 @@ pub fn run(info: &StartInfo, mode: &str, args: &[String]) -> u8 {
         "relay" => relay(info),
         "tell" => write(info, told(args, &info.env, &info.cwd).as_bytes()),
         "wait" => read(info).map(|_| ()),
+        "nothing" => Ok(()),
+        "leave" => (0..3).try_for_each(|_| Command::new("launch-test").arg("sleep").spawn().map(drop)),
         "sleep" => ebb_rt::clock::sleep_us(3_600_000_000),
         _ => return 2,
     };

@@ -10,8 +10,10 @@ use alloc::vec::Vec;
 use ebb_rt::client::call;
 use ebb_rt::clock;
 use ebb_rt::proto::Error;
-use ebb_rt::proto::init::{KILLED, KillProgram, Launch, MAX_START, MoreArguments, NO_COMMAND, Wait};
 use ebb_rt::proto::pipe::End;
+use ebb_rt::proto::proc::{
+    Group, KILLED, Kill, Launch, MAX_START, MoreArguments, NO_COMMAND, Target, Wait, signal,
+};
 use ebb_rt::proto::start::Stream::{self, File, Null, PipeRead, PipeWrite};
 
 /// 2025 and 2100, in microseconds since 1970.
@@ -20,7 +22,7 @@ const YEARS: (u64, u64) = (1_735_689_600_000_000, 4_102_444_800_000_000);
 fn launch(args: Vec<String>, streams: &[Stream]) -> Launch {
     let env = Vec::from([("HOME".to_string(), "/data".to_string()), ("EMPTY".to_string(), String::new())]);
     let (program, cwd) = ("launch-test".to_string(), "/data/x y".to_string());
-    Launch { program, args, env, cwd, streams: streams.to_vec(), linked: false }
+    Launch { program, args, env, cwd, streams: streams.to_vec(), linked: false, group: Group::Inherited }
 }
 
 /// 50 KiB of arguments arrive as they were, in order, once.
@@ -34,10 +36,10 @@ pub fn long(p: &Parent) -> Result<(), Failure> {
         all.extend(["".to_string(), "last, ü".to_string()]);
         let at = all.len() - 2;
         for piece in all.get(..at).unwrap_or_default().chunks(30) {
-            because("announce", call(p.init, &MoreArguments { args: piece.to_vec() }))?;
+            because("announce", call(p.proc, &MoreArguments { args: piece.to_vec() }))?;
         }
         let op = launch(all.get(at..).unwrap_or_default().to_vec(), &[Null, PipeWrite(pipe)]);
-        let child = because("launch", call(p.init, &op))?;
+        let child = because("launch", call(p.proc, &op))?;
         p.close(pipe, End::Write)?;
         let text = String::from_utf8(p.read_all(pipe)?).unwrap_or_default();
         p.close(pipe, End::Read)?;
@@ -52,7 +54,7 @@ pub fn too_long(p: &Parent) -> Result<(), Failure> {
     let message = MoreArguments { args: Vec::from(["x".repeat(3900)]) };
     let mut announced = 0;
     let error = loop {
-        match call(p.init, &message) {
+        match call(p.proc, &message) {
             Ok(()) => announced += 3900,
             Err(error) => break error,
         }
@@ -71,7 +73,7 @@ pub fn too_long(p: &Parent) -> Result<(), Failure> {
     p.ends_with(child, 0)?;
     // Empty ones cost memory too.
     let empty = MoreArguments { args: Vec::from([const { String::new() }; 1000]) };
-    let taken = (0..100).take_while(|_| call(p.init, &empty).is_ok()).count();
+    let taken = (0..100).take_while(|_| call(p.proc, &empty).is_ok()).count();
     if taken > 10 { Err(format!("{taken} thousand empty arguments were taken")) } else { Ok(()) }
 }
 
@@ -82,8 +84,8 @@ pub fn refused(p: &Parent) -> Result<(), Failure> {
     }
     let child = launch(Vec::from(["count".to_string()]), &[]);
     let relative = Launch { cwd: "data".to_string(), ..child.clone() };
-    p.fails(p.init, "a folder that is not absolute", &relative, Error::Invalid)?;
-    p.fails(p.init, "four streams", &Launch { streams: Vec::from([Null; 4]), ..child }, Error::Invalid)
+    p.fails(p.proc, "a folder that is not absolute", &relative, Error::Invalid)?;
+    p.fails(p.proc, "four streams", &Launch { streams: Vec::from([Null; 4]), ..child }, Error::Invalid)
 }
 
 /// The loader says what it did not find, on the error stream.
@@ -135,7 +137,7 @@ pub fn often(p: &Parent) -> Result<(), Failure> {
         }
     }
     if let Some(space) = first {
-        p.fails(p.init, "the oldest is forgotten", &Wait { space }, Error::NotFound)?;
+        p.fails(p.proc, "the oldest is forgotten", &Wait { pid: space }, Error::NotFound)?;
     }
     same("spaces", p.spaces()?, before)
 }
@@ -149,7 +151,7 @@ pub fn many(p: &Parent) -> Result<(), Failure> {
         Ok(())
     });
     for child in children {
-        because("kill", call(p.init, &KillProgram { space: child }))?;
+        because("kill", call(p.proc, &Kill { target: Target::Process(child), signal: signal::KILL }))?;
         p.ends_with(child, KILLED)?;
     }
     same("spaces", p.spaces()?, before)?;

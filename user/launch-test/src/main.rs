@@ -14,6 +14,8 @@ mod files;
 mod launching;
 mod parent;
 mod pipes;
+mod signals;
+mod survival;
 
 use ebb_rt::{StartInfo, println};
 use parent::Parent;
@@ -45,12 +47,26 @@ const TESTS: &[(&str, Test)] = &[
     ("launched often", launching::often),
     ("more at once than tables have room for", launching::many),
     ("the clock", launching::clock),
+    ("signals end, stop and continue", signals::default_actions),
+    ("signals that are ignored, and inherited so", signals::ignored),
+    ("signals for a group", signals::groups),
+    ("waiting for any child", signals::any),
+    ("a stopped program loses no answer", signals::stopped_in_a_call),
+    ("limits and niceness", signals::limits),
+    ("children of a program that has ended", signals::orphans),
+    ("the server dies while programs start and end", survival::spawning),
+    ("the server dies while programs wait and are stopped", survival::waiting),
 ];
+
+/// Where the server of processes fails on purpose.
+const FAILING: &[(&str, Test)] =
+    &[("the server dies in the middle of what it does", survival::in_the_middle)];
 
 fn main(info: &'static StartInfo) -> u8 {
     if let Some((mode, args)) = info.args.split_first() {
         return child::run(info, mode, args);
     }
+    let tests = if info.cmdline.contains(survival::FAILS) { FAILING } else { TESTS };
     let parent = match Parent::new(info) {
         Ok(parent) => parent,
         Err(error) => {
@@ -59,7 +75,7 @@ fn main(info: &'static StartInfo) -> u8 {
         }
     };
     let mut failed = 0;
-    for (name, test) in TESTS {
+    for (name, test) in tests {
         match test(&parent) {
             Ok(()) => println!("{name}: ok"),
             Err(why) => {
@@ -68,6 +84,6 @@ fn main(info: &'static StartInfo) -> u8 {
             }
         }
     }
-    println!("launch-test: {} passed, {failed} failed", TESTS.len() - failed);
+    println!("launch-test: {} passed, {failed} failed", tests.len() - failed);
     u8::from(failed > 0)
 }

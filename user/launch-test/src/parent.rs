@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use ebb_rt::StartInfo;
 use ebb_rt::abi::Handle;
 use ebb_rt::client::call;
-use ebb_rt::proto::init::{Launch, Wait};
 use ebb_rt::proto::pipe::{Close, End, New, Read};
+use ebb_rt::proto::proc::{Group, Launch, Wait};
 use ebb_rt::proto::start::Stream;
 use ebb_rt::proto::vm::{Space, Spaces};
 use ebb_rt::proto::{Error, Operation};
@@ -18,8 +18,8 @@ use ebb_rt::start::Given;
 pub struct Parent {
     /// What it was told.
     pub info: &'static StartInfo,
-    /// `init`.
-    pub init: Handle,
+    /// `proc`.
+    pub proc: Handle,
     /// `pipe`.
     pub pipe: Handle,
     /// `vm`.
@@ -38,7 +38,7 @@ pub fn same<T: PartialEq + core::fmt::Debug>(what: &str, found: T, right: T) -> 
 
 impl Parent {
     pub fn new(info: &'static StartInfo) -> Result<Parent, Error> {
-        Ok(Parent { info, init: info.handle("init")?, pipe: info.handle("pipe")?, vm: info.handle("vm")? })
+        Ok(Parent { info, proc: info.handle("proc")?, pipe: info.handle("pipe")?, vm: info.handle("vm")? })
     }
 
     /// A pipe with both ends.
@@ -63,6 +63,11 @@ impl Parent {
         }
     }
 
+    /// How many bytes come next; 0: the end.
+    pub fn read_piece(&self, pipe: u32) -> Result<usize, Failure> {
+        because("read", call(self.pipe, &Read { pipe, most: u32::MAX })).map(|bytes| bytes.len())
+    }
+
     /// Launches a program.
     pub fn try_launch(&self, program: &str, args: &[&str], streams: &[Stream]) -> Result<Space, Error> {
         let op = Launch {
@@ -72,8 +77,9 @@ impl Parent {
             cwd: String::from("/"),
             streams: streams.to_vec(),
             linked: false,
+            group: Group::Inherited,
         };
-        call(self.init, &op)
+        call(self.proc, &op)
     }
 
     /// Launches this program as a child.
@@ -83,7 +89,7 @@ impl Parent {
 
     /// Waits for a child.
     pub fn wait(&self, space: Space) -> Result<u8, Failure> {
-        because("wait", call(self.init, &Wait { space }))
+        because("wait", call(self.proc, &Wait { pid: space }))
     }
 
     /// Waits for a child, and checks its status.

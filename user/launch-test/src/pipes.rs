@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 use ebb_rt::client::call;
 use ebb_rt::clock;
 use ebb_rt::proto::Error;
-use ebb_rt::proto::init::{KILLED, KillProgram};
 use ebb_rt::proto::pipe::{Close, End, Gone, New, Read, Share, Write};
+use ebb_rt::proto::proc::{KILLED, Kill, Target, signal};
 use ebb_rt::proto::start::Stream::{Null, PipeRead, PipeWrite};
 
 /// More than a pipe holds, by far.
@@ -37,7 +37,7 @@ pub fn killed_writer(p: &Parent) -> Result<(), Failure> {
     let (own, pipe) = (p.new_pipe()?, p.new_pipe()?);
     let child = p.child(&["wait"], &[PipeRead(own), PipeWrite(pipe)])?;
     p.close(pipe, End::Write)?;
-    because("kill", call(p.init, &KillProgram { space: child }))?;
+    because("kill", call(p.proc, &Kill { target: Target::Process(child), signal: signal::KILL }))?;
     p.ends_with(child, KILLED)?;
     same("bytes", p.read_all(pipe)?.len(), 0)?;
     p.close(pipe, End::Read)?;

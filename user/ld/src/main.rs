@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The loader: becomes the program in a file.
 //!
-//! `init` starts it in the new program's space, with the start information of the program, whose `exec` names the file. It maps the file's segments, which `vm` then
-//! pages from the file, text shared by all who run it, and jumps to the entry: from there on the program finds everything as if `init` had started it. A file that
+//! `proc` starts it in the new program's space, with the start information of the program, whose `exec` names the file. It maps the file's segments, which `vm` then
+//! pages from the file, text shared by all who run it, and jumps to the entry: from there on the program finds everything as if `proc` had started it. A file that
 //! begins with `#!` is a script, for which the shell is loaded. What goes wrong is told on the error stream, and is the program's end with status 127 or 126.
 //!
 //! | file | what |
@@ -25,7 +25,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use ebb_rt::abi::layout::{IMAGE, MMAP};
 use ebb_rt::proto::Error;
-use ebb_rt::proto::init::{NO_COMMAND, NOT_EXECUTABLE};
+use ebb_rt::proto::proc::{NO_COMMAND, NOT_EXECUTABLE};
 use ebb_rt::start::Given;
 use ebb_rt::{StartInfo, exec};
 use file::File;

@@ -11,7 +11,7 @@ use ebb_rt::fs::File;
 use ebb_rt::io::{Read, pipe};
 use ebb_rt::memory::{Protection, Region};
 use ebb_rt::process::Command;
-use ebb_rt::proto::init::{ILLEGAL, KILLED, SEGMENTATION_FAULT};
+use ebb_rt::proto::proc::{ILLEGAL, KILLED, SEGMENTATION_FAULT};
 use ebb_rt::thread;
 use ebb_rt::time::Duration;
 

@@ -68,6 +68,20 @@ impl Shell {
         Ok(left.then(|| self.deadline_ms(LOOK_MS)))
     }
 
+    /// The command is stopped: what it has not read is typed anew. Returns where its input comes from.
+    pub fn set_feed_aside(&mut self) -> Option<Channel> {
+        let to = self.feed.as_mut().and_then(|feed| feed.to.take());
+        self.end_feed();
+        to
+    }
+
+    /// It goes on.
+    pub fn resume_feed(&mut self, to: Channel) {
+        self.end_feed();
+        let discipline = Discipline::new(console::MAX_IO);
+        self.feed = Some(Feed { discipline, lines: VecDeque::new(), to: Some(to) });
+    }
+
     /// The command is over: what it has not read is typed anew.
     pub fn end_feed(&mut self) {
         let Some(mut feed) = self.feed.take() else { return };

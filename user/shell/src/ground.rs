@@ -3,7 +3,7 @@
 
 use crate::commands;
 use crate::language;
-use crate::shell::{INTERRUPTED, Shell};
+use crate::shell::Shell;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -14,7 +14,7 @@ use ebb_rt::abi::meter::Counter;
 use ebb_rt::clock::now_us;
 use ebb_rt::fs::{Kind, OpenOptions, metadata, read_dir, symlink_metadata};
 use ebb_rt::io::{Channel, Read, pipe};
-use ebb_rt::process::{Child, Command};
+use ebb_rt::process::{Child, Command, Group};
 use ebb_rt::proto::Error;
 use ebb_rt::proto::start::Stream;
 use ebb_rt::shared::meter;
@@ -78,7 +78,7 @@ impl World for Ground<'_> {
             }
             console::redirect([None; 3]);
         }
-        (status != INTERRUPTED).then_some(status)
+        (!core::mem::take(&mut self.0.broken)).then_some(status)
     }
 
     fn spawn(
@@ -105,8 +105,8 @@ impl World for Ground<'_> {
     }
 
     fn wait(&mut self, processes: Vec<Process>) -> Option<u8> {
-        match self.0.wait_for(&processes) {
-            Ok(status) => (status != INTERRUPTED).then_some(status),
+        match self.0.wait_for(processes) {
+            Ok(status) => (!core::mem::take(&mut self.0.broken)).then_some(status),
             Err(failure) => {
                 eprintln!("shell: {failure}");
                 Some(failure.status())
@@ -115,8 +115,7 @@ impl World for Ground<'_> {
     }
 
     fn background(&mut self, process: Process, text: &str) -> u32 {
-        self.0.background(process.child, text);
-        process.child.id()
+        self.0.background(process, text)
     }
 
     fn pipe(&mut self) -> Result<(Rc<Held>, Rc<Held>), String> {
@@ -250,7 +249,13 @@ impl Ground<'_> {
                 _ => command.stderr(file.channel()),
             };
         }
+        if self.0.person {
+            command = command.group(self.0.group.map_or(Group::Own, Group::Of));
+        }
         let child = command.spawn();
+        if let (true, None, Ok(child)) = (self.0.person, self.0.group, &child) {
+            self.0.group = Some(child.id());
+        }
         if child.is_err() {
             self.0.end_feed();
         }

@@ -51,14 +51,14 @@ impl Shell {
             match self.read_line(&mut editor, if text.is_empty() { PROMPT } else { MORE })? {
                 Event::Line(line) => {
                     ends = 0;
-                    self.interrupted = false;
+                    (self.interrupted, self.broken, self.suspended, self.group) = (false, false, false, None);
                     text.push_str(&line);
                     text.push('\n');
                     if is_incomplete(&text) {
                         continue;
                     }
                     self.run_text(&core::mem::take(&mut text));
-                    self.jobs.0.retain(|job| job.ended.is_none());
+                    self.forget_ended();
                     if let Some(status) = self.exit.take() {
                         return Ok(status);
                     }

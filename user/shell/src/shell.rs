@@ -7,9 +7,10 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use ebb_rt::StartInfo;
 use ebb_rt::abi::Handle;
-use ebb_rt::client::call_with;
+use ebb_rt::client::call;
+use ebb_rt::process::Pid;
 use ebb_rt::proto::Error;
-use ebb_rt::proto::init::Watch;
+use ebb_rt::proto::proc::Watch;
 use ebb_rt::start::Given;
 use ebb_sh::Variables;
 
@@ -30,6 +31,12 @@ pub struct Shell {
     pub typed: VecDeque<u8>,
     /// Control-C was typed and nobody has acted on it yet.
     pub interrupted: bool,
+    /// Something was given up because of Control-C: a status of 130 alone says only that a program was.
+    pub broken: bool,
+    /// Control-Z was typed while a command ran, and nobody has acted on it yet.
+    pub suspended: bool,
+    /// The group of the programs of the command line that is just being started.
+    pub group: Option<Pid>,
     /// The input of the command in the foreground.
     pub feed: Option<Feed>,
     pub jobs: Jobs,
@@ -48,7 +55,7 @@ impl Shell {
     pub fn new(info: &StartInfo) -> Result<Shell, Error> {
         let notification = info.handle("notification")?;
         let init = info.handle("init")?;
-        call_with(init, &Watch {}, &[notification])?;
+        call(info.handle("proc")?, &Watch {})?;
         let mut variables = Variables::new(&info.env);
         for (name, value) in [("PATH", "/bin"), ("HOME", "/data")] {
             if variables.get(name).is_none() {
@@ -73,6 +80,9 @@ impl Shell {
             person: false,
             typed: VecDeque::new(),
             interrupted: false,
+            broken: false,
+            suspended: false,
+            group: None,
             feed: None,
             jobs: Jobs::default(),
             variables,

@@ -15,8 +15,9 @@ use ebb_rt::proto::console::{self, Poll};
 use ebb_rt::sys::ipc;
 use ebb_rt::sys::time::tsc;
 
-/// Control-C.
+/// Control-C, Control-Z.
 const INTERRUPT: u8 = 0x03;
+const SUSPEND: u8 = 0x1a;
 
 impl Shell {
     /// Waits for any bit: a key, the end of a program, or (if given) a moment of the time-stamp counter.
@@ -42,6 +43,8 @@ impl Shell {
             if byte == INTERRUPT {
                 self.typed.clear();
                 self.interrupted = true;
+            } else if byte == SUSPEND {
+                self.suspended = true;
             } else if self.typed.len() < console::MAX_IO {
                 self.typed.push_back(byte);
             }
@@ -52,7 +55,8 @@ impl Shell {
     /// Fails with status 130 if Control-C was typed.
     pub fn check_interrupt(&mut self) -> Result<(), Failure> {
         self.look_for_keys()?;
-        if core::mem::take(&mut self.interrupted) { Err(Failure::Status(INTERRUPTED)) } else { Ok(()) }
+        self.broken |= core::mem::take(&mut self.interrupted);
+        if self.broken { Err(Failure::Status(INTERRUPTED)) } else { Ok(()) }
     }
 
     /// Waits so many milliseconds; Control-C ends it.

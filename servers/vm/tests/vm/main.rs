@@ -5,6 +5,7 @@
 mod death;
 mod deciding;
 mod filing;
+mod managing;
 mod mapping;
 mod memory;
 mod model;

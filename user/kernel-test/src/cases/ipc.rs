@@ -28,7 +28,7 @@ pub extern "C" fn echo(_: u64) -> ! {
     }
 }
 
-fn message(label: u32, words: [u64; 6]) -> Message {
+pub fn message(label: u32, words: [u64; 6]) -> Message {
     Message { tag: Tag::new(label, 0, 0), words }
 }
 
@@ -150,7 +150,7 @@ pub extern "C" fn caller(number: u64) -> ! {
     }
 }
 
-fn next_message(e: Handle) -> (Handle, Message, u64) {
+pub fn next_message(e: Handle) -> (Handle, Message, u64) {
     match ipc::receive(e) {
         Ok(Received::Message { reply, message, badge }) => (reply, message, badge),
         other => panic!("no message: {other:?}"),

@@ -7,6 +7,7 @@ mod exceptions;
 mod faults;
 mod frameops;
 mod handles;
+mod holding;
 mod hostile;
 mod ipc;
 mod mapping;
@@ -52,6 +53,9 @@ pub const ALL: &[Case] = &[
     ("parking: only who waits for bits alone", parking::refused),
     ("parking: one kick, never lost", parking::kicks),
     ("parking: registers", parking::registers),
+    ("holding: a thread waits for its turn and loses nothing", holding::bits),
+    ("holding: in calls", holding::calls),
+    ("holding: before it starts, at its end, of oneself", holding::edges),
     ("faults: served by another task", faults::served),
     ("faults: permissions", faults::permissions),
     ("faults: refused", faults::refused),

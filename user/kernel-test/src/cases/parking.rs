@@ -15,7 +15,7 @@ use ebb_sys::object::{
 };
 
 /// Adds what it gets to the shared word of its number, and counts in the next one: both sums are its own, on its stack.
-extern "C" fn adder(number: u64) -> ! {
+pub extern "C" fn adder(number: u64) -> ! {
     let (mut sum, mut count) = (0u64, 0u64);
     loop {
         if let Ok(Received::Bits(bits)) = ipc::receive(Handle::NONE) {
@@ -30,7 +30,7 @@ extern "C" fn adder(number: u64) -> ! {
 }
 
 /// An adder of priority 5, which waits.
-fn waiting(rig: &mut Rig) -> (Assistant, Handle) {
+pub fn waiting(rig: &mut Rig) -> (Assistant, Handle) {
     memory::set(0, 0);
     memory::set(1, 0);
     let n = rig.notification();

@@ -2,6 +2,8 @@
 //! What the shell does itself: one table, one function a command.
 
 mod counters;
+mod jobs;
+mod limit;
 mod machine;
 mod process;
 mod service;
@@ -36,7 +38,7 @@ macro_rules! builtins {
 
 builtins! {
     "help" "" "what there is" machine::help;
-    "ps" "" "programs and servers, and their memory" process::ps;
+    "ps" "[-l]" "programs and servers, and their memory; -l: processes" process::ps;
     "top" "[-n TIMES] [-d SEC]" "the busiest of them, until a key" top::top;
     "vmstat" "[-n SEC] [-c COUNT] [-s]" "paging rates; -s or --json: all counters" counters::vmstat;
     "swapinfo" "" "swap devices" swap::swapinfo;
@@ -48,9 +50,13 @@ builtins! {
     "audit" "" "check that all records of memory agree" machine::audit;
     "services" "" "servers" service::services;
     "service" "replace ROLE IMAGE | restart|stop|kill ROLE" "change a server, under load" service::service;
-    "kill" "[-9] PID" "end a program" process::kill;
-    "jobs" "" "background commands" process::jobs;
-    "wait" "" "wait for them; status of the first that failed" process::wait;
+    "kill" "[-SIGNAL] PID | -GROUP | %JOB ... | -l" "send a signal (TERM: end)" jobs::kill;
+    "jobs" "" "commands in the background, and stopped ones" jobs::jobs;
+    "wait" "[PID | %JOB]..." "wait for them; status of the first that failed" jobs::wait;
+    "fg" "[%JOB | PID]" "go on with it in the foreground" jobs::fg;
+    "bg" "[%JOB | PID]" "go on with it in the background" jobs::bg;
+    "renice" "NICE PID..." "how nice a program is to others (-20 to 19)" process::renice;
+    "limit" "[PID] [RESOURCE=SIZE[:HARD]]..." "limits of a program, and of what it starts" limit::limit;
     "sleep" "SEC" "wait (fractions allowed)" process::sleep;
     "uptime" "" "time since the start" machine::uptime;
     "shutdown" "[STATUS]" "end the machine" machine::shutdown;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `ps`, `kill`, `jobs`, `wait`, `sleep`.
+//! `ps`, `renice`, `sleep`.
 
 use super::{flags, show};
 use crate::shell::Shell;
@@ -7,10 +7,11 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use ebb_args::{Args, Failure, Spec};
-use ebb_report::{Column, Listing, Value};
+use ebb_report::{Column, Listing};
 use ebb_rt::client::call;
+use ebb_rt::process;
 use ebb_rt::proto::Error;
-use ebb_rt::proto::init::KillProgram;
+use ebb_rt::proto::proc::State;
 use ebb_rt::proto::vm::{SpaceInfo, Spaces};
 
 /// Columns of `ps` and `top`.
@@ -26,6 +27,17 @@ pub const COLUMNS: &[Column] = &[
     Column { key: "faults", heading: "FLT" },
     Column { key: "major_faults", heading: "MAJFLT" },
     Column { key: "waiting", heading: "WAIT" },
+];
+
+/// Columns of `ps -l`, about processes.
+const PROCESS_COLUMNS: &[Column] = &[
+    Column { key: "pid", heading: "PID" },
+    Column { key: "parent", heading: "PPID" },
+    Column { key: "group", heading: "GROUP" },
+    Column { key: "space", heading: "SPACE" },
+    Column { key: "nice", heading: "NICE" },
+    Column { key: "state", heading: "STATE" },
+    Column { key: "name", heading: "NAME" },
 ];
 
 /// A row of `ps`.
@@ -61,7 +73,12 @@ impl Shell {
 }
 
 pub fn ps(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
-    let json = flags(args, &["--json"])?.flag("--json");
+    let args = flags(args, &["--json", "-l"])?;
+    let json = args.flag("--json");
+    if args.flag("-l") {
+        show(&processes()?, json);
+        return Ok(());
+    }
     let mut list = Listing::new(COLUMNS);
     for space in shell.all_spaces()? {
         row(&mut list, &space);
@@ -70,52 +87,40 @@ pub fn ps(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-pub fn kill(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
-    let (signal, rest) = match args.split_first() {
-        Some((first, rest)) if first.starts_with('-') => (first.as_str(), rest),
-        _ => ("-9", args),
-    };
-    if !matches!(signal, "-9" | "-KILL") {
-        return Err(Failure::Usage(format!("{signal}: the only signal is -9")));
-    }
-    let [pid] = rest else { return Err(Failure::Usage("usage: kill [-9] PID".into())) };
-    let space = pid.parse().map_err(|_| Failure::Usage(format!("{pid}: not a process id (see ps)")))?;
-    call(shell.init, &KillProgram { space }).map_err(|error| match error {
-        Error::NotFound => Failure::Trouble(format!("{pid}: no such program (see ps)")),
-        Error::NotPermitted => Failure::Trouble(format!("{pid}: it is a server (use service kill ROLE)")),
-        error => Failure::of(pid, error),
-    })
-}
-
-const JOBS: &[Column] = &[
-    Column { key: "pid", heading: "PID" },
-    Column { key: "state", heading: "STATE" },
-    Column { key: "command", heading: "COMMAND" },
-];
-
-pub fn jobs(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
-    let json = flags(args, &["--json"])?.flag("--json");
-    for line in shell.look_for_ends()? {
-        ebb_rt::println!("{line}");
-    }
-    let mut list = Listing::new(JOBS);
-    for job in &shell.jobs.0 {
-        let state = match job.ended {
-            None => Value::from("running"),
-            Some(status) => format!("status {status}").into(),
+/// All processes.
+fn processes() -> Result<Listing, Failure> {
+    let mut list = Listing::new(PROCESS_COLUMNS);
+    for p in process::list().map_err(|e| Failure::of("proc", e))? {
+        let state = match p.state {
+            State::Running => "running",
+            State::Stopped => "stopped",
+            State::Ended => "ended",
         };
-        list.row([job.space.into(), state, job.text.as_str().into()]);
+        list.row([
+            p.pid.into(),
+            p.parent.into(),
+            p.group.into(),
+            p.space.into(),
+            (p.nice as i64).into(),
+            state.into(),
+            p.name.as_str().into(),
+        ]);
     }
-    show(&list, json);
-    Ok(())
+    Ok(list)
 }
 
-pub fn wait(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
-    flags(args, &[])?;
-    match shell.wait_for_jobs() {
-        0 => Ok(()),
-        status => Err(Failure::Status(status)),
+pub fn renice(_shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
+    let usage = || Failure::Usage("usage: renice NICE PID...".into());
+    let (nice, pids) = args.split_first().filter(|(_, pids)| !pids.is_empty()).ok_or_else(usage)?;
+    let nice = nice.parse().map_err(|_| Failure::Usage(format!("{nice}: not a number from -20 to 19")))?;
+    for pid in pids {
+        let number = pid.parse().map_err(|_| Failure::Usage(format!("{pid}: not a process id (see ps)")))?;
+        process::set_nice(number, nice).map_err(|error| match error {
+            Error::NotFound => Failure::Trouble(format!("{pid}: no such program (see ps)")),
+            error => Failure::of(pid, error),
+        })?;
     }
+    Ok(())
 }
 
 pub fn sleep(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {

@@ -347,6 +347,13 @@ impl Kernel {
     }
 }
 
+impl Kernel {
+    /// Endpoints and notifications.
+    pub fn nr_objects(&self) -> usize {
+        self.objects.values().filter(|o| matches!(o, Object::Other(_))).count()
+    }
+}
+
 impl Machine for Kernel {
     type Reply = Reply;
 

@@ -4,7 +4,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use ebb_proto::Error;
-use ebb_proto::init::{MAX_START, MoreArguments, START_EACH};
+use ebb_proto::proc::{MAX_START, MoreArguments, START_EACH};
 use ebb_proto::vm::Space;
 
 /// Bytes kept for all programs together.

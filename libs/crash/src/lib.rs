@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Reporting an exception: what, where, registers, backtrace with names.
+//! Reporting an exception: what, where, registers, backtrace with names. For who supervises programs: `init` and `proc`.
+#![no_std]
+#![forbid(unsafe_code)]
 
-use crate::serve::Init;
+extern crate alloc;
+
 use alloc::format;
 use alloc::string::String;
+use ebb_abi::Handle;
 use ebb_proto::vm::{ReadMemory, Registers, Space};
 use ebb_rt::client::call;
 use rustc_demangle::demangle;
@@ -41,15 +45,28 @@ pub fn name(vector: u64) -> &'static str {
     NAMES.get(vector as usize).copied().filter(|n| !n.is_empty()).unwrap_or("exception")
 }
 
-impl Init {
-    /// Writes a report to the log and returns its first line.
-    pub fn report(&self, space: Space, words: &[u64; 6]) -> String {
+/// A program that went astray.
+pub struct Crashed<'a> {
+    /// `vm`, for one who may ask about its spaces.
+    pub vm: Handle,
+    /// Its space.
+    pub space: Space,
+    /// Its name.
+    pub name: &'a str,
+    /// The file that it came from, as far as it is known.
+    pub image: &'a [u8],
+}
+
+impl Crashed<'_> {
+    /// Writes a report to the log and returns its first line. `words`: the kernel's message.
+    pub fn report(&self, words: &[u64; 6]) -> String {
         let [vector, code, ip, address, frame, _] = *words;
         let mut first = format!("{} at {ip:#x}", name(vector));
         if vector == 14 {
             first = format!("page fault at {ip:#x} on {address:#x} (code {code:#x})");
         }
-        ebb_rt::log!("{} ({space}): {first}", self.name_of(space));
+        let space = self.space;
+        ebb_rt::log!("{} ({space}): {first}", self.name);
         match call(self.vm, &Registers { space, frame: frame as u32 }) {
             Ok(r) => {
                 const ORDER: [&str; 18] = [
@@ -64,7 +81,7 @@ impl Init {
                     ebb_rt::log!(" {line}");
                 }
                 if let (Some(rip), Some(rbp)) = (r.get(15), r.get(6)) {
-                    self.backtrace(space, *rip, *rbp);
+                    self.backtrace(*rip, *rbp);
                 }
             }
             Err(error) => ebb_rt::log!("  no registers: {error}"),
@@ -72,8 +89,8 @@ impl Init {
         first
     }
 
-    fn backtrace(&self, space: Space, mut ip: u64, mut frame: u64) {
-        let file = self.image_of(space).unwrap_or(&[]);
+    fn backtrace(&self, mut ip: u64, mut frame: u64) {
+        let (space, file) = (self.space, self.image);
         for depth in 0..MAX_DEPTH {
             // A return address names the instruction after the call.
             let at = if depth == 0 { ip } else { ip.saturating_sub(1) };
