@@ -206,9 +206,10 @@ impl Init {
     pub fn take_happenings(&mut self) -> Result<(), Error> {
         for happening in call(self.vm, &vm::TakeEvents {})? {
             match happening {
-                vm::Happening::OutOfMemory { space, held, state, .. } => {
+                vm::Happening::OutOfMemory { reason, space, held, state, .. } => {
                     let reason = alloc::format!(
-                        "out of memory: it held {} resident and {} swapped pages; {} pages were free (minimum {}), {} slots of swap",
+                        "out of {}: it held {} resident and {} swapped pages; {} pages were free (minimum {}), {} slots of swap",
+                        if reason == 2 { "room for the records of swap" } else { "memory" },
                         held.0,
                         held.1,
                         state.0,

@@ -2,6 +2,7 @@
 //! What the shell does itself: one table, one function a command.
 
 mod counters;
+mod limit;
 mod machine;
 mod process;
 mod service;
@@ -49,6 +50,7 @@ builtins! {
     "services" "" "servers" service::services;
     "service" "replace ROLE IMAGE | restart|stop|kill ROLE" "change a server, under load" service::service;
     "kill" "[-9] PID" "end a program" process::kill;
+    "limit" "[PID|group=N [rss=SIZE|none] [group=N] [spare=on|off]]" "what programs may have resident" limit::limit;
     "jobs" "" "background commands" process::jobs;
     "wait" "" "wait for them; status of the first that failed" process::wait;
     "sleep" "SEC" "wait (fractions allowed)" process::sleep;
