@@ -116,8 +116,9 @@ impl<M: Machine> Vm<M> {
         let mut hand = space.limit.hand;
         let mut regions = 0;
         while piece.len < PIECE && piece.passed < 4 * PIECE && regions < REGIONS {
-            let next = space.map.touching_from(hand.at).find(|r| r.end() > hand.at && r.start < hand.end());
-            let Some(region) = next else {
+            let end = hand.end();
+            let next = space.map.touching_from(hand.at).find(|r| r.end() > hand.at);
+            let Some(region) = next.filter(|r| hand.at.max(r.start) < end) else {
                 if hand.around {
                     piece.lap = true;
                     break;
