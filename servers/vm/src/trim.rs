@@ -181,11 +181,11 @@ impl<M: Machine> Vm<M> {
         Some((index, shown))
     }
 
-    /// One operation on the frames of a piece, each element its result.
-    fn on_piece(&mut self, op: FrameOp, piece: &Piece) -> [u64; PIECE] {
+    /// One operation on the frames of some pages of a piece, each element its result.
+    fn on_pages(&mut self, op: FrameOp, pages: &[Candidate]) -> [u64; PIECE] {
         let mut state = [FAILED; PIECE];
-        state.iter_mut().zip(&piece.pages[..piece.len]).for_each(|(s, c)| *s = c.frame as u64);
-        if let Err(error) = self.m.frame_op(op, &mut state[..piece.len]) {
+        state.iter_mut().zip(pages).for_each(|(s, c)| *s = c.frame as u64);
+        if let Err(error) = self.m.frame_op(op, &mut state[..pages.len().min(PIECE)]) {
             self.m.log(format_args!("{op:?}: {error:?}"));
             state = [FAILED; PIECE];
         }
@@ -201,28 +201,27 @@ impl<M: Machine> Vm<M> {
         piece: &mut Piece,
     ) -> Result<u64, Error> {
         // Pages that nobody has mapped are no part of it.
-        let mapped = self.on_piece(FrameOp::Query, piece);
-        let mut kept = 0;
-        for n in 0..piece.len {
-            if mapped[n] != FAILED && mapped[n] >> 16 != 0 {
-                piece.pages[kept] = piece.pages[n];
-                kept += 1;
-            }
+        let all = piece.pages;
+        let mapped = self.on_pages(FrameOp::Query, &all[..piece.len]);
+        let seen = all[..piece.len].iter().zip(mapped).filter(|(_, bits)| *bits != FAILED && bits >> 16 != 0);
+        piece.len = 0;
+        for (page, _) in seen {
+            piece.pages[piece.len] = *page;
+            piece.len += 1;
         }
-        piece.len = kept;
-        let harvest = self.on_piece(FrameOp::Harvest, piece);
         let mut next = 0;
-        let mut victims = [Candidate::default(); PIECE];
         while next < piece.len && !rss::trimmed(resident, op.target) {
-            // At most as many as are too many: each takes one mapping of this space with it, or none.
-            let most = (resident - op.target).min(PIECE as u64) as usize;
+            // At most as many as are too many: each takes one mapping of this space with it, or none. And no page's use is forgotten that is not looked at.
+            let most = (resident - op.target).min((piece.len - next) as u64) as usize;
+            let pages = &piece.pages[next..next + most];
+            next += most;
+            let harvest = self.on_pages(FrameOp::Harvest, pages);
+            let mut victims = [Candidate::default(); PIECE];
             let mut count = 0;
-            while next < piece.len && count < most {
-                let page = piece.pages[next];
-                let used = if harvest[next] == FAILED { 1 } else { harvest[next].min(255) as u8 };
-                next += 1;
+            for (page, bits) in pages.iter().zip(harvest) {
+                let used = if bits == FAILED { 1 } else { bits.min(255) as u8 };
                 if self.age(page.frame, if op.hard { 0 } else { used }) {
-                    victims[count] = page;
+                    victims[count] = *page;
                     count += 1;
                 }
             }
@@ -273,7 +272,7 @@ impl<M: Machine> Vm<M> {
 
     /// Deactivates those pages of a piece that nobody has mapped any more.
     fn deactivate_unmapped(&mut self, piece: &Piece) {
-        let mapped = self.on_piece(FrameOp::Query, piece);
+        let mapped = self.on_pages(FrameOp::Query, &piece.pages[..piece.len]);
         for (page, bits) in piece.pages[..piece.len].iter().zip(mapped) {
             if bits != FAILED && bits >> 16 == 0 && self.frames.page(page.frame).flags.contains(Flags::ACTIVE)
             {

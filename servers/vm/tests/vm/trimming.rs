@@ -314,6 +314,22 @@ fn pgo_192_a_piece_looks_at_a_bounded_number_of_pages() {
     w.check();
 }
 
+/// What trimming does not come to is as used as it was, for it and for the policy.
+#[test]
+fn the_use_of_pages_that_are_not_looked_at_is_not_forgotten() {
+    let mut w = World::new(500);
+    let d = daemon(&mut w);
+    let (p, a) = idle(&mut w, 20);
+    (10..20).for_each(|n| assert!(w.read(p, a + n * PAGE)));
+    assert_eq!(trim(&mut w, d, p, 15 + OWN, false), 15 + OWN);
+    let task = w.vm.spaces.get(p).unwrap().task;
+    for n in 0..20 {
+        let used = w.vm.m.pte(task, a + n * PAGE).map(|pte| pte.accessed);
+        assert_eq!(used, if n < 5 { None } else { Some(n >= 10) }, "page {n}");
+    }
+    w.check();
+}
+
 #[test]
 fn a_lap_that_begins_within_a_mapping_ends_there() {
     let mut w = World::new(1500);
