@@ -75,13 +75,17 @@ pub enum Check {
     AtLeast(&'static str, f64),
     /// The same, at most.
     AtMost(&'static str, f64),
+    /// Whenever an object has this field, which it does at least so often, its number is at most the last one.
+    Always(&'static str, usize, f64),
+    /// Standard output has exactly this line so often.
+    Times(&'static str, usize),
     /// The log has this text.
     Logs(&'static str),
     /// The same field is exactly this, as JSON writes it.
     Is(&'static str, &'static str),
 }
 
-use Check::{AtLeast, AtMost, Is, Logs, NeverSays, Says};
+use Check::{Always, AtLeast, AtMost, Is, Logs, NeverSays, Says, Times};
 
 /// What a shell's status above 63 comes out as: 127 for a command that is not there, 137 for a killed program.
 const ABOVE_63: u8 = 63;
@@ -122,6 +126,8 @@ const PAGES: &[Check] = &[AtLeast("v_swappgsout", 1.0), AtLeast("v_swappgsin", 1
 /// What is tried on a machine without any disk.
 const ON_ISO: &str = "uptime; seq 300 | sort -rn > /data/down; sync; echo first $(head -n 1 /data/down); \
     sha256sum /bin/* > /tmp/sums; mv /data/down /data/moved; echo $(wc -l < /data/moved) lines; mount; df";
+/// Pages of the limit in the cases about limits: 8 MiB.
+const LIMIT_PAGES: f64 = 2048.0;
 
 /// The suite.
 pub const CASES: &[Case] = &[
@@ -278,6 +284,56 @@ pub const CASES: &[Case] = &[
         exec: "thrash --mem 2x --pattern random --rounds 4 --verify; services --json; audit --json",
         status: ABOVE_63,
         checks: &[Is("clean", "true"), NeverSays("wrong byte")],
+        ..CASE
+    },
+    // A program that wants four times its limit stays within a tenth of it and finishes. Its neighbour has the memory that it needs, and after each page's first touch
+    // next to no fault more.
+    Case {
+        name: "limit",
+        exec: "thrash --mem 32M --pattern random --rounds 40 --verify & limited=$!; limit $limited rss=8M; sleep 1; \
+               thrash --mem 16M --rounds 8 --verify --json & repeat 20 { sleep 0.1; limit $limited --json }; \
+               limit $limited; wait; services --json",
+        checks: &[
+            Always("0.rss_pages", 20, LIMIT_PAGES * 1.1),
+            AtMost("faults", 4096.0 * 1.1),
+            NeverSays("wrong byte"),
+        ],
+        ..CASE
+    },
+    Case {
+        name: "limit-survives",
+        exec: "thrash --mem 32M --pattern random --rounds 60 --verify & limited=$!; limit $limited rss=8M; \
+               repeat 10 { service kill vm-daemon; sleep 0.17 }; sleep 1; \
+               repeat 10 { sleep 0.1; limit $limited --json }; wait; services --json",
+        checks: &[Always("0.rss_pages", 10, LIMIT_PAGES * 1.1), NeverSays("wrong byte")],
+        ..CASE
+    },
+    Case {
+        name: "limit-group",
+        exec: "thrash --mem 16M --rounds 60 --verify & first=$!; thrash --mem 16M --rounds 60 --verify & second=$!; \
+               limit group=1 rss=8M; limit $first group=1; limit $second group=1; sleep 1; \
+               repeat 10 { sleep 0.1; limit group=1 --json }; wait",
+        checks: &[Always("2.rss_pages", 10, LIMIT_PAGES * 1.1), NeverSays("wrong byte")],
+        ..CASE
+    },
+    // Three at once need more than memory and swap: the one that needs most ends, and the others finish, round after round.
+    Case {
+        name: "out-of-memory-rounds",
+        mem: "32M",
+        swap: &["32M"],
+        exec: "repeat 20 { \
+               (thrash --mem 6M --rounds 2 --verify > /dev/null 2>&1 && echo small) & \
+               (thrash --mem 10M --rounds 2 --verify > /dev/null 2>&1 && echo middle) & \
+               (thrash --mem 4x --rounds 1 > /dev/null 2>&1 || echo big); wait }; vmstat --json; audit --json",
+        timeout_s: 600,
+        checks: &[
+            Times("small", 20),
+            Times("middle", 20),
+            Times("big", 20),
+            AtLeast("v_oom_kills", 20.0),
+            AtMost("v_oom_kills", 20.0),
+            Is("clean", "true"),
+        ],
         ..CASE
     },
     Case {

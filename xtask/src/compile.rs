@@ -13,7 +13,7 @@ use crate::setup::{LOADER_TARGET, MACHINE_TARGET};
 
 /// Programs that go into the image, in the order of the boot modules: binary name and folder. One whose folder is
 /// not there yet is left out.
-pub const MODULES: [(&str, &str); 15] = [
+pub const MODULES: [(&str, &str); 16] = [
     ("init", "servers/init"),
     ("vm", "servers/vm"),
     ("block", "servers/block"),
@@ -21,6 +21,7 @@ pub const MODULES: [(&str, &str); 15] = [
     ("swap-pager", "servers/swap-pager"),
     ("vnode-pager", "servers/vnode-pager"),
     ("pageout", "servers/pageout"),
+    ("vm-daemon", "servers/vm-daemon"),
     ("pipe", "servers/pipe"),
     ("proc", "servers/proc"),
     ("ld", "user/ld"),

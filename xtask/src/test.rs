@@ -292,17 +292,29 @@ fn holds(check: Check, out: &str, log: &str) -> bool {
         Check::Logs(text) => log.contains(text),
         Check::AtLeast(path, bound) => number(path).is_some_and(|v| v >= bound),
         Check::AtMost(path, bound) => number(path).is_some_and(|v| v <= bound),
+        Check::Always(path, times, bound) => {
+            let all: Vec<f64> = fields(out, path).filter_map(|v| v.as_f64()).collect();
+            all.len() >= times && all.iter().all(|v| *v <= bound)
+        }
+        Check::Times(text, times) => out.lines().filter(|l| l.trim() == text).count() == times,
         Check::Is(path, value) => field(out, path).is_some_and(|v| value == format!("{v}")),
     }
 }
 
 /// A field of the last JSON object, one a line, that has it.
 fn field(out: &str, path: &str) -> Option<Value> {
-    out.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line.trim()).ok()).find_map(|object| {
-        // A field's name may have dots of its own, as tunables have.
-        let whole = object.get(path);
-        whole.or_else(|| path.split('.').try_fold(&object, |value, key| step(value, key))).cloned()
-    })
+    fields(out, path).next()
+}
+
+/// A field of all JSON objects that have it, the last one first.
+fn fields(out: &str, path: &str) -> impl Iterator<Item = Value> {
+    out.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line.trim()).ok()).filter_map(
+        move |object| {
+            // A field's name may have dots of its own, as tunables have.
+            let whole = object.get(path);
+            whole.or_else(|| path.split('.').try_fold(&object, |value, key| step(value, key))).cloned()
+        },
+    )
 }
 
 /// A member by its name, or an element by its number.
@@ -399,6 +411,11 @@ mod tests {
         assert!(holds(Check::AtLeast("v", 5.0), out, "log"));
         assert!(!holds(Check::AtLeast("v", 5.1), out, "log"));
         assert!(holds(Check::AtMost("a.b", 7.0), out, "log"));
+        assert!(
+            holds(Check::Always("v", 2, 5.0), out, "log") && !holds(Check::Always("v", 2, 4.0), out, "log")
+        );
+        assert!(!holds(Check::Always("v", 3, 9.0), out, "log"), "seen too seldom");
+        assert!(holds(Check::Times("ebb", 1), out, "log") && !holds(Check::Times("eb", 1), out, "log"));
         assert!(holds(Check::Is("vm.audit", "1"), out, "log"));
         assert!(!holds(Check::AtLeast("missing", 0.0), out, "log"));
         assert!(holds(Check::Logs("lo"), out, "log") && !holds(Check::Logs("ebb"), out, "log"));

@@ -10,9 +10,10 @@
 //! - [`thresholds`], [`predicates`], [`gate`], [`tunables`]: the levels, and the accounting of free pages in `vm`.
 //! - [`contiguous`]: room in a range of addresses.
 //! - [`cluster`], [`flush`]: what is written together, and what the pager's answers mean.
-//! - [`rss`]: the rules of resident-set trimming.
+//! - [`rss`], [`enforce`]: the rules of resident-set trimming; a run of the daemon that does it.
 //! - [`freebsd`], [`fifo`]: the policies; [`queues`] and [`worker`]: what they are built of.
 //! - [`oom`], [`lowmem`]: when to give up, how often to drain caches.
+//! - [`victim`]: who is ended when nothing helps.
 //! - [`sim`]: a scripted machine for tests and simulators.
 //! - [`swapout_request`]: requests of whole-process swap-out.
 //!
@@ -24,6 +25,7 @@ extern crate alloc;
 
 pub mod cluster;
 pub mod contiguous;
+pub mod enforce;
 pub mod fifo;
 pub mod flush;
 pub mod freebsd;
@@ -39,6 +41,7 @@ pub mod sim;
 pub mod swapout_request;
 pub mod thresholds;
 pub mod tunables;
+pub mod victim;
 pub mod worker;
 
 use alloc::boxed::Box;

@@ -102,6 +102,18 @@ pub const SERVERS: &[Server] = &[
         restart: true,
     },
     Server {
+        role: "vm-daemon",
+        images: &["vm-daemon"],
+        program: "vm-daemon",
+        level: 6,
+        // Before every program: one that has crossed its limit does not go on until it was trimmed.
+        priority: 3,
+        heap: 96 << 10,
+        stack: STACK,
+        calls: &["vm"],
+        restart: true,
+    },
+    Server {
         role: "pipe",
         images: &["pipe"],
         program: "pipe",

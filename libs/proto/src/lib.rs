@@ -18,6 +18,7 @@ mod definition;
 
 pub mod block;
 pub mod console;
+pub mod daemon;
 pub mod fs;
 pub mod init;
 pub mod levels;

@@ -178,6 +178,8 @@ pub struct SpaceInfo {
 pub enum Happening {
     /// A program was ended because memory was exhausted.
     OutOfMemory {
+        /// Of what there was too little (1: memory that can be reclaimed, 2: room for the records of swap).
+        reason: u8,
         /// Whose it was; it is freed already.
         space: Space,
         /// Its name.
@@ -213,6 +215,50 @@ pub enum Happening {
         /// Pages that could not be written.
         errors: u32,
     },
+}
+
+/// No limit on pages.
+pub const NO_LIMIT: u64 = u64::MAX;
+
+/// What a program has mapped, and may.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Limited {
+    /// Its space.
+    pub space: Space,
+    /// Its name.
+    pub name: String,
+    /// Pages mapped: its resident set.
+    pub resident: u64,
+    /// Pages that it may have mapped, or [`NO_LIMIT`].
+    pub limit: u64,
+    /// Its group, 0 for none.
+    pub group: u32,
+    /// Whether it is spared when memory is exhausted ([`Spare`]).
+    pub spared: bool,
+}
+
+/// A group of programs with one limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LimitedGroup {
+    /// Its number.
+    pub group: u32,
+    /// Pages that its members have mapped together.
+    pub resident: u64,
+    /// Pages that they may have.
+    pub limit: u64,
+    /// How many they are.
+    pub members: u32,
+}
+
+/// What a piece of trimming brought ([`Trim`]).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Trimmed {
+    /// Pages mapped now.
+    pub resident: u64,
+    /// Pages looked at.
+    pub looked: u32,
+    /// The lap is over: there is nothing left that was not looked at.
+    pub lap: bool,
 }
 
 /// A page as a snapshot hands it to a new policy.
@@ -291,6 +337,10 @@ pub const VNODE_BIT: u32 = 1;
 pub const POLICY_BIT: u64 = 1;
 /// Bit of a pager's notification: submissions of `vm`.
 pub const PAGER_SUBMIT_BIT: u64 = 1;
+/// Bit of the daemon's notification: somebody is over a limit ([`Over`]).
+pub const OVER_BIT: u64 = 1;
+/// From here on the daemon's notification has the bits of [`PolicyRequest::SwapOut`].
+pub const SWAP_OUT_SHIFT: u32 = 1;
 /// Bit of `init`'s notification: [`TakeEvents`].
 pub const HAPPENING_BIT: u64 = 1;
 
@@ -555,6 +605,30 @@ protocol! {
     115 Halt { space: Space, halted: bool } -> ();
     /// Sets the priority of all threads of a space, those that come later among them. `Invalid`: above the highest.
     116 SetPriority { space: Space, priority: u8 } -> ();
+    /// Lets a space attach as the daemon. For `init`.
+    100 DaemonAllow { space: Space } -> ();
+    /// Attaches the caller as the daemon that enforces limits; the message carries its notification, which gets [`OVER_BIT`] when a space or a group crosses its limit. The one before is
+    /// forgotten. `NotPermitted`: the caller's space was not made for it ([`DaemonAllow`]); `Invalid`: the message carries no notification.
+    101 DaemonAttach {} -> ();
+    /// Limits the pages that a space has mapped; [`NO_LIMIT`]: as many as it likes. For `init`, the daemon and the space's manager. It stays when the daemon dies. `NotFound`; `NotPermitted`: a server, whose
+    /// memory is wired.
+    102 SetLimit { space: Space, pages: u64 } -> ();
+    /// Limits a group of spaces, which is made if there is none of this number; with [`NO_LIMIT`] it goes, and its members are in none. `NotPermitted`; `Invalid`: number 0; `NoMemory`: too
+    /// many groups.
+    103 SetGroupLimit { group: u32, pages: u64 } -> ();
+    /// Puts a space into a group; 0: into none. `NotFound`: no such space or group; `NotPermitted`.
+    104 JoinGroup { space: Space, group: u32 } -> ();
+    /// Programs from a number on, with what they have mapped and may, ascending, at most 32.
+    105 Limits { from: Space } -> Vec<Limited>;
+    /// Groups from a number on, ascending, at most 32. For the attached daemon this is also the end of its work on them: they are watched again.
+    106 Groups { from: u32 } -> Vec<LimitedGroup>;
+    /// Programs, at most 32, that crossed their limit since the last call, and whether a group did. For the attached daemon.
+    107 Over {} -> (Vec<Limited>, bool);
+    /// One piece of trimming: looks at some 128 pages of a space, ages those that are mapped and unmaps those that are not used, until no more than `target` are. `hard`: used ones too.
+    /// `anew`: a new lap begins, at the biggest object if a quarter or more is to go, else where the last one stopped. For the attached daemon. `NotFound`; `NotPermitted`: a server.
+    108 Trim { space: Space, target: u64, hard: bool, anew: bool } -> Trimmed;
+    /// Makes a program no victim when memory is exhausted, or one again. For `init` and the daemon. `NotFound`; `NotPermitted`: a server, which never is one.
+    109 Spare { space: Space, spare: bool } -> ();
 
     /// Checks everything (`vm.audit`). `Busy`: an audit is under way.
     64 Audit {} -> AuditReport;

@@ -226,6 +226,7 @@ impl Init {
                 self.tell(spawn, "nr_frames", self.nr_frames as u64);
                 call(self.vm, &vm::PolicyAllow { space: spawn.space })
             }
+            "vm-daemon" => call(self.vm, &vm::DaemonAllow { space: spawn.space }),
             _ => Ok(()),
         }
     }

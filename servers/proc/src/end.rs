@@ -59,10 +59,11 @@ impl Proc {
     pub fn take_happenings(&mut self) -> Result<(), Error> {
         for happening in self.peers.vm(&vm::TakeEvents {})? {
             match happening {
-                Happening::OutOfMemory { space, held, state, .. } => {
+                Happening::OutOfMemory { reason, space, held, state, .. } => {
                     let Some(slot) = self.table.in_space(space) else { continue };
+                    let what = if reason == 2 { "room for the records of swap" } else { "memory" };
                     let reason = format!(
-                        "out of memory: it held {} resident and {} swapped pages; {} pages were free (minimum {}), {} slots of swap",
+                        "out of {what}: it held {} resident and {} swapped pages; {} pages were free (minimum {}), {} slots of swap",
                         held.0, held.1, state.0, state.1, state.2
                     );
                     self.end(slot, KILLED, reason);

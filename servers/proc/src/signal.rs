@@ -4,10 +4,11 @@
 use crate::server::Proc;
 use alloc::string::String;
 use alloc::vec::Vec;
+use ebb_abi::PAGE_SIZE;
 use ebb_proc::signals::{Action, default_action};
 use ebb_proc::{Kind, Slot};
 use ebb_proto::Error;
-use ebb_proto::proc::{Limit, Pid, SIGNALLED, SetLimit, Target, signal};
+use ebb_proto::proc::{Limit, Pid, Resource, SIGNALLED, SetLimit, Target, UNLIMITED, signal};
 use ebb_proto::vm::{self, Space};
 
 impl Proc {
@@ -85,7 +86,15 @@ impl Proc {
     pub fn set_limit(&mut self, from: Space, op: &SetLimit) -> Result<(), Error> {
         let slot = self.named(from, op.pid)?;
         let Limit { soft, hard } = op.limit;
-        self.table.set_limit(slot, op.resource, Limit { soft, hard })
+        self.table.set_limit(slot, op.resource, Limit { soft, hard })?;
+        if op.resource == Resource::Rss { self.limit_space(slot, self.table.space(slot)) } else { Ok(()) }
+    }
+
+    /// Has `vm` watch the limit of a process on resident pages in its space.
+    pub fn limit_space(&self, slot: Slot, space: Space) -> Result<(), Error> {
+        let soft = self.table.limits(slot)[Resource::Rss as usize].soft;
+        let pages = if soft == UNLIMITED { vm::NO_LIMIT } else { soft / PAGE_SIZE as u64 };
+        self.peers.vm(&vm::SetLimit { space, pages })
     }
 
     /// Sets how nice a process is.

@@ -87,9 +87,10 @@ impl Proc {
         let space = self.peers.vm(&vm::Fork { space: from, name: String::from(name) })?;
         self.table.made(slot, space);
         let priority = self.priority(name, self.table.nice(slot));
+        let limited = self.limit_space(slot, space);
         // The numbers are those that the copied start information says.
-        let equipped = self
-            .give_servers(space, &mut StartInfo::default())
+        let equipped = limited
+            .and_then(|()| self.give_servers(space, &mut StartInfo::default()))
             .and_then(|()| self.peers.pipe(&pipe::Inherit { from, to: space }))
             .and_then(|()| self.peers.vm(&vm::Start { space, entry, stack, argument: 0, priority }));
         if let Err(error) = equipped {
@@ -126,6 +127,7 @@ impl Proc {
         exec: String,
         from: Space,
     ) -> Result<Handle, Error> {
+        self.limit_space(slot, space)?;
         let image =
             ebb_image::parse(module.bytes, module.bytes.len() as u64, &(USER_MIN..MMAP))?.in_own_pages()?;
         let name = String::from(order.name());

@@ -151,6 +151,9 @@ impl<M: Machine> Vm<M> {
             }
             donated.push((space.id, space.kernel_frames));
         }
+        for space in self.limits.wrong(&self.spaces) {
+            f.wrong(format!("the limits of space {space} are not those of a program"));
+        }
         mapped.sort_unstable();
         // Files: each use of one is somebody's.
         for (id, o) in self.objects.iter() {

@@ -6,6 +6,7 @@ use crate::page::{Flags, Place};
 use crate::vm::Vm;
 use ebb_abi::frame::{FrameOp, MODIFIED};
 use ebb_abi::meter::Counter;
+use ebb_policy::OomReason;
 use ebb_proto::vm::{EventKind, Verdict};
 
 /// Frames looked at in one go.
@@ -43,7 +44,7 @@ impl<M: Machine> Vm<M> {
         if self.idle_laps > HOPELESS_LAPS {
             self.idle_laps = 0;
             if self.is_exhausted() {
-                self.out_of_memory();
+                self.out_of_memory(OomReason::Memory);
             }
         }
         self.clumsy_due = now + PAUSE_MS * self.cycles_per_ms;

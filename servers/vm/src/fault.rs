@@ -62,6 +62,7 @@ impl<M: Machine> Vm<M> {
         if !again {
             space.faults.0 += 1;
         }
+        let crossed = space.limit.entered();
         let write = access.contains(Access::WRITE);
         let region = match space.map.find(address) {
             Some(region) if allowed(region.protection, access) => *region,
@@ -115,6 +116,9 @@ impl<M: Machine> Vm<M> {
         };
         if !again {
             self.entering = op.frame.0;
+        }
+        if crossed {
+            self.limit_crossed(id);
         }
         Some((reply, op))
     }

@@ -99,6 +99,16 @@ impl Machine for Kernel {
     fn task_control(&mut self, task: Handle, op: TaskOp, a: u64, b: u64) -> Result<(u64, u64, u64)> {
         object::task_control(task, op, a, b)
     }
+    fn collect(&mut self, task: Handle, most: u64, give: &mut dyn FnMut(Frame)) -> Result<()> {
+        let (count, _, _) = object::task_control(task, TaskOp::Collect, most, 0)?;
+        for cell in vector().iter().take(count as usize) {
+            give(Frame(cell.get() as u32));
+        }
+        Ok(())
+    }
+    fn stop(&mut self) {
+        ebb_rt::start::abort()
+    }
     fn thread_create(&mut self, task: Handle, frame: Frame, buffer: Frame, start: Start) -> Result<Handle> {
         object::thread_create(self.phys, task, frame, buffer, start)
     }

@@ -12,6 +12,7 @@
 //! | `waiting` | what cannot go on yet |
 //! | `memory`, `wire` | `mmap` and its kin; `mlock` |
 //! | `policy`, `clumsy`, `oom` | carrying out decisions; doing without; when nothing is left |
+//! | `limit`, `trim` | what a program may have mapped; unmapping what is more |
 //! | `channel`, `pager`, `completion`, `launder` | the pagers: rings, requests, answers, writing pages |
 //! | `swap`, `vnode` | the swap pager's devices; the vnode pager's files |
 //! | `file`, `transfer`, `resize`, `sync` | open files; `read` and `write`; `ftruncate`; `fsync`, `msync` and the syncer |
@@ -43,6 +44,7 @@ pub mod fork;
 pub mod frames;
 pub mod keep;
 pub mod launder;
+pub mod limit;
 pub mod machine;
 pub mod manage;
 pub mod map;
@@ -63,6 +65,7 @@ pub mod swap;
 pub mod sync;
 pub mod thread;
 pub mod transfer;
+pub mod trim;
 pub mod tunables;
 pub mod vm;
 pub mod vnode;

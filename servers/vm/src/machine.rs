@@ -61,6 +61,10 @@ pub trait Machine {
     fn donate(&mut self, task: Handle, what: Donation, frames: &[Frame]) -> Result<usize>;
     /// Controls a task.
     fn task_control(&mut self, task: Handle, op: TaskOp, a: u64, b: u64) -> Result<(u64, u64, u64)>;
+    /// Takes back a task's empty page tables, and frames that wait to become some, so many at most.
+    fn collect(&mut self, task: Handle, most: u64, give: &mut dyn FnMut(Frame)) -> Result<()>;
+    /// Ends the machine. The log has said why.
+    fn stop(&mut self);
     /// Makes a thread.
     fn thread_create(&mut self, task: Handle, frame: Frame, buffer: Frame, start: Start) -> Result<Handle>;
     /// Controls a thread.

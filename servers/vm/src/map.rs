@@ -175,6 +175,11 @@ impl Map {
         self.regions[self.at(range.start)..].iter().take_while(move |r| r.start < range.end)
     }
 
+    /// The regions that end beyond an address, ascending.
+    pub fn touching_from(&self, address: u64) -> impl Iterator<Item = &Region> {
+        self.regions[self.at(address)..].iter()
+    }
+
     /// Whether a range is covered without holes.
     pub fn covers(&self, range: Range) -> bool {
         let mut next = range.start;

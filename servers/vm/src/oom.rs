@@ -1,75 +1,134 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Memory is exhausted: one program is ended (`vm_pageout_oom`).
 //!
-//! Charged is what would really be freed: resident pages and copies in swap, read from counters (W11, W12: no lock, no walk, nothing allocated). Servers are
-//! never chosen. The memory is back when this returns, but for pages whose I/O is under way.
+//! Charged is what would really be freed: resident pages and copies in swap, read from counters (W11, W12: no lock, no walk, nothing allocated). Servers and who is spared are
+//! never chosen. The memory is back when this returns, but for pages whose I/O is under way; until those are back nobody else is ended (W15).
 
 use crate::machine::Machine;
 use crate::map::{Backing, Region};
+use crate::space::Space;
 use crate::vm::Vm;
-use alloc::string::String;
 use ebb_abi::meter::Counter;
+use ebb_policy::OomReason;
+use ebb_policy::victim::{self, Candidate};
 use ebb_proto::vm::Happening;
 
 /// How long a pager that is gone is waited for before memory counts as exhausted without it. Guessed: a restart takes a hundredth of it.
 const PAGER_AWAY_MS: u64 = 10_000;
+/// How long a victim's last pages are waited for. Guessed: a write takes a thousandth of it.
+const VICTIM_MS: u64 = 5_000;
 
 impl<M: Machine> Vm<M> {
-    /// Whether ending a program can be the answer: somebody waits for a page, and it is not that the pager is being started again.
+    /// Whether ending a program can be the answer: somebody waits for a page, and it is not that the pager is being started again, nor that the last victim's pages are to come yet.
     pub fn is_exhausted(&self) -> bool {
         let (now, patience) = (self.m.now(), PAGER_AWAY_MS * self.cycles_per_ms);
         let swap_comes = !self.pager.devices.is_empty() && self.pager.ch.is_awaited(now, patience);
         let pager_comes = swap_comes || self.vnode.ch.is_awaited(now, patience);
-        self.waiting.for_memory() > 0 && !pager_comes
+        self.waiting.for_memory() > 0 && !pager_comes && self.victim_is_gone(now)
+    }
+
+    /// Whether the memory of the last victim is back, or has not come for too long.
+    fn victim_is_gone(&self, now: u64) -> bool {
+        let held = self.objects.iter().filter(|(_, o)| o.dead).map(|(_, o)| o.busy as u64).sum();
+        victim::may_choose(held, self.oom_since, now, VICTIM_MS * self.cycles_per_ms)
+    }
+
+    /// What a program would give back.
+    fn candidate(&self, space: &Space) -> Candidate {
+        let (mut resident, mut swapped) = (0, 0);
+        // Segments and modules would not come back, and pages of files can be had without ending anybody.
+        let anonymous = |r: &&Region| match r.backing {
+            Backing::Object { object, .. } => self.objects.get(object).is_some_and(|o| o.file().is_none()),
+            _ => false,
+        };
+        for region in space.map.iter().filter(anonymous) {
+            let held = self.held_by(region);
+            resident += held.resident;
+            swapped += held.swapped;
+        }
+        let protected = space.protected || space.limit.spared;
+        Candidate { id: space.id, protected, passing: false, resident, swapped }
     }
 
     /// Ends the program that holds most. With none to end nothing happens but a line in the log.
-    pub fn out_of_memory(&mut self) {
-        let mut victim = None;
-        let mut most = 0;
-        for space in self.spaces.iter().filter(|s| !s.protected) {
-            let (mut resident, mut swapped) = (0, 0);
-            // Segments and modules would not come back, and pages of files can be had without ending anybody.
-            let anonymous = |r: &&Region| match r.backing {
-                Backing::Object { object, .. } => {
-                    self.objects.get(object).is_some_and(|o| o.file().is_none())
-                }
-                _ => false,
-            };
-            for region in space.map.iter().filter(anonymous) {
-                let held = self.held_by(region);
-                resident += held.resident;
-                swapped += held.swapped;
-            }
-            if resident + swapped > most {
-                most = resident + swapped;
-                victim = Some((space.id, space.name.clone(), (resident, swapped)));
-            }
-        }
-        let free = self.frames.gate.free_count() as u64;
-        let minimum = self.frames.gate.thresholds().free_min as u64;
-        let total: u64 = self.pager.devices.iter().filter(|d| d.active).map(|d| d.slots).sum();
-        let used = self.objects.iter().map(|(_, o)| o.in_swap() as u64).sum();
-        let Some((id, name, held)) = victim else {
-            self.m.log(format_args!("out of memory, and no program to end: {free} pages free"));
+    pub fn out_of_memory(&mut self, reason: OomReason) {
+        let chosen = victim::choose(reason, self.spaces.iter().map(|s| self.candidate(s)));
+        self.oom_report(reason);
+        let what = text_of(reason);
+        let name = chosen.and_then(|c| self.spaces.get(c.id)).map(|s| s.name.clone());
+        let (Some(c), Some(name)) = (chosen, name) else {
+            self.m.log(format_args!("out of {what}: no program to end"));
             return;
         };
+        if self.tunables.panic_on_oom {
+            self.m.log(format_args!(
+                "out of {what}: {name} ({}) would be ended, but vm.panic_on_oom is set",
+                c.id
+            ));
+            self.m.stop();
+            return;
+        }
+        let (free, minimum, _, slots) = self.levels();
         self.m.log(format_args!(
-            "out of memory: ending {name} ({id}), which holds {} resident and {} swapped pages; free {free}, minimum {minimum}, swap {used} of {total} used, {} waiting",
-            held.0, held.1, self.waiting.for_memory()
+            "out of {what}: ending {name} ({}), which holds {} resident and {} swapped pages",
+            c.id, c.resident, c.swapped
         ));
         self.frames.meter.add(Counter::v_oom_kills, 1);
-        let manager = self.spaces.get(id).map_or(ebb_proto::vm::INIT, |s| s.manager);
-        // Its manager hears of it whatever the end of the task brings.
-        let _ = self.space_free(id);
+        self.oom_since = self.m.now();
+        let manager = self.spaces.get(c.id).map_or(ebb_proto::vm::INIT, |s| s.manager);
+        if let Err(error) = self.space_free(c.id) {
+            self.m.log(format_args!("ending {name} ({}): {error}", c.id));
+        }
         self.tell_manager(
             manager,
             Happening::OutOfMemory {
-                space: id,
-                name: String::from(name.as_str()),
-                held,
-                state: (free, minimum, total.saturating_sub(used)),
+                reason: reason as u8,
+                space: c.id,
+                name,
+                held: (c.resident, c.swapped),
+                state: (free, minimum, slots),
             },
         );
+    }
+
+    /// Free pages, their minimum, slots of swap, and free ones of these.
+    fn levels(&self) -> (u64, u64, u64, u64) {
+        let total: u64 = self.pager.devices.iter().filter(|d| d.active).map(|d| d.slots).sum();
+        let used: u64 = self.objects.iter().map(|(_, o)| o.in_swap() as u64).sum();
+        let gate = &self.frames.gate;
+        (gate.free_count() as u64, gate.thresholds().free_min as u64, total, total.saturating_sub(used))
+    }
+
+    /// What there was and who had it.
+    fn oom_report(&mut self, reason: OomReason) {
+        let (free, _, total, slots) = self.levels();
+        let thresholds = *self.frames.gate.thresholds();
+        self.m.log(format_args!(
+            "out of {}: {free} pages free, {} waiting, {} being written, {} wired, {slots} of {total} slots of swap free; {thresholds:?}",
+            text_of(reason),
+            self.waiting.for_memory(),
+            self.writing(),
+            self.frames.gate.wire_count(),
+        ));
+        for space in self.spaces.iter() {
+            let c = self.candidate(space);
+            let kept = match c.protected {
+                true if space.protected => ", a server",
+                true => ", spared",
+                false => "",
+            };
+            self.m.log(format_args!(
+                "  {} ({}): {} resident, {} swapped, {} of the kernel{kept}",
+                space.name, c.id, c.resident, c.swapped, space.kernel_frames
+            ));
+        }
+    }
+}
+
+/// What there is none of.
+fn text_of(reason: OomReason) -> &'static str {
+    match reason {
+        OomReason::Memory => "memory",
+        OomReason::SwapMetadata => "room for the records of swap",
     }
 }

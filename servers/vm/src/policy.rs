@@ -13,6 +13,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use ebb_abi::Handle;
 use ebb_abi::frame::{FAILED, FrameOp, MODIFIED};
 use ebb_abi::meter::Counter;
+use ebb_policy::OomReason;
 use ebb_proto::Error;
 use ebb_proto::vm::{
     Attachment, EventKind, Happening, MAX_DECISIONS, POLICY_BIT, PageRecord, PolicyRequest, Space, Verdict,
@@ -229,8 +230,11 @@ impl<M: Machine> Vm<M> {
         let believed = matches!(ask, PolicyRequest::OutOfMemory(_)) && self.is_exhausted();
         self.owe_nothing(believed);
         match ask {
-            PolicyRequest::OutOfMemory(_) if believed => {
-                self.out_of_memory();
+            PolicyRequest::OutOfMemory(reason) if believed => {
+                self.out_of_memory(match reason {
+                    2 => OomReason::SwapMetadata,
+                    _ => OomReason::Memory,
+                });
                 Ok(())
             }
             PolicyRequest::OutOfMemory(_) => {
@@ -241,8 +245,12 @@ impl<M: Machine> Vm<M> {
                 self.hurry_syncer();
                 Ok(())
             }
-            // Whole-process swapping and caches come with the servers that have them; nothing is lost by not doing them.
-            PolicyRequest::SwapOut(_) | PolicyRequest::LowMemory => Ok(()),
+            PolicyRequest::SwapOut(bits) => {
+                self.swap_out_wanted(bits);
+                Ok(())
+            }
+            // Caches come with the servers that have them; nothing is lost by not draining them.
+            PolicyRequest::LowMemory => Ok(()),
         }
     }
 

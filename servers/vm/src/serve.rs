@@ -261,6 +261,57 @@ impl<M: Machine> Vm<M> {
             | Request::Signal(_)
             | Request::Halt(_)
             | Request::SetPriority(_)) => self.dispatch_managers(caller, request, reply),
+            request => return self.dispatch_daemon(caller, request, handle, reply),
+        }
+        false
+    }
+
+    /// Operations of the daemon that enforces limits. Returns whether the handle was kept.
+    fn dispatch_daemon(&mut self, caller: Space, request: Request, handle: Handle, reply: M::Reply) -> bool {
+        match request {
+            Request::DaemonAllow(op) => {
+                let result = self.only_init(caller).and_then(|()| self.daemon_allow(op.space));
+                self.m.answer::<proto::DaemonAllow>(reply, result, &[]);
+            }
+            Request::DaemonAttach(_) => {
+                let result = self.daemon_attach(caller, handle);
+                let kept = result.is_ok();
+                self.m.answer::<proto::DaemonAttach>(reply, result, &[]);
+                return kept;
+            }
+            Request::SetLimit(op) => {
+                let may = self.may_limit(caller).or_else(|_| self.managed(caller, op.space).map(drop));
+                let result = may.and_then(|()| self.limit_set(op.space, op.pages));
+                self.m.answer::<proto::SetLimit>(reply, result, &[]);
+            }
+            Request::SetGroupLimit(op) => {
+                let result = self.may_limit(caller).and_then(|()| self.group_set(op.group, op.pages));
+                self.m.answer::<proto::SetGroupLimit>(reply, result, &[]);
+            }
+            Request::JoinGroup(op) => {
+                let result = self.may_limit(caller).and_then(|()| self.group_join(op.space, op.group));
+                self.m.answer::<proto::JoinGroup>(reply, result, &[]);
+            }
+            Request::Limits(op) => {
+                let list = self.limit_list(op.from);
+                self.m.answer::<proto::Limits>(reply, Ok(list), &[]);
+            }
+            Request::Groups(op) => {
+                let list = self.group_list(caller, op.from);
+                self.m.answer::<proto::Groups>(reply, Ok(list), &[]);
+            }
+            Request::Over(_) => {
+                let result = self.only_daemon(caller).map(|()| self.limits_over());
+                self.m.answer::<proto::Over>(reply, result, &[]);
+            }
+            Request::Trim(op) => {
+                let result = self.only_daemon(caller).and_then(|()| self.trim(&op));
+                self.m.answer::<proto::Trim>(reply, result, &[]);
+            }
+            Request::Spare(op) => {
+                let result = self.may_limit(caller).and_then(|()| self.spare(op.space, op.spare));
+                self.m.answer::<proto::Spare>(reply, result, &[]);
+            }
             request => self.dispatch_files(caller, request, reply),
         }
         false

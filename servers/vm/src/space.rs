@@ -2,6 +2,7 @@
 //! Address spaces, and the programs in them: tasks, threads, handles. Everything that a space costs is counted in it.
 
 use crate::file::FileTable;
+use crate::limit::Limit;
 use crate::machine::Machine;
 use crate::manage::Manages;
 use crate::map::{Map, Range, Region};
@@ -62,6 +63,8 @@ pub struct Space {
     pub kernel_frames: u64,
     /// Faults, and those that needed I/O.
     pub faults: (u64, u64),
+    /// What it may have mapped.
+    pub limit: Limit,
 }
 
 /// The spaces by number.
@@ -93,6 +96,11 @@ impl Spaces {
     /// All spaces, by slot.
     pub fn iter(&self) -> impl Iterator<Item = &Space> {
         self.slots.iter().flatten()
+    }
+
+    /// Does something to each.
+    pub fn each(&mut self, change: impl FnMut(&mut Space)) {
+        self.slots.iter_mut().flatten().for_each(change);
     }
 
     /// A number that no space has: slots are used in turn, so that a number comes back late, and never twice.
@@ -146,6 +154,7 @@ impl<M: Machine> Vm<M> {
             files: FileTable::default(),
             kernel_frames: 0,
             faults: (0, 0),
+            limit: Limit::default(),
         });
         // Its exceptions have nobody to go to but the kernel.
         self.m
@@ -215,6 +224,7 @@ impl<M: Machine> Vm<M> {
             files: FileTable::default(),
             kernel_frames: 3,
             faults: (0, 0),
+            limit: Limit::default(),
         });
         match self.watch(id, task).and_then(|()| self.map_meter(id)) {
             Ok(()) => Ok(id),
@@ -236,6 +246,7 @@ impl<M: Machine> Vm<M> {
         if self.policy.space() == id {
             self.policy_detach();
         }
+        self.limits_forget(id);
         for kind in [proto::PagerKind::Swap, proto::PagerKind::Vnode] {
             if self.channel(kind).space() == id {
                 self.pager_detach(kind);

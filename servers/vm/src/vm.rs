@@ -15,6 +15,7 @@
 use crate::collapse::Collapses;
 use crate::file::Descriptions;
 use crate::frames::Frames;
+use crate::limit::Limits;
 use crate::machine::Machine;
 use crate::object::Objects;
 use crate::page::NONE;
@@ -67,6 +68,10 @@ pub struct Vm<M: Machine> {
     pub sync_due: u64,
     /// The policy.
     pub policy: Policy,
+    /// Who enforces limits, and groups.
+    pub limits: Limits,
+    /// When a program was last ended because memory was exhausted, until all of it is back; 0: it is.
+    pub oom_since: u64,
     /// Segments by number.
     pub segments: Vec<Option<Segment>>,
     /// Boot modules.
@@ -153,6 +158,8 @@ impl<M: Machine> Vm<M> {
             sync_period_ms: SYNC_PERIOD_MS,
             sync_due: 0,
             policy: Policy::none(),
+            limits: Limits::default(),
+            oom_since: 0,
             segments: Vec::new(),
             modules: parts.modules,
             tunables: Tunables::default(),

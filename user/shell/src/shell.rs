@@ -22,6 +22,7 @@ pub struct Shell {
     pub block: Handle,
     pub swap_pager: Handle,
     pub pageout: Handle,
+    pub vm_daemon: Handle,
     pub notification: Handle,
     /// Cycles of the time-stamp counter a second.
     pub hz: u64,
@@ -75,6 +76,7 @@ impl Shell {
             block: info.handle("block")?,
             swap_pager: info.handle("swap-pager")?,
             pageout: info.handle("pageout")?,
+            vm_daemon: info.handle("vm-daemon")?,
             notification,
             hz: info.tsc_hz.max(1),
             person: false,

@@ -5,6 +5,7 @@
 mod active;
 mod clusters;
 mod contiguous;
+mod enforce;
 mod equality;
 mod flush;
 mod gates;
@@ -16,6 +17,7 @@ mod rows;
 mod rss;
 mod thrash;
 mod tunables;
+mod victims;
 mod workers;
 
 use ebb_policy::freebsd::{Freebsd, Options};

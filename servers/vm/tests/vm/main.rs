@@ -15,5 +15,6 @@ mod rows;
 mod swapping;
 mod syncing;
 mod threads;
+mod trimming;
 mod vnode_death;
 mod writing;

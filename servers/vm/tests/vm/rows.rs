@@ -13,6 +13,7 @@ fn the_table_of_requirements_names_tests_that_exist() {
         include_str!("random_files/mod.rs"),
         include_str!("swapping.rs"),
         include_str!("syncing.rs"),
+        include_str!("trimming.rs"),
         include_str!("vnode_death.rs"),
         include_str!("writing.rs"),
     ];

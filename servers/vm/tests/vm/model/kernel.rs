@@ -105,6 +105,8 @@ pub struct Kernel {
     pub before_removal: Option<(u32, u64)>,
     /// The next so many copies fail.
     pub failing_copies: u32,
+    /// `vm` ended the machine.
+    pub stopped: bool,
 }
 
 impl Kernel {
@@ -135,6 +137,7 @@ impl Kernel {
             controlled: Vec::new(),
             before_removal: None,
             failing_copies: 0,
+            stopped: false,
         };
         kernel.own_task = kernel.first_task().0;
         kernel
@@ -490,8 +493,33 @@ impl Machine for Kernel {
         }
         Ok(frames.len())
     }
-    fn task_control(&mut self, task: Handle, _: TaskOp, _: u64, _: u64) -> Result<(u64, u64, u64)> {
-        self.task(task).map(|_| (0, 0, 0))
+    fn task_control(&mut self, task: Handle, op: TaskOp, _: u64, _: u64) -> Result<(u64, u64, u64)> {
+        let t = self.task(task)?;
+        Ok(match op {
+            TaskOp::Info => (t.ptes.len() as u64, t.tables.len() as u64, t.pool.len() as u64),
+            _ => (0, 0, 0),
+        })
+    }
+    fn collect(&mut self, task: Handle, most: u64, give: &mut dyn FnMut(Frame)) -> Result<()> {
+        let t = self.task(task)?;
+        // A table goes when nothing is mapped below it and no thread's buffer is there.
+        let used = |level: u32, number: u64| {
+            let below = |address: u64| address >> (12 + 9 * level) == number;
+            t.ptes.keys().any(|a| below(*a)) || t.buffers.iter().any(|a| below(*a))
+        };
+        let empty: Vec<_> = t.tables.keys().copied().filter(|(level, n)| !used(*level, *n)).collect();
+        for key in empty {
+            t.pool.extend(t.tables.remove(&key).into_iter().flatten());
+        }
+        for _ in 0..most {
+            let Some(frame) = self.task(task)?.pool.pop() else { break };
+            self.release(frame);
+            give(Frame(frame));
+        }
+        Ok(())
+    }
+    fn stop(&mut self) {
+        self.stopped = true;
     }
     fn thread_create(&mut self, task: Handle, frame: Frame, buffer: Frame, start: Start) -> Result<Handle> {
         if !(USER_MIN..USER_END).contains(&start.entry) || start.stack >> 47 != 0 {

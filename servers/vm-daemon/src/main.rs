@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `vm-daemon`: a process around [`ebb_policy::enforce`] and [`ebb_policy::swapout_request`].
+//!
+//! `vm` keeps the limits and tells when one is crossed; this server trims who is over. It runs before every program, so that one that has crossed its limit waits until it was
+//! trimmed. It holds nothing that cannot be asked for again but who is swapped out, which `proc` says again: killing it costs time.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+#![deny(unsafe_code)]
+
+#[cfg(target_os = "none")]
+extern crate alloc;
+
+#[cfg(target_os = "none")]
+mod server;
+#[cfg(target_os = "none")]
+mod trimmer;
+
+#[cfg(target_os = "none")]
+ebb_rt::entry!(server::main);
+
+#[cfg(not(target_os = "none"))]
+fn main() {}
