@@ -281,7 +281,7 @@ impl Run {
             }
             Call::Wire { space, address, pages } => {
                 if answer == Answer::Dead {
-                    assert!(!self.w.programs.contains_key(&space), "a wiring was dropped");
+                    assert!(self.w.vm.spaces.get(space).is_none(), "a wiring was dropped");
                     return;
                 }
                 if decode::<()>(answer) == Ok(()) {
@@ -581,7 +581,7 @@ impl Run {
     /// Lets everything come to rest, with a pager that works and whatever policy there is.
     fn rest(&mut self) {
         self.attach_pager();
-        for _ in 0..600 {
+        for _ in 0..1500 {
             self.w.pump();
             self.w.run_policy();
             self.w.pass(100);
