@@ -94,6 +94,7 @@ pub fn rotate(k: &Kernel, current: Ref<Thread>) {
 pub fn switch(k: &'static Kernel, to: Ref<Thread>) -> Ref<Thread> {
     k.stats.switches.add(1);
     to.state.set(State::Running);
+    to.runs.set(to.runs.get().wrapping_add(1));
     k.cpu.load(to);
     to
 }

@@ -39,6 +39,17 @@ pub struct Regs {
     pub ss: Cell<u64>,
 }
 
+impl Regs {
+    /// Those of a program, in the order of `ebb_abi::thread::Registers`.
+    pub fn of_program(&self) -> [&Cell<u64>; 18] {
+        let r = self;
+        [
+            &r.rax, &r.rbx, &r.rcx, &r.rdx, &r.rsi, &r.rdi, &r.rbp, &r.r8, &r.r9, &r.r10, &r.r11, &r.r12,
+            &r.r13, &r.r14, &r.r15, &r.rip, &r.rflags, &r.rsp,
+        ]
+    }
+}
+
 const _: () =
     assert!(size_of::<Regs>().is_multiple_of(16), "the processor aligns the stack before it pushes");
 
@@ -88,6 +99,8 @@ pub struct Thread {
     pub priority: Cell<u8>,
     /// Badge of the message that it sends.
     pub badge: Cell<u32>,
+    /// How often it was given the processor.
+    pub runs: Cell<u32>,
     /// Number of its last call; a reply with another number comes too late.
     pub sequence: Cell<u32>,
     /// Place in the one queue that it may be in.
@@ -105,7 +118,7 @@ pub struct Thread {
     pub siblings: Links,
 }
 
-// SAFETY: 400 bytes of cells.
+// SAFETY: some 400 bytes of cells.
 unsafe impl Object for Thread {}
 const _: () = assert!(size_of::<Thread>() <= PAGE_SIZE);
 
@@ -146,6 +159,7 @@ impl Thread {
             origin: Cell::new(Origin::User),
             priority: Cell::new(0),
             badge: Cell::new(0),
+            runs: Cell::new(0),
             sequence: Cell::new(0),
             links: Links::default(),
             endpoint: Cell::new(None),

@@ -53,7 +53,7 @@ pub enum Number {
     /// in the task (entered by this call: may fail with `NoTables`), `r9` entry, `r12` stack pointer, `r13` argument (its `rdi`). The
     /// thread is stopped, priority 0. Returns the handle in `rdi`.
     ThreadCreate = 20,
-    /// `rdi` thread (`MANAGE`), `rsi` [`ThreadOp`](crate::thread::ThreadOp), `rdx` argument.
+    /// `rdi` thread (`MANAGE`), `rsi` [`ThreadOp`](crate::thread::ThreadOp), `rdx` argument, `r10` a second one.
     ThreadControl = 21,
     /// Destroy an object (`rdi`, `MANAGE`). Returns the number of frames given back in `rdi`, their numbers in the vector. A task is
     /// destroyed in steps: while `rsi` is returned as 1, more frames are to come: call again. Its threads are destroyed

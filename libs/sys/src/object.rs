@@ -84,27 +84,26 @@ pub fn thread_control(thread: Handle, op: ThreadOp, argument: u64) -> Result<()>
 pub fn thread_registers(handle: Handle) -> Result<thread::Registers> {
     thread_control(handle, ThreadOp::Read, 0)?;
     let v = vector();
-    let at = |i: usize| v[i].get();
-    Ok(thread::Registers {
-        rax: at(0),
-        rbx: at(1),
-        rcx: at(2),
-        rdx: at(3),
-        rsi: at(4),
-        rdi: at(5),
-        rbp: at(6),
-        r8: at(7),
-        r9: at(8),
-        r10: at(9),
-        r11: at(10),
-        r12: at(11),
-        r13: at(12),
-        r14: at(13),
-        r15: at(14),
-        rip: at(15),
-        rflags: at(16),
-        rsp: at(17),
-    })
+    Ok(thread::Registers::from_words(core::array::from_fn(|n| v[n].get())))
+}
+
+/// Sets the registers of a stopped thread; see [`ThreadOp::Write`].
+pub fn thread_set_registers(handle: Handle, registers: &thread::Registers) -> Result<()> {
+    for (cell, word) in vector().iter().zip(registers.words()) {
+        cell.set(word);
+    }
+    thread_control(handle, ThreadOp::Write, 0)
+}
+
+/// What a thread does, and how often it was given the processor, modulo 2^32.
+pub fn thread_look(handle: Handle) -> Result<(thread::State, u32)> {
+    let (state, runs, _) = syscall4(Number::ThreadControl, handle.0 as u64, ThreadOp::Look as u64, 0, 0)?;
+    Ok((thread::State::from_raw(state).unwrap_or(thread::State::Stopped), runs as u32))
+}
+
+/// Stops a thread that waits for bits; `kick` gets `bits` when there are some. See [`ThreadOp::Park`].
+pub fn thread_park(handle: Handle, kick: Handle, bits: u64) -> Result<()> {
+    syscall4(Number::ThreadControl, handle.0 as u64, ThreadOp::Park as u64, kick.0 as u64, bits).map(|_| ())
 }
 
 /// Destroys an object, or one step of it: hands each frame that comes back to `give`, and says whether more are to come.

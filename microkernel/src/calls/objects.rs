@@ -10,11 +10,12 @@ use crate::notification::{self, Notification};
 use crate::object::{self, Ref};
 use crate::sched::make_ready;
 use crate::task::{Target, Task};
-use crate::thread::{State, Thread};
+use crate::thread::{Origin, State, Thread};
 use crate::{ipc, pmap, sched, timer};
 use ebb_abi::frame::Use;
 use ebb_abi::layout::{USER_END, USER_MIN};
-use ebb_abi::thread::{MAX_PRIORITY, TaskOp, ThreadOp};
+use ebb_abi::syscall::Number;
+use ebb_abi::thread::{self, MAX_PRIORITY, TaskOp, ThreadOp};
 use ebb_abi::{Error, Kind, Rights};
 
 /// What the maker of an object may do with it.
@@ -289,18 +290,80 @@ pub fn thread_control(k: &'static Kernel, current: Ref<Thread>) -> Result<(), Er
             notification::bind(k, n, t);
         }
         ThreadOp::Read => {
-            let r = &t.regs;
-            let all = [
-                &r.rax, &r.rbx, &r.rcx, &r.rdx, &r.rsi, &r.rdi, &r.rbp, &r.r8, &r.r9, &r.r10, &r.r11, &r.r12,
-                &r.r13, &r.r14, &r.r15, &r.rip, &r.rflags, &r.rsp,
-            ];
+            let all = t.regs.of_program();
             for (cell, register) in vector(current, all.len() as u64)?.iter().zip(all) {
                 cell.set(register.get());
             }
         }
+        ThreadOp::Write => write_registers(current, t)?,
+        ThreadOp::Look => {
+            regs.rdi.set(state_of(t) as u64);
+            regs.rsi.set(t.runs.get() as u64);
+        }
+        ThreadOp::Park => {
+            let (_, kick) = lookup::<Notification>(current.task(), regs.rdx.get(), Rights::SEND)?;
+            park(t, kick.name.get(), regs.r10.get())?;
+        }
     }
     Ok(())
 }
+
+/// Bits of the flags that a program may set: arithmetic, direction, alignment check and identification.
+const OWN_FLAGS: u64 = 0x24_0cd5;
+/// Bits that are always set: interrupts, and one that the processor reads as 1.
+const FIXED_FLAGS: u64 = 0x202;
+
+/// `Write`: all or nothing.
+fn write_registers(current: Ref<Thread>, t: Ref<Thread>) -> Result<(), Error> {
+    if t.state.get() != State::Stopped {
+        return Err(Error::BadArgument);
+    }
+    let all = t.regs.of_program();
+    let new = vector(current, all.len() as u64)?;
+    let [rip, rflags, rsp] = [new[15].get(), new[16].get(), new[17].get()];
+    if !(USER_MIN..USER_END).contains(&rip) || rsp >> 47 != 0 {
+        return Err(Error::BadAddress);
+    }
+    for (register, value) in all.iter().zip(new) {
+        register.set(value.get());
+    }
+    t.regs.rflags.set(rflags & OWN_FLAGS | FIXED_FLAGS);
+    // It does not come out of a system call: every register is its own.
+    t.regs.vector.set(0);
+    Ok(())
+}
+
+fn state_of(t: Ref<Thread>) -> thread::State {
+    use thread::State as Told;
+    match (t.state.get(), t.origin.get()) {
+        (State::Stopped, _) => Told::Stopped,
+        (State::Ready | State::Running, _) => Told::Ready,
+        (State::Receiving, _) if t.endpoint.get().is_none() => Told::Waiting,
+        (State::Receiving, _) => Told::Receiving,
+        (State::Sending | State::Replying, Origin::User) => Told::Calling,
+        (State::Sending | State::Replying, _) => Told::Faulting,
+    }
+}
+
+/// `Park`. What it waits for may come at any time: that it has not come, the end of the waiting and whom to tell are one step.
+fn park(t: Ref<Thread>, kick: u64, bits: u64) -> Result<(), Error> {
+    let n = t.bound.get().filter(|_| state_of(t) == thread::State::Waiting).ok_or(Error::WouldBlock)?;
+    // Bits that are there would have ended the waiting.
+    assert!(n.bits.get() == 0, "a thread waits for bits that are there");
+    notification::unbind(t);
+    n.kick.set(kick);
+    n.kick_bits.set(bits);
+    t.state.set(State::Stopped);
+    // The system call, whatever it was, had come to its waiting. It is a receive from here on.
+    t.regs.rax.set(Number::Receive as u64);
+    t.regs.r14.set(0);
+    t.regs.r15.set(0);
+    t.regs.rip.set(t.regs.rip.get() - SYSCALL_BYTES);
+    Ok(())
+}
+
+/// Bytes of the instruction `syscall`.
+const SYSCALL_BYTES: u64 = 2;
 
 /// `HandleCopy`.
 #[inline(never)]

@@ -13,6 +13,7 @@ mod mapping;
 mod model;
 mod notifications;
 mod objects;
+mod parking;
 mod schedule;
 
 use crate::assistant::Rig;
@@ -47,6 +48,10 @@ pub const ALL: &[Case] = &[
     ("schedule: quantum", schedule::quantum),
     ("schedule: yield", schedule::yields),
     ("schedule: priorities in calls", schedule::calls),
+    ("parking: a thread goes and comes back", parking::round_trip),
+    ("parking: only who waits for bits alone", parking::refused),
+    ("parking: one kick, never lost", parking::kicks),
+    ("parking: registers", parking::registers),
     ("faults: served by another task", faults::served),
     ("faults: permissions", faults::permissions),
     ("faults: refused", faults::refused),
