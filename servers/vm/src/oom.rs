@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Memory is exhausted: one program is ended (`vm_pageout_oom`).
 //!
-//! Charged is what would really be freed: resident pages and copies in swap, read from counters (W11, W12: no lock, no walk, nothing allocated). Servers are
-//! never chosen. The memory is back when this returns, but for pages whose I/O is under way.
+//! Charged is what would really be freed: resident pages and copies in swap (W11, W12: no lock, nothing allocated); of memory that it has together with others since a `fork`, a program is
+//! charged its part. Servers are never chosen. The memory is back when this returns, but for pages whose I/O is under way.
 
 use crate::machine::Machine;
 use crate::map::{Backing, Region};
@@ -11,6 +11,8 @@ use alloc::string::String;
 use ebb_abi::meter::Counter;
 use ebb_proto::vm::Happening;
 
+/// Parts of a page in which shared memory is charged.
+const PARTS: u64 = 1 << 12;
 /// How long a pager that is gone is waited for before memory counts as exhausted without it. Guessed: a restart takes a hundredth of it.
 const PAGER_AWAY_MS: u64 = 10_000;
 
@@ -28,7 +30,7 @@ impl<M: Machine> Vm<M> {
         let mut victim = None;
         let mut most = 0;
         for space in self.spaces.iter().filter(|s| !s.protected) {
-            let (mut resident, mut swapped) = (0, 0);
+            let mut parts = (0, 0);
             // Segments and modules would not come back, and pages of files can be had without ending anybody.
             let anonymous = |r: &&Region| match r.backing {
                 Backing::Object { object, .. } => {
@@ -37,13 +39,13 @@ impl<M: Machine> Vm<M> {
                 _ => false,
             };
             for region in space.map.iter().filter(anonymous) {
-                let held = self.held_by(region);
-                resident += held.resident;
-                swapped += held.swapped;
+                let charged = self.charge(region);
+                parts = (parts.0 + charged.0, parts.1 + charged.1);
             }
-            if resident + swapped > most {
-                most = resident + swapped;
-                victim = Some((space.id, space.name.clone(), (resident, swapped)));
+            if parts.0 + parts.1 > most {
+                most = parts.0 + parts.1;
+                let held = (parts.0.div_ceil(PARTS), parts.1.div_ceil(PARTS));
+                victim = Some((space.id, space.name.clone(), held));
             }
         }
         let free = self.frames.gate.free_count() as u64;
@@ -71,5 +73,21 @@ impl<M: Machine> Vm<M> {
                 state: (free, minimum, total.saturating_sub(used)),
             },
         );
+    }
+
+    /// What a region holds, resident and in swap, in parts of pages: of each object in its chain as much as falls to one of those who refer to it.
+    fn charge(&self, region: &Region) -> (u64, u64) {
+        let (mut at, mut among, mut charged) = (*region, 1, (0, 0));
+        while let Backing::Object { object, offset } = at.backing
+            && let Some(o) = self.objects.get(object).filter(|o| o.file().is_none())
+        {
+            let held = self.held_by(&at);
+            among *= (o.holders.count as u64 + o.shadows.count as u64).max(1);
+            charged.0 += held.resident * PARTS / among;
+            charged.1 += held.swapped * PARTS / among;
+            let Some((below, first)) = o.behind().filter(|_| among < PARTS) else { break };
+            at.backing = Backing::Object { object: below, offset: first + offset };
+        }
+        charged
     }
 }
