@@ -50,7 +50,7 @@ impl Figure {
 
 /// The figures of the rows that this machine has. A notification's target is one signal that wakes; there and back are
 /// two. Policy work has a bound and no aim.
-const TARGETS: [Target; 18] = [
+const TARGETS: [Target; 19] = [
     Target {
         name: "null_syscall",
         what: "null system call",
@@ -162,6 +162,13 @@ const TARGETS: [Target; 18] = [
         peer: Some((30_102, "Linux")),
         bounds: Some((25_000, 15_000)),
         by: Figure::Mean,
+    },
+    Target {
+        name: "fork_exit_wait",
+        what: "fork + exit + wait",
+        peer: Some((300_129, "Linux")),
+        bounds: Some((300_000, 100_000)),
+        by: Figure::Median,
     },
     Target {
         name: "policy_scan",

@@ -16,6 +16,6 @@ pub const KEPT_BLOCKS: usize = 32;
 /// All blocks.
 pub const BLOCKS: usize = PIPES + SHARED_BLOCKS + WAITING + KEPT_BLOCKS;
 /// Spaces that may have an end of one pipe.
-pub const HOLDERS: usize = 128;
+pub const HOLDERS: usize = 512;
 /// The same, of all pipes together.
 pub const ALL_HOLDERS: usize = 1024;

@@ -115,6 +115,39 @@ fn the_end_of_the_last_writer_is_the_end_of_the_bytes() {
 }
 
 #[test]
+fn a_copy_of_a_space_has_its_ends_as_often_and_each_is_closed_by_itself() {
+    let mut pipes = Pipes::default();
+    const COPY: u32 = 12;
+    let (p, q) = (between(&mut pipes), pipes.create(A).unwrap());
+    pipes.share(p, End::Write, A, A).unwrap();
+    pipes.inherit(A, COPY).unwrap();
+    // Of what A has, and of nothing else.
+    pipes.read(COPY, p, MOST, 1);
+    assert_eq!(done(&mut pipes), [(1, Answer::Got(Err(Error::BadFile)))]);
+    pipes.write(COPY, p, b"x", 2);
+    pipes.read(B, p, MOST, 3);
+    assert_eq!(done(&mut pipes), [(2, wrote(1)), (3, got(b"x"))]);
+    pipes.gone(A);
+    pipes.read(B, p, MOST, 4);
+    pipes.close(COPY, p, End::Write).unwrap();
+    assert_eq!(done(&mut pipes), [], "it has the end twice");
+    pipes.close(COPY, p, End::Write).unwrap();
+    assert_eq!(done(&mut pipes), [(4, got(b""))]);
+    for end in [End::Read, End::Write] {
+        pipes.close(COPY, q, end).unwrap();
+    }
+    // Of one that has nothing, and for one that has something already.
+    pipes.inherit(COPY, A).unwrap();
+    let r = pipes.create(A).unwrap();
+    pipes.share(r, End::Read, A, COPY).unwrap();
+    assert_eq!(pipes.inherit(A, COPY), Err(Error::NoMemory));
+    pipes.gone(A);
+    pipes.gone(B);
+    pipes.gone(COPY);
+    assert!(pipes.is_empty());
+}
+
+#[test]
 fn nobody_who_reads_breaks_the_pipe_for_who_waits_and_who_comes() {
     let mut pipes = Pipes::default();
     let p = between(&mut pipes);

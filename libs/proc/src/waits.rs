@@ -48,6 +48,14 @@ impl<C> Waits<C> {
         now.into_iter().map(|(.., call)| call).collect()
     }
 
+    /// All of `parent` that wait for any child, of which there is none any more.
+    pub fn take_any(&mut self, parent: Pid) -> Vec<C> {
+        let (now, later) = self.list.drain(..).partition(|(p, c, _)| (*p, *c) == (parent, None));
+        self.list = later;
+        let now: Vec<_> = now;
+        now.into_iter().map(|(.., call)| call).collect()
+    }
+
     /// `parent` is gone, and its calls.
     pub fn forget(&mut self, parent: Pid) {
         self.list.retain(|(p, ..)| *p != parent);

@@ -35,6 +35,7 @@ impl Words for Memory {
 struct Process {
     parent: Pid,
     group: Pid,
+    space: Pid,
     kind: Kind,
     nice: i8,
     name: String,
@@ -58,6 +59,7 @@ enum Step {
     SetGroup(usize, usize, u8),
     Nice(usize, i8),
     SetLimit(usize, usize, u64, u64),
+    Exec(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -72,6 +74,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => n.clone().prop_map(Step::Ask),
         1 => (n.clone(), n.clone(), 0..3u8).prop_map(|(a, b, g)| Step::SetGroup(a, b, g)),
         1 => (n.clone(), any::<i8>()).prop_map(|(n, v)| Step::Nice(n, v)),
+        1 => n.clone().prop_map(Step::Exec),
         1 => (n, 0..6usize, 0..9u64, 0..9u64).prop_map(|(n, r, s, h)| Step::SetLimit(n, r, s, h)),
     ]
 }
@@ -83,6 +86,7 @@ fn group_of(choice: u8, of: Pid) -> Group {
 fn end_model(model: &mut Model, pid: Pid, ended: Ended) {
     if let Some(p) = model.get_mut(&pid) {
         p.kind = Kind::Ended;
+        p.space = 0;
         p.news = Some(Change::Ended(ended.clone()));
         p.ended = Some(ended);
     }
@@ -109,6 +113,7 @@ fn apply_model(model: &mut Model, step: &Step, next: Pid) {
             let mut new = Process {
                 parent: parent.unwrap_or(0),
                 group: next,
+                space: next,
                 kind: Kind::Running,
                 nice: 0,
                 name: format!("p{next}"),
@@ -191,6 +196,12 @@ fn apply_model(model: &mut Model, step: &Step, next: Pid) {
                 model.get_mut(&pid).unwrap().nice = (*value).clamp(-20, 19);
             }
         }
+        Step::Exec(n) => {
+            if let Some(pid) = pick(*n) {
+                let p = model.get_mut(&pid).unwrap();
+                (p.name, p.space) = (format!("x{next}"), next);
+            }
+        }
         Step::SetLimit(n, resource, soft, hard) => {
             let Some(pid) = pick(*n) else { return };
             let limit = &mut model.get_mut(&pid).unwrap().limits[*resource];
@@ -261,6 +272,11 @@ fn apply(table: &mut Table<Memory>, step: &Step, next: Pid) {
                 table.set_nice(slot, *value);
             }
         }
+        Step::Exec(n) => {
+            if let Some(slot) = pick(*n) {
+                table.replaced(slot, next, &format!("x{next}"), 3);
+            }
+        }
         Step::SetLimit(n, resource, soft, hard) => {
             if let Some(slot) = pick(*n) {
                 let limit = Limit { soft: *soft, hard: *hard };
@@ -279,6 +295,7 @@ fn see(table: &Table<Memory>) -> Model {
     let slots: Vec<Slot> = copy.all().collect();
     let one = |copy: &mut Table<Memory>, s: Slot| Process {
         parent: copy.parent(s),
+        space: copy.space(s),
         group: copy.group(s),
         kind: copy.kind(s),
         nice: copy.nice(s),
@@ -302,7 +319,7 @@ fn memory() -> Memory {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
     fn the_table_does_what_the_model_says(steps in prop::collection::vec(step(), 1..120)) {
@@ -339,6 +356,16 @@ proptest! {
                 if let Step::SetLimit(..) = step {
                     // Its two halves are in two words, the soft one never above the hard one.
                     right = found.values().all(|p| p.limits.iter().all(|l| l.soft <= l.hard));
+                }
+                if let Step::Exec(..) = step {
+                    // Its name comes later: it is for people.
+                    let nameless = |mut model: Model| {
+                        model.values_mut().for_each(|p| p.name.clear());
+                        model
+                    };
+                    let (found, before, after) =
+                        (nameless(found.clone()), nameless(before.clone()), nameless(after.clone()));
+                    right = found == before || found == after;
                 }
                 prop_assert!(right, "{:?} after {} stores:\n{:?}\n{:?}\n{:?}", step, stores, before, found, after);
                 if complete {

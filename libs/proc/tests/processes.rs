@@ -275,6 +275,9 @@ fn who_waits_for_one_child_goes_before_who_waits_for_any() {
     // That it stopped is not its end.
     assert_eq!(waits.take(1, 6, false), None);
     assert_eq!(waits.take_all(1, 6), ["six"]);
+    waits.add(1, None, "any");
+    assert_eq!(waits.take_any(2), [""; 0]);
+    assert_eq!(waits.take_any(1), ["any"]);
     waits.forget(2);
     assert_eq!(waits.count(), 0);
 }

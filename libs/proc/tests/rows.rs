@@ -4,10 +4,15 @@
 #[test]
 fn the_table_of_requirements_names_tests_that_exist() {
     let tests = [include_str!("processes.rs"), include_str!("model.rs")];
+    let in_the_machine = include_str!("../../../user/launch-test/src/main.rs");
     let table = include_str!("../src/rows.md");
     let mut named = 0;
     for row in table.lines().filter(|l| l.starts_with("| PRS")) {
         let proven_by = row.split('|').nth(2).expect("a second column");
+        for name in proven_by.split('"').skip(1).step_by(2) {
+            named += 1;
+            assert!(in_the_machine.contains(&format!("(\"{name}\", ")), "no case is called {name}");
+        }
         for name in proven_by.split('`').skip(1).step_by(2) {
             named += 1;
             assert!(tests.iter().any(|t| t.contains(&format!("fn {name}("))), "no test is called {name}");

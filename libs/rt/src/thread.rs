@@ -75,10 +75,15 @@ pub fn current() -> u32 {
 
 /// In a copy of the process: there are no other threads.
 pub(crate) fn alone() {
-    for slot in &SLOTS {
-        slot.state.store(FREE, Ordering::Relaxed);
+    for (number, slot) in SLOTS.iter().enumerate() {
         slot.notification.store(0, Ordering::Relaxed);
         slot.unparked.store(false, Ordering::Relaxed);
+        let pages = slot.stack_pages.swap(0, Ordering::Relaxed);
+        let address = stack_top(number as u64) - pages * PAGE_SIZE as u64;
+        let unmap = vm::Unmap { space: 0, address, pages };
+        let freed = pages == 0 || vm().and_then(|vm| call(vm, &unmap)).is_ok();
+        // A stack that stays takes its number with it.
+        slot.state.store(if freed { FREE } else { CLAIMED }, Ordering::Relaxed);
     }
     SEVERAL.store(false, Ordering::Relaxed);
 }

@@ -24,7 +24,7 @@ impl Proc {
         match self.table.ended(child).filter(|_| self.table.space(child) == 0) {
             Some(ended) => {
                 reply.answer::<proc::Wait>(Ok(ended.status));
-                self.table.forget(child);
+                self.forget(child);
             }
             None => self.waits.add(self.table.pid(parent), Some(pid), reply),
         }
@@ -56,7 +56,7 @@ impl Proc {
                 let over = matches!(change, Some(Change::Ended(_)));
                 reply.answer::<proc::Poll>(Ok(change));
                 if over {
-                    self.table.forget(child);
+                    self.forget(child);
                 }
             }
             Err(error) => reply.answer::<proc::Poll>(Err(error)),
@@ -72,10 +72,7 @@ impl Proc {
             Some(Waiter::End(call)) => {
                 let Some(ended) = ended else { return };
                 call.answer::<proc::Wait>(Ok(ended.status));
-                self.table.forget(child);
-                for late in self.waits.take_all(parent_pid, pid) {
-                    late.answer::<proc::Wait>(Err(Error::NotFound));
-                }
+                self.forget(child);
             }
             Some(Waiter::Any(call)) => match self.table.news(child) {
                 Some(change) => self.say(child, change, call),
@@ -85,11 +82,26 @@ impl Proc {
         }
     }
 
+    /// Somebody was told of a child's end. Other threads of its parent that wait for it, or for any and there is none, wait for nothing.
+    fn forget(&mut self, child: Slot) {
+        let (parent, pid) = (self.table.parent(child), self.table.pid(child));
+        self.table.forget(child);
+        for late in self.waits.take_all(parent, pid) {
+            late.answer::<proc::Wait>(Err(Error::NotFound));
+        }
+        let left = self.table.alive(parent).is_some_and(|p| self.table.children(p).next().is_some());
+        if !left {
+            for late in self.waits.take_any(parent) {
+                late.answer::<proc::WaitAny>(Err(Error::NotFound));
+            }
+        }
+    }
+
     fn say(&mut self, child: Slot, change: Change, reply: Call) {
         let (pid, over) = (self.table.pid(child), matches!(change, Change::Ended(_)));
         reply.answer::<proc::WaitAny>(Ok((pid, change)));
         if over {
-            self.table.forget(child);
+            self.forget(child);
         }
     }
 

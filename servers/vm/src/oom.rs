@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Memory is exhausted: one program is ended (`vm_pageout_oom`).
 //!
-//! Charged is what would really be freed: resident pages and copies in swap, read from counters (W11, W12: no lock, no walk, nothing allocated). Servers and who is spared are
-//! never chosen. The memory is back when this returns, but for pages whose I/O is under way; until those are back nobody else is ended (W15).
+//! Charged is what would really be freed: resident pages and copies in swap (W11, W12: no lock, nothing allocated); of memory that it has together with others since a `fork`, a program
+//! is charged its part. Servers and who is spared are never chosen. The memory is back when this returns, but for pages whose I/O is under way; until those are back nobody else is ended (W15).
 
 use crate::machine::Machine;
 use crate::map::{Backing, Region};
@@ -13,6 +13,8 @@ use ebb_policy::OomReason;
 use ebb_policy::victim::{self, Candidate};
 use ebb_proto::vm::Happening;
 
+/// Parts of a page in which shared memory is charged.
+const PARTS: u64 = 1 << 12;
 /// How long a pager that is gone is waited for before memory counts as exhausted without it. Guessed: a restart takes a hundredth of it.
 const PAGER_AWAY_MS: u64 = 10_000;
 /// How long a victim's last pages are waited for. Guessed: a write takes a thousandth of it.
@@ -35,17 +37,17 @@ impl<M: Machine> Vm<M> {
 
     /// What a program would give back.
     fn candidate(&self, space: &Space) -> Candidate {
-        let (mut resident, mut swapped) = (0, 0);
+        let mut parts = (0, 0);
         // Segments and modules would not come back, and pages of files can be had without ending anybody.
         let anonymous = |r: &&Region| match r.backing {
             Backing::Object { object, .. } => self.objects.get(object).is_some_and(|o| o.file().is_none()),
             _ => false,
         };
         for region in space.map.iter().filter(anonymous) {
-            let held = self.held_by(region);
-            resident += held.resident;
-            swapped += held.swapped;
+            let charged = self.charge(region);
+            parts = (parts.0 + charged.0, parts.1 + charged.1);
         }
+        let (resident, swapped) = (parts.0.div_ceil(PARTS), parts.1.div_ceil(PARTS));
         let protected = space.protected || space.limit.spared;
         Candidate { id: space.id, protected, passing: false, resident, swapped }
     }
@@ -89,6 +91,22 @@ impl<M: Machine> Vm<M> {
                 state: (free, minimum, slots),
             },
         );
+    }
+
+    /// What a region holds, resident and in swap, in parts of pages: of each object in its chain as much as falls to one of those who refer to it.
+    fn charge(&self, region: &Region) -> (u64, u64) {
+        let (mut at, mut among, mut charged) = (*region, 1, (0, 0));
+        while let Backing::Object { object, offset } = at.backing
+            && let Some(o) = self.objects.get(object).filter(|o| o.file().is_none())
+        {
+            let held = self.held_by(&at);
+            among *= (o.holders.count as u64 + o.shadows.count as u64).max(1);
+            charged.0 += held.resident * PARTS / among;
+            charged.1 += held.swapped * PARTS / among;
+            let Some((below, first)) = o.behind().filter(|_| among < PARTS) else { break };
+            at.backing = Backing::Object { object: below, offset: first + offset };
+        }
+        charged
     }
 
     /// Free pages, their minimum, slots of swap, and free ones of these.

@@ -12,6 +12,7 @@ mod files;
 mod paging;
 mod partner;
 mod policy;
+mod processes;
 mod samples;
 
 use alloc::format;
@@ -27,13 +28,16 @@ ebb_rt::program!(main);
 
 const HELP: &str = "\
 usage: bench [--json] [--replacements N] [NAME...]
-Measures, in units of the time-stamp counter (instructions under xtask bench). Names: null_syscall ipc notification first_touch files paging policy_scan policy_replace.
+Measures, in units of the time-stamp counter (instructions under xtask bench). Names: null_syscall ipc notification first_touch files paging processes policy_scan policy_replace.
 files wants a file /data/bench that is larger than memory, paging swap of twice the memory; both print several rows.
   --json            one object a line
   --replacements N  rounds of policy_replace (default: 1000)";
 
-const SPEC: Spec =
-    Spec { values: &["--replacements", "--load"], flags: &["--json", "--help", "--echo"], operands: 16 };
+const SPEC: Spec = Spec {
+    values: &["--replacements", "--load"],
+    flags: &["--json", "--help", "--echo", "--end"],
+    operands: 16,
+};
 
 /// A measurement: its name on the command line, and what makes its rows.
 type Measurement = (&'static str, fn(&StartInfo, &Args) -> Result<Vec<Row>, Failure>);
@@ -51,6 +55,7 @@ const MEASUREMENTS: &[Measurement] = &[
     ("first_touch", |info, _| paging::first_touch(info)),
     ("files", |info, _| files::files(info)),
     ("paging", |info, _| paging::paging(info)),
+    ("processes", |info, _| processes::processes(info)),
     ("policy_scan", |info, _| policy::scan(info)),
     ("policy_replace", policy::replace),
 ];
@@ -73,7 +78,10 @@ fn run(info: &StartInfo) -> Result<(), Failure> {
     if args.flag("--help") {
         return Err(Failure::Help(HELP));
     }
-    // The two ways in which it runs itself.
+    // The ways in which it runs itself.
+    if args.flag("--end") {
+        return Ok(());
+    }
     if args.flag("--echo") {
         return partner::echo(info);
     }

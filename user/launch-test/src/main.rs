@@ -11,6 +11,7 @@ extern crate alloc;
 
 mod child;
 mod files;
+mod forking;
 mod launching;
 mod parent;
 mod pipes;
@@ -54,6 +55,11 @@ const TESTS: &[(&str, Test)] = &[
     ("a stopped program loses no answer", signals::stopped_in_a_call),
     ("limits and niceness", signals::limits),
     ("children of a program that has ended", signals::orphans),
+    ("a copy has what there was, and nothing of what comes", forking::memory),
+    ("a copy shares pipes", forking::pipes),
+    ("a copy of a program with threads", forking::threads),
+    ("many copies, one after the other and at once", forking::many),
+    ("becoming another program", forking::exec),
     ("the server dies while programs start and end", survival::spawning),
     ("the server dies while programs wait and are stopped", survival::waiting),
 ];

@@ -121,7 +121,17 @@ pub fn any(_: &Parent) -> Result<(), Failure> {
         let at = children.iter().position(|c| *c == pid).ok_or("a stranger has ended")?;
         children.remove(at);
     }
-    same("no child is left", process::wait_any(), Err(Error::NotFound))
+    same("no child is left", process::wait_any(), Err(Error::NotFound))?;
+    // Two threads wait for the last one: one is told of its end, the other that there is none.
+    let child = sleeper(Group::Inherited)?;
+    let waiting = because("thread", thread::spawn(process::wait_any))?;
+    let other = because("thread", thread::spawn(process::wait_any))?;
+    pause(5)?;
+    because("kill", child.kill())?;
+    let both = [because("join", waiting.join())?, because("join", other.join())?];
+    let told = both.iter().filter(|r| r.as_ref().is_ok_and(|(pid, _)| *pid == child.id())).count();
+    same("told", told, 1)?;
+    same("not told", both.iter().filter(|r| **r == Err(Error::NotFound)).count(), 1)
 }
 
 /// It waits for room in a pipe; stopped and continued, it goes on as if nothing had been.

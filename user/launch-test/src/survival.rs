@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use ebb_rt::client::call;
 use ebb_rt::println;
-use ebb_rt::process::{self, Child, Command, Target, signal};
+use ebb_rt::process::{self, Child, Command, Forked, Target, signal};
 use ebb_rt::proto::Error;
 use ebb_rt::proto::init::{Kill, Services};
 use ebb_rt::proto::pipe::End;
@@ -134,7 +134,14 @@ pub fn in_the_middle(p: &Parent) -> Result<(), Failure> {
     while failures < FAILURES {
         rounds += 1;
         let stream = [Stream::Null, Stream::PipeWrite(pipe)];
-        match p.try_launch("launch-test", &["sleep"], &stream) {
+        let started = match rounds % 3 {
+            0 => p.try_launch("launch-test", &["sleep"], &stream),
+            how => process::fork().map(|forked| match forked {
+                Forked::Parent(child) => child.id(),
+                Forked::Child => as_copy(how),
+            }),
+        };
+        match started {
             Ok(pid) => {
                 let child = Child::numbered(pid);
                 patiently(child, signal::STOP)?;
@@ -166,6 +173,15 @@ pub fn in_the_middle(p: &Parent) -> Result<(), Failure> {
     same("bytes", p.read_all(pipe)?.len(), 0)?;
     p.close(pipe, End::Read)?;
     same("spaces", p.spaces()?, before)
+}
+
+/// What a copy does, for long: sleeping, or becoming a program that does.
+fn as_copy(how: u32) -> ! {
+    if how == 2 {
+        while Command::new("launch-test").arg("sleep").exec() == Error::Dead {}
+    }
+    // That it could not sleep shows in the status.
+    process::exit(thread::sleep(Duration::from_secs(3600)).is_err() as u8)
 }
 
 /// How often it has died.
