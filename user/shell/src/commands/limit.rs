@@ -20,6 +20,7 @@ use ebb_rt::shared::meter;
 
 const LIMITS: &[Column] = &[
     Column { key: "resource", heading: "RESOURCE" },
+    Column { key: "used", heading: "USED" },
     Column { key: "soft", heading: "SOFT" },
     Column { key: "hard", heading: "HARD" },
 ];
@@ -147,19 +148,30 @@ pub fn limit(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
     match whom {
         Subject::Group(number) if settings.is_empty() => list(shell, Some(number), json),
         Subject::Group(number) => settings.iter().try_for_each(|word| set_group(shell, number, word)),
-        Subject::Program(pid) if settings.is_empty() => resources(pid, json),
+        Subject::Program(pid) if settings.is_empty() => resources(shell, pid, json),
         Subject::Program(pid) => settings.iter().try_for_each(|word| set(shell, pid, word)),
     }
 }
 
-fn resources(pid: Pid, json: bool) -> Result<(), Failure> {
+/// What a process has, and may have.
+fn resources(shell: &Shell, pid: Pid, json: bool) -> Result<(), Failure> {
     let limits = process::limits(pid).map_err(|error| match error {
         Error::NotFound => nobody(pid),
         error => Failure::of("proc", error),
     })?;
+    let space = space_of(pid)?;
+    let resident =
+        all_programs(shell)?.iter().find(|p| p.space == space).map(|p| p.resident * PAGE_SIZE as u64);
     let mut list = Listing::new(LIMITS);
     for (resource, limit) in Resource::ALL.into_iter().zip(limits) {
-        list.row([name(resource).into(), value(limit.soft), value(limit.hard)]);
+        // Of the others nobody keeps count before there is a limit to be compared with.
+        let used = if resource == Resource::Rss { resident } else { None };
+        list.row([
+            name(resource).into(),
+            used.map_or("-".into(), Value::from),
+            value(limit.soft),
+            value(limit.hard),
+        ]);
     }
     show(&list, json);
     Ok(())
