@@ -173,6 +173,6 @@ mod tests {
             assert!(ThreadOp::from_raw(n).is_none_or(|op| op as u64 == n));
             assert!(State::from_raw(n).is_none_or(|state| state as u64 == n));
         }
-        assert_eq!((ThreadOp::from_raw(7), ThreadOp::from_raw(8)), (Some(ThreadOp::Park), None));
+        assert_eq!((ThreadOp::from_raw(8), ThreadOp::from_raw(9)), (Some(ThreadOp::Hold), None));
     }
 }
