@@ -3,13 +3,13 @@
 
 mod counters;
 mod jobs;
-mod limit;
 mod machine;
 mod process;
 mod service;
 mod swap;
 mod sysctl;
 mod top;
+mod ulimit;
 
 use crate::shell::Shell;
 use alloc::string::String;
@@ -56,7 +56,7 @@ builtins! {
     "fg" "[%JOB | PID]" "go on with it in the foreground" jobs::fg;
     "bg" "[%JOB | PID]" "go on with it in the background" jobs::bg;
     "renice" "NICE PID..." "how nice a program is to others (-20 to 19)" process::renice;
-    "limit" "[PID] [RESOURCE=SIZE[:HARD]]..." "limits of a program, and of what it starts" limit::limit;
+    "ulimit" "[PID] [RESOURCE=SIZE[:HARD]]..." "limits of a program, and of what it starts" ulimit::ulimit;
     "sleep" "SEC" "wait (fractions allowed)" process::sleep;
     "uptime" "" "time since the start" machine::uptime;
     "shutdown" "[STATUS]" "end the machine" machine::shutdown;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `limit`: shows and sets what a program may have.
+//! `ulimit`: shows and sets what a program may have.
 
 use super::show;
 use crate::shell::Shell;
@@ -66,7 +66,7 @@ fn set(pid: Pid, word: &str) -> Result<(), Failure> {
     process::set_limit(pid, resource, Limit { soft, hard }).map_err(said)
 }
 
-pub fn limit(_shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
+pub fn ulimit(_shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
     let json = args.iter().any(|a| a == "--json");
     let mut pid = 0;
     let mut show_them = true;
