@@ -280,6 +280,21 @@ pub const CASES: &[Case] = &[
         ..CASE
     },
     Case {
+        name: "fork-at-once",
+        swap: &["512M"],
+        exec: "launch-test at-once 200 1024; vmstat --json",
+        timeout_s: 900,
+        checks: &[Says("at once: 0 wrong"), AtLeast("v_swappgsout", 1.0)],
+        ..CASE
+    },
+    Case {
+        name: "fork-in-a-row",
+        exec: "launch-test in-a-row 10000; vmstat --json; swapinfo --json",
+        timeout_s: 900,
+        checks: &[Says("in a row: 0 wrong"), AtMost("swap_used", 0.0)],
+        ..CASE
+    },
+    Case {
         name: "jobs",
         mem: "48M",
         swap: &[],
