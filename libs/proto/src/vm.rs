@@ -540,6 +540,9 @@ protocol! {
     /// memory, take what happened to them ([`TakeEvents`]; [`HAPPENING_BIT`] of the notification that it was started with). Servers it cannot make. The message may carry the endpoint that exceptions
     /// of these spaces go to, instead of `init`'s. Spaces of managers that are gone become this one's. For `init`.
     97 Manage { space: Space } -> ();
+    /// Writes into a program's memory, at most 2,048 bytes, all or nothing: private memory whatever its protection is, for which the program gets pages of its own where others would see the
+    /// change; a shared mapping of a file only if the program may write there. For the manager of `space`. `Fault`: not mapped; `NotPermitted`: shared and read-only; `TooLong`; `Io`; `NoMemory`.
+    98 WriteMemory { space: Space, address: u64, bytes: Vec<u8> } -> ();
     /// Makes the caller's table of handles larger. For managers.
     110 HandleRoom {} -> ();
     /// Makes the notification of a space's first thread, which [`Start`] then binds to it; it goes with the space. Returns its handle there. For the space's manager, as all that follows.

@@ -7,6 +7,7 @@
 //! | `page`, `frames` | `vm_page`; the free list and its gate |
 //! | `object`, `map`, `space`, `segment` | `vm_object`, `vm_map`, programs, shared memory |
 //! | `fault`, `file_fault`, `shadow` | from an address to a mapping; pages of files; copy-on-write |
+//! | `patch` | a debugger's writes |
 //! | `fork`, `collapse`, `release` | `fork`; chains of objects become shorter; what is given back |
 //! | `manage`, `keep` | who may do what with which space; what goes with a space |
 //! | `waiting` | what cannot go on yet |
@@ -52,6 +53,7 @@ pub mod object;
 pub mod oom;
 pub mod page;
 pub mod pager;
+pub mod patch;
 pub mod policy;
 pub mod release;
 pub mod resize;

@@ -136,6 +136,10 @@ impl<M: Machine> Vm<M> {
                     self.managed(caller, op.space).and_then(|id| self.read_memory(id, op.address, op.bytes));
                 self.m.answer::<proto::ReadMemory>(reply, result, &[]);
             }
+            Request::WriteMemory(op) => match self.managed(caller, op.space) {
+                Ok(id) => self.write_memory(id, op.address, op.bytes, reply),
+                Err(error) => self.m.answer::<proto::WriteMemory>(reply, Err(error), &[]),
+            },
             Request::EndpointNew(_) => match manager.and_then(|()| self.object_new(Kind::Endpoint)) {
                 Ok(made) => {
                     self.m.answer::<proto::EndpointNew>(reply, Ok(()), &[made]);

@@ -40,6 +40,17 @@ pub enum Work<R> {
         /// The caller.
         reply: R,
     },
+    /// Writing into a program's memory from outside.
+    Patch {
+        /// The space.
+        space: Space,
+        /// Where.
+        address: u64,
+        /// What.
+        bytes: Vec<u8>,
+        /// Who asked.
+        reply: R,
+    },
     /// The next step of removing a swap device.
     SwapOff,
     /// Reading or writing a file.
@@ -70,7 +81,7 @@ impl<R> Work<R> {
 
     fn space(&self) -> Option<Space> {
         match self {
-            Work::Fault { space, .. } | Work::Wire { space, .. } => Some(*space),
+            Work::Fault { space, .. } | Work::Wire { space, .. } | Work::Patch { space, .. } => Some(*space),
             Work::Transfer(t) => Some(t.space),
             Work::Resize(r) => Some(r.space),
             Work::Sync(s) => s.space(),
@@ -290,6 +301,7 @@ impl<M: Machine> Vm<M> {
                 }
             }
             Work::Wire { space, range, next, reply } => self.wire_on(space, range, next, reply),
+            Work::Patch { space, address, bytes, reply } => self.write_memory(space, address, bytes, reply),
             Work::SwapOff => self.swap_off_on(),
             Work::Transfer(transfer) => self.transfer(transfer),
             Work::Resize(resize) => self.resize(resize),
@@ -302,6 +314,7 @@ impl<M: Machine> Vm<M> {
         match work {
             Work::Fault { space, address, reply, .. } => self.no_page(space, address, error, reply),
             Work::Wire { space, range, next, reply } => self.wire_failed(space, range, next, reply, error),
+            Work::Patch { reply, .. } => self.patch_answer(reply, Err(error)),
             Work::SwapOff => self.swap_off_on(),
             Work::Transfer(transfer) => self.transfer_ended(transfer, Err(error)),
             Work::Resize(resize) => self.resize_ended(resize, Err(error)),

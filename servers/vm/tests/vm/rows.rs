@@ -7,8 +7,10 @@ fn the_table_of_requirements_names_tests_that_exist() {
         include_str!("death.rs"),
         include_str!("deciding.rs"),
         include_str!("filing.rs"),
+        include_str!("forking.rs"),
         include_str!("mapping.rs"),
         include_str!("memory.rs"),
+        include_str!("patching.rs"),
         include_str!("random.rs"),
         include_str!("random_files/mod.rs"),
         include_str!("swapping.rs"),
@@ -18,7 +20,7 @@ fn the_table_of_requirements_names_tests_that_exist() {
     ];
     let rows = include_str!("../../src/rows.md")
         .lines()
-        .filter(|l| l.starts_with("| PGO") || l.starts_with("| SWP"));
+        .filter(|l| ["| PGO", "| SWP", "| PRS"].iter().any(|s| l.starts_with(s)));
     let mut named = 0;
     for row in rows {
         let proven_by = row.split('|').nth(2).expect("a second column");
@@ -30,7 +32,9 @@ fn the_table_of_requirements_names_tests_that_exist() {
     }
     assert!(named > 20);
     // And a test that bears the number of a row is in the table.
-    for line in tests.iter().flat_map(|t| t.lines()).filter(|l| l.starts_with("fn pgo_")) {
+    for line in
+        tests.iter().flat_map(|t| t.lines()).filter(|l| l.starts_with("fn pgo_") || l.starts_with("fn prs_"))
+    {
         let name = line.trim_start_matches("fn ").split('(').next().expect("a name");
         assert!(include_str!("../../src/rows.md").contains(name), "{name} is not in the table");
     }

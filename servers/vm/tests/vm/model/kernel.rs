@@ -16,7 +16,7 @@ use ebb_sys::memory::Partial;
 use ebb_sys::object::{Donation, Start};
 use ebb_vm::machine::Machine;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Handles that one frame of handle table holds: few, so that tables have to grow.
 const HANDLES_A_FRAME: usize = 6;
@@ -341,6 +341,18 @@ impl Kernel {
         Some(pte.frame)
     }
 
+    /// What `vm` has written into a frame that it has mapped itself.
+    fn see_own(&mut self, frame: u32) {
+        let mapped =
+            self.frames.get(frame as usize).map(|f| f.maps.iter().find(|m| m.0 == self.own_task).copied());
+        let Some((_, address)) = mapped.flatten() else { return };
+        let words: Vec<u64> =
+            self.own.words(address, 1).into_iter().flatten().map(|w| w.load(Ordering::Relaxed)).collect();
+        for (bytes, word) in self.frames[frame as usize].bytes.chunks_exact_mut(8).zip(words) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
+    }
+
     /// The mapping at an address.
     pub fn pte(&self, task: Handle, address: u64) -> Option<Pte> {
         self.tasks.get(&task.0)?.ptes.get(&address).copied()
@@ -430,6 +442,7 @@ impl Machine for Kernel {
     }
     fn copy_bytes(&mut self, pieces: &[Piece]) -> Result<()> {
         for piece in pieces {
+            self.see_own(piece.from.0);
             let from = self.frames.get(piece.from.0 as usize).ok_or(Error::BadFrame)?;
             let bytes =
                 from.bytes.get(piece.from_offset as usize..).and_then(|b| b.get(..piece.bytes as usize));
