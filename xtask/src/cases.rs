@@ -119,6 +119,10 @@ const EPITAPH: Case = Case { swap: &[], exec: "help", status: KERNEL_FAILURE, ma
 /// Paging in and out, and nothing wrong.
 const PAGES: &[Check] = &[AtLeast("v_swappgsout", 1.0), AtLeast("v_swappgsin", 1.0)];
 
+/// What is tried on a machine without any disk.
+const ON_ISO: &str = "uptime; seq 300 | sort -rn > /data/down; sync; echo first $(head -n 1 /data/down); \
+    sha256sum /bin/* > /tmp/sums; mv /data/down /data/moved; echo $(wc -l < /data/moved) lines; mount; df";
+
 /// The suite.
 pub const CASES: &[Case] = &[
     // The kernel alone: every system call and error path, from a program that is booted in place of `init`.
@@ -152,8 +156,24 @@ pub const CASES: &[Case] = &[
         ..CASE
     },
     Case { name: "boot", swap: &[], exec: "help", checks: &[Says("vmstat")], ..CASE },
-    Case { name: "boot-iso-cd", swap: &[], boot: Medium::IsoAsCd, exec: "uptime", ..CASE },
-    Case { name: "boot-iso-disk", swap: &[], boot: Medium::IsoAsDisk, exec: "uptime", ..CASE },
+    Case {
+        name: "boot-iso-cd",
+        swap: &[],
+        boot: Medium::IsoAsCd,
+        // Files, on a disk in memory.
+        exec: ON_ISO,
+        checks: &[Says("first 300"), Says("300 lines"), Says("root on / type ext4 (rw)")],
+        ..CASE
+    },
+    Case {
+        name: "boot-iso-disk",
+        swap: &[],
+        boot: Medium::IsoAsDisk,
+        // Files, on a disk in memory.
+        exec: ON_ISO,
+        checks: &[Says("first 300"), Says("300 lines"), Says("root on / type ext4 (rw)")],
+        ..CASE
+    },
     Case { name: "boot-small", mem: "32M", exec: "thrash --mem 1.5x --rounds 1 --verify", ..CASE },
     Case { name: "shell-wrong-command", swap: &[], exec: "no-such-thing", status: ABOVE_63, ..CASE },
     Case {

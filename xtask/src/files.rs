@@ -38,6 +38,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "files-stripes-sparse", run: |built| map_shared(built, true) },
     Test { name: "files-crash", run: |built| crash(built, 30) },
     Test { name: "files-kill-pager", run: kill_pager },
+    Test { name: "files-replace-pager", run: replace_pager },
     Test { name: "files-disk-full", run: disk_full },
     Test { name: "files-disk-errors", run: disk_errors },
     Test { name: "files-tree", run: tree },
@@ -258,11 +259,30 @@ fn die_at_work(prepared: &Prepared, life: Duration) -> Result<String> {
 
 /// The vnode pager dies again and again under programs that use files.
 fn kill_pager(built: &Built) -> Result<()> {
-    let mut rig = Rig::new(
-        "seq 1 300000 > /data/numbers; sort -r /data/numbers > /data/down & stripes /data/file --writers 4 --rounds 4 --seed 9 & \
-         churn /data/churned 3 400 > /data/said & repeat 10 { sleep 0.25; service kill vnode-pager }; wait; \
-         sort -n /data/down > /data/again; cmp /data/numbers /data/again && stripes /data/file --writers 4 --rounds 4 --seed 9 --check; audit",
+    disturbed(built, "repeat 10 { sleep 0.25; service kill vnode-pager }").map(|_| ())
+}
+
+/// It makes room for another instance of itself, both ways that there are.
+fn replace_pager(built: &Built) -> Result<()> {
+    let said = disturbed(
+        built,
+        "repeat 6 { sleep 0.25; service restart vnode-pager; sleep 0.25; service replace vnode-pager vnode-pager }",
     )?;
+    for told in ["vnode-pager restarted, held", "vnode-pager -> vnode-pager, held"] {
+        let count = said.matches(told).count();
+        ensure!(count == 6, "{told:?} was said {count} times of 6:\n{said}");
+    }
+    Ok(())
+}
+
+/// Programs write and verify files while this is done; afterwards everything is what was written, and the file system has nothing that it should not. What
+/// the machine said.
+fn disturbed(built: &Built, disturbance: &str) -> Result<String> {
+    let mut rig = Rig::new(&format!(
+        "seq 1 300000 > /data/numbers; sort -r /data/numbers > /data/down & stripes /data/file --writers 4 --rounds 4 --seed 9 & \
+         churn /data/churned 3 400 > /data/said & {disturbance}; wait; \
+         sort -n /data/down > /data/again; cmp /data/numbers /data/again && stripes /data/file --writers 4 --rounds 4 --seed 9 --check; audit",
+    ))?;
     let input = rig.input()?;
     fs::create_dir(input.join("churned"))?;
     let mut random = Random::new(3);
@@ -283,7 +303,7 @@ fn kill_pager(built: &Built) -> Result<()> {
             bail!("{wrong}");
         }
     }
-    Ok(())
+    Ok(said)
 }
 
 /// No room, and names and files that cannot be: the message that POSIX has, and everything else goes on.

@@ -12,13 +12,17 @@ use clap::Args;
 use crate::compile::{self, Built};
 use crate::image::{self, Contents};
 use crate::progress::Progress;
-use crate::run::Folder;
+use crate::root::{self, Sizing};
+use crate::run::{Folder, RootSize, root_size};
 use crate::setup::{self, Need};
 use crate::size::{self, Size};
 
 /// Files of Limine that the image is made of.
 const LIMINE_FILES: [&str; 4] =
     ["BOOTX64.EFI", "limine-bios-cd.bin", "limine-uefi-cd.bin", "limine-bios.sys"];
+
+/// Bytes of a partition that a CD's boot catalogue can name: it counts sectors in 16 bits.
+const CD_PARTITION: usize = 0xffff * 512;
 
 /// Options of `iso`.
 #[derive(Args, Clone, Debug)]
@@ -33,6 +37,13 @@ pub struct Options {
     /// Memory that the kernel may use [default: all that there is]
     #[arg(long, value_name = "SIZE", value_parser = size::memory)]
     pub mem: Option<Size>,
+    /// A folder of the host, copied to /data
+    #[arg(long, value_name = "DIR")]
+    pub files: Option<PathBuf>,
+    /// Size of the root disk, which lies in the machine's memory: what is written to it is gone when the machine is
+    /// [default: a little more than what is on it]; none: no root disk, and the programs of the boot image only
+    #[arg(long, value_name = "SIZE", value_parser = root_size)]
+    pub root: Option<RootSize>,
     /// More words for the kernel's command line
     #[arg(long, value_name = "WORDS", default_value = "")]
     pub cmdline: String,
@@ -54,7 +65,10 @@ pub fn main(options: &Options) -> Result<()> {
     {
         bail!("--limine {}: no file '{missing}' there; it wants {}", dir.display(), LIMINE_FILES.join(", "));
     }
-    setup::ensure(&[Need::Targets, Need::Xorriso])?;
+    if options.root == Some(RootSize::None) && options.files.is_some() {
+        bail!("--files needs a root disk");
+    }
+    setup::ensure(&[Need::Targets, Need::Xorriso, Need::E2fsprogs])?;
     let built = match &options.kernel {
         Some(kernel) => Built {
             loader: compile::loader()?,
@@ -76,8 +90,18 @@ pub fn main(options: &Options) -> Result<()> {
 pub fn make(options: &Options, built: &Built) -> Result<()> {
     let mem = options.mem.map(|size| format!("mem={}", size.0)).unwrap_or_default();
     let cmdline = format!("{mem} {}", options.cmdline).trim().to_string();
-    let contents = Contents::new(built, cmdline, options.exec.clone());
+    let mut contents = Contents::new(built, cmdline, options.exec.clone());
     let folder = Folder::new(false)?;
+    let size = match options.root {
+        Some(RootSize::None) => None,
+        _ if options.kernel.is_some() => None,
+        Some(RootSize::Size(size)) => Some(Sizing::Given(size)),
+        None => Some(Sizing::InMemory),
+    };
+    if let Some(size) = size {
+        let image = root::make(folder.path(), built, options.files.as_deref(), size)?;
+        contents.modules.push((root::SERIAL.to_string(), image));
+    }
     let tree = folder.path().join("tree");
     fs::create_dir_all(&tree)?;
     let mut progress = Progress::new("iso");
@@ -98,7 +122,15 @@ pub fn make(options: &Options, built: &Built) -> Result<()> {
 /// Our loader: a FAT partition after the ISO file system, which El Torito and the partition table both name.
 fn own(xorriso: &mut Command, contents: &Contents, loader: &Path, folder: &Path) -> Result<()> {
     let partition = folder.join("esp.img");
-    fs::write(&partition, image::system_partition(contents, loader)?)?;
+    let bytes = image::system_partition(contents, loader)?;
+    if bytes.len() > CD_PARTITION {
+        eprintln!(
+            "xtask: {} MiB: this boots as a disk only; for a CD at most {} MiB, or --limine",
+            bytes.len() >> 20,
+            CD_PARTITION >> 20
+        );
+    }
+    fs::write(&partition, bytes)?;
     xorriso.args(["-append_partition", "2", "0xef"]).arg(&partition);
     xorriso.args(["-appended_part_as_gpt", "-e", "--interval:appended_partition_2:all::", "-no-emul-boot"]);
     Ok(())

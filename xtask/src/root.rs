@@ -16,6 +16,19 @@ use crate::size::Size;
 pub const SERIAL: &str = "root";
 /// Room beside what is on it.
 const ROOM: u64 = 256 << 20;
+/// The same, where the disk lies in memory: for the journal, and a little.
+const ROOM_IN_MEMORY: u64 = 10 << 20;
+
+/// How large a disk is made.
+#[derive(Clone, Copy, Debug)]
+pub enum Sizing {
+    /// So large.
+    Given(Size),
+    /// With room to work on what is there.
+    Roomy,
+    /// As it lies in the machine's memory.
+    InMemory,
+}
 /// What the machine's file system has, and what it has not: `dir_index`, because the library that serves it counts the blocks of an indexed directory wrong; the others, because it does
 /// not know them. A journal of 4 MiB is the smallest that e2fsprogs makes; what is not checkpointed of it takes memory in the machine. UUID and hash seed are fixed, so
 /// that the same files lie in the same places of every image.
@@ -63,7 +76,7 @@ impl Contents {
 ///
 /// # Errors
 /// A file that cannot be read, or an image that cannot be made.
-pub fn make(folder: &Path, built: &Built, files: Option<&Path>, size: Option<Size>) -> Result<PathBuf> {
+pub fn make(folder: &Path, built: &Built, files: Option<&Path>, size: Sizing) -> Result<PathBuf> {
     let staging = folder.join("root");
     for dir in ["bin", "data", "tmp", "etc"] {
         fs::create_dir_all(staging.join(dir))
@@ -80,7 +93,12 @@ pub fn make(folder: &Path, built: &Built, files: Option<&Path>, size: Option<Siz
         copy_tree(files, &staging.join("data"), &mut contents)?;
     }
     let image = folder.join("root.img");
-    let size = size.map_or((contents.bytes * 3 + ROOM).next_multiple_of(1 << 20), |s| s.0);
+    let size = match size {
+        Sizing::Given(size) => size.0,
+        Sizing::Roomy => contents.bytes * 3 + ROOM,
+        Sizing::InMemory => contents.bytes + contents.bytes / 4 + ROOM_IN_MEMORY,
+    }
+    .next_multiple_of(1 << 20);
     fs::File::create(&image)
         .and_then(|f| f.set_len(size))
         .with_context(|| format!("{} cannot be made {size} bytes long", image.display()))?;
@@ -206,7 +224,7 @@ pub mod tests {
             modules: Vec::new(),
             programs: vec![("xtask".to_string(), std::env::current_exe()?)],
         };
-        make(folder, &built, Some(files), size)
+        make(folder, &built, Some(files), size.map_or(Sizing::Roomy, Sizing::Given))
     }
 
     /// What a folder holds: for each path its permissions, and its contents or where it points to.

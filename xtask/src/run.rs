@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum};
 use crate::compile::{self, Built};
 use crate::image::{self, Contents};
 use crate::qemu::{Boot, Config, Disk, Engine, FIRMWARE_MEMORY, Machine, Outcome, Sink};
+use crate::root::Sizing;
 use crate::setup::{self, Need};
 use crate::size::{self, Size};
 use crate::status::End;
@@ -143,7 +144,8 @@ pub enum RootSize {
     Size(Size),
 }
 
-fn root_size(text: &str) -> Result<RootSize, String> {
+/// Reads one.
+pub fn root_size(text: &str) -> Result<RootSize, String> {
     if text == "none" { Ok(RootSize::None) } else { size::disk(text).map(RootSize::Size) }
 }
 
@@ -268,8 +270,10 @@ impl Prepared {
         }
         let root = options.root != Some(RootSize::None) && options.kernel.is_none();
         if root {
-            let size =
-                options.root.and_then(|r| if let RootSize::Size(size) = r { Some(size) } else { None });
+            let size = match options.root {
+                Some(RootSize::Size(size)) => Sizing::Given(size),
+                _ => Sizing::Roomy,
+            };
             let file = root::make(folder.path(), built, options.files.as_deref(), size)?;
             disks.push(Disk { file, serial: root::SERIAL.into(), writable: true, broken: None });
         }

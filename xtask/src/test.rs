@@ -253,6 +253,8 @@ fn judge(case: &Case, built: &Built) -> Result<()> {
             cmdline: "log=com2 exit=qemu".to_string(),
             exec: Some(exec),
             kernel: None,
+            files: None,
+            root: None,
         };
         iso::make(&options, built)?;
         prepared.boot_from(&output, if case.boot == Medium::IsoAsCd { Boot::Cd } else { Boot::Sata });

@@ -44,4 +44,8 @@ pub trait Device {
     fn kick(&mut self);
     /// Takes a finished request: its tag, and whether it was done. In any order.
     fn finished(&mut self) -> Option<(u32, bool)>;
+    /// Whether requests are finished as soon as they are started: nothing will tell of them.
+    fn has_finished(&self) -> bool {
+        false
+    }
 }

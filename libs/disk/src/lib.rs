@@ -19,6 +19,7 @@ extern crate alloc;
 pub mod client;
 pub mod device;
 pub mod gather;
+pub mod ram;
 pub mod service;
 mod table;
 #[cfg(test)]

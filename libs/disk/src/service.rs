@@ -73,17 +73,22 @@ impl<'a, D: Device> Service<'a, D> {
 
     /// Does all that can be done now. Returns the clients (one bit each) that must be signalled.
     pub fn pump(&mut self, log: Log<'_>) -> u32 {
-        for disk in 0..self.disks.len() {
-            while let Some((tag, ok)) = self.disks[disk].device.finished() {
-                self.part_finished(disk, tag, ok, log);
+        loop {
+            for disk in 0..self.disks.len() {
+                while let Some((tag, ok)) = self.disks[disk].device.finished() {
+                    self.part_finished(disk, tag, ok, log);
+                }
             }
-        }
-        self.send();
-        for number in 0..MAX_CLIENTS {
-            self.serve(number, log);
-        }
-        for unit in &mut self.disks {
-            unit.device.kick();
+            self.send();
+            for number in 0..MAX_CLIENTS {
+                self.serve(number, log);
+            }
+            for unit in &mut self.disks {
+                unit.device.kick();
+            }
+            if !self.disks.iter().any(|unit| unit.device.has_finished()) {
+                break;
+            }
         }
         let mut bits = 0;
         for (number, client) in self.clients.iter_mut().enumerate() {

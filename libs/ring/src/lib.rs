@@ -15,6 +15,8 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+use core::cell::Cell;
+
 #[cfg(loom)]
 extern crate std;
 #[cfg(loom)]
@@ -59,6 +61,8 @@ pub struct Producer<'a> {
     cells: &'a [AtomicU64],
     capacity: u64,
     tail: u64,
+    /// Something was pushed since it was last asked whether to ring.
+    pushed: Cell<bool>,
 }
 
 impl<'a> Producer<'a> {
@@ -66,7 +70,14 @@ impl<'a> Producer<'a> {
     /// `None`: the memory is too small for one entry.
     pub fn new(cells: &'a [AtomicU64]) -> Option<Self> {
         let capacity = capacity(cells.len()) as u64;
-        (capacity > 0).then(|| Producer { cells, capacity, tail: cells[TAIL].load(Ordering::Relaxed) })
+        // Whoever pushed before may not have come to ring.
+        let pushed = Cell::new(true);
+        (capacity > 0).then(|| Producer {
+            cells,
+            capacity,
+            tail: cells[TAIL].load(Ordering::Relaxed),
+            pushed,
+        })
     }
 
     /// Entries that can be pushed now.
@@ -86,11 +97,15 @@ impl<'a> Producer<'a> {
         }
         self.tail = self.tail.wrapping_add(1);
         self.cells[TAIL].store(self.tail, Ordering::Release);
+        self.pushed.set(true);
         Ok(true)
     }
 
-    /// After pushing: whether the consumer waits for a signal. Says so once for each time it went to sleep.
+    /// After pushing: whether the consumer waits for a signal. Says so once for each time it went to sleep, and not while there is nothing new for it.
     pub fn must_ring(&self) -> bool {
+        if !self.pushed.replace(false) {
+            return false;
+        }
         fence(Ordering::SeqCst);
         self.cells[SLEEPING].load(Ordering::Relaxed) != 0
             && self.cells[SLEEPING].swap(0, Ordering::Relaxed) != 0
@@ -228,6 +243,23 @@ mod tests {
         assert!(!p.must_ring());
         assert!(!c.sleep(), "there is an entry: do not wait");
         assert!(!p.must_ring());
+    }
+
+    #[test]
+    fn the_doorbell_rings_only_for_something_new() {
+        let memory = cells(512);
+        let (mut p, mut c) = (Producer::new(&memory).unwrap(), Consumer::new(&memory).unwrap());
+        p.push(&[0; 4]).unwrap();
+        assert!(!p.must_ring(), "nobody sleeps");
+        assert!(c.pop().unwrap().is_some());
+        assert!(c.sleep());
+        assert!(!p.must_ring(), "it has seen everything");
+        p.push(&[0; 4]).unwrap();
+        assert!(p.must_ring());
+        // A producer that follows one which did not come to ring.
+        assert!(c.pop().unwrap().is_some() && c.sleep());
+        p.push(&[0; 4]).unwrap();
+        assert!(Producer::new(&memory).unwrap().must_ring());
     }
 }
 

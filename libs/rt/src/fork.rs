@@ -21,7 +21,7 @@ pub fn twice(copy: Copy<'_>) -> Result<Pid, Error> {
 }
 
 /// # Safety
-/// `copy` is the address of a [`Copy`] that nobody else uses.
+/// `copy` is the address of a `Copy` that nobody else uses.
 #[cfg_attr(not(target_os = "none"), allow(dead_code))]
 unsafe extern "C" fn copied(entry: u64, stack: u64, copy: *mut c_void) -> u64 {
     // SAFETY: the caller says so.

@@ -92,7 +92,7 @@ impl<W: World> Channel<W> {
 
     /// Whether anything for `vm` is in flight.
     pub fn is_idle(&self) -> bool {
-        self.requests.iter().next().is_none() && self.done.is_empty() && self.again.is_empty()
+        self.requests.is_empty() && self.done.is_empty() && self.again.is_empty()
     }
 
     /// Starts a request for `vm`. Only called with room.
@@ -197,7 +197,7 @@ impl<W: World> Channel<W> {
             Transfer::Write => self.counts.0[1] += 1,
             Transfer::Flush => {}
         }
-        let cookie = self.requests.add(request.clone())?;
+        let (cookie, request) = self.requests.add(request)?;
         for at in 0..request.entries() {
             self.world.submit(request.submission(at, self.geometry.disk, cookie));
         }

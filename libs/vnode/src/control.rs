@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! What `vm` asks for besides pages: space, sizes, durability, which files it has.
 
+use crate::ahead::Ahead;
+use crate::cut::cut;
 use crate::errors::outcome_of;
 use crate::pager::{VnodePager, completion};
 use crate::store::file_number;
@@ -10,7 +12,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use ebb_proto::Error;
 use ebb_proto::pager::{ALL, Completion, Notice, Op, Outcome, Submission, WRITTEN};
-use rsext4::{InodeMetadataUpdate, PreallocationOptions};
+use rsext4::InodeMetadataUpdate;
 
 /// Lines of a check at most.
 const MAX_LINES: usize = 32;
@@ -63,18 +65,13 @@ impl<W: World> VnodePager<W> {
     /// Whether all of the pages are on the disk now, not only their blocks.
     fn reserve(&mut self, inode: u32, first: u64, pages: u64) -> Result<bool, Error> {
         let end = first.checked_add(pages).filter(|end| *end < u32::MAX as u64 && pages > 0);
-        end.ok_or(Error::Invalid)?;
-        let number = file_number(inode)?;
-        let (offset, bytes) = (first * PAGE as u64, pages * PAGE as u64);
+        let end = end.ok_or(Error::Invalid)?;
+        file_number(inode)?;
         self.anchor(inode, first)?;
         if self.fill(inode, first, pages)? {
             return Ok(true);
         }
-        self.extents.forget(inode);
-        self.changed();
-        self.store
-            .change(|fs| fs.preallocate_inode(number, offset, bytes, PreallocationOptions::KEEP_SIZE))?;
-        Ok(false)
+        self.reserve_ahead(inode, first..end).map(|()| false)
     }
 
     fn resize(&mut self, inode: u32, bytes: u64) -> Result<(), Error> {
@@ -89,10 +86,11 @@ impl<W: World> VnodePager<W> {
                 self.kept.insert((inode, (end / PAGE as u64).min(u32::MAX as u64) as u32));
             }
         }
-        self.store.change(|fs| fs.truncate_inode(number, bytes))?;
+        cut(&mut self.store, number, bytes)?;
         if let Some(held) = self.held.get_mut(inode) {
             held.size = bytes;
             held.anchored = false;
+            held.ahead = Ahead::unknown();
             held.modified_us = None;
         }
         Ok(())
@@ -105,6 +103,9 @@ impl<W: World> VnodePager<W> {
         if !self.held.hold(inode, bytes, unlinked) {
             return Err(Error::NoMemory);
         }
+        if let Some(held) = self.held.get_mut(inode) {
+            held.ahead = Ahead::unknown();
+        }
         if unlinked {
             // The instance before may not have come to say so.
             self.notify(Notice::Unlinked { inode })?;
@@ -114,6 +115,12 @@ impl<W: World> VnodePager<W> {
 
     fn release(&mut self, inode: u32, seen: u64) -> Result<(), Error> {
         self.stamp(inode);
+        if self.held.get(inode).is_some_and(|held| held.grants <= seen && !held.unlinked)
+            && let Err(error) = self.trim(inode)
+        {
+            // It only has more blocks than it needs.
+            self.log(format_args!("blocks behind the end of inode {inode}: {error}"));
+        }
         let Some(file) = self.held.release(inode, seen) else { return Ok(()) };
         if !file.unlinked {
             return Ok(());

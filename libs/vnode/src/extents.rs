@@ -8,10 +8,10 @@ use alloc::vec::Vec;
 use ebb_proto::Error;
 use rsext4::{DirectoryEntryType, FileExtentState, FileExtentTarget, InodeNumber};
 
-/// Extents of one file that are kept at a time.
-const WINDOW: usize = 256;
+/// Extents of one file that are kept at a time. The file system goes over all that a file has for any question: what does not fit is asked for again at each page elsewhere.
+const WINDOW: usize = 4096;
 /// Extents kept in all.
-const MAX_EXTENTS: usize = 4096;
+const MAX_EXTENTS: usize = 8192;
 /// Files of which something is kept.
 const MAX_FILES: usize = 512;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Files that `vm` has, or may open with a grant: their size is what `vm` says, and their blocks are kept when they lose their last name.
 
+use crate::ahead::Ahead;
 use alloc::collections::BTreeMap;
 
 /// Files held at most: more than `vm` keeps and programs can open.
@@ -19,6 +20,8 @@ pub struct Held {
     pub touched: bool,
     /// Its first page is known to have a block ([`crate::anchor`]).
     pub anchored: bool,
+    /// Blocks behind its end.
+    pub ahead: Ahead,
     /// `vm` has not been told of it.
     fresh: bool,
     /// Somebody has set the time of the last change since it was last opened for writing: what `vm` writes later does not change it.
@@ -58,6 +61,7 @@ impl Table {
             unlinked,
             touched: false,
             anchored: false,
+            ahead: Ahead::default(),
             fresh: false,
             modified_us: None,
         };

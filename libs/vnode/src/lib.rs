@@ -17,6 +17,8 @@
 //! | `batch` | neighbouring entries |
 //! | `pages` | Get, Put and PutBytes |
 //! | `control` | the other operations |
+//! | `ahead` | blocks ahead of files that grow |
+//! | `cut` | making files shorter, and empty |
 //! | `open`, `names` | the calls |
 //! | `errors` | what errors mean to whom |
 //!
@@ -40,10 +42,12 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod ahead;
 mod anchor;
 mod batch;
 pub mod channel;
 mod control;
+mod cut;
 pub mod disk;
 mod errors;
 mod extents;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Calls about names: listing, making, removing, renaming, linking.
 
+use crate::cut;
 use crate::errors::error_of;
 use crate::open::kind_of;
 use crate::pager::VnodePager;
@@ -88,6 +89,7 @@ impl<W: World> VnodePager<W> {
             let name = place.name(Error::IsDirectory)?;
             p.may_change(place.parent)?;
             if !p.goes_slowly(&info) {
+                cut::empty(&mut p.store, &info)?;
                 let outcome = p.store.change(|fs| fs.unlink(place.parent, name))?;
                 if outcome.requires_reap() {
                     p.forget_file(info.number.raw());
@@ -167,6 +169,8 @@ impl<W: World> VnodePager<W> {
                     if !target.is_directory() && p.goes_slowly(&target) {
                         p.unlinked.link(&mut p.store, &target)?;
                         stays = Some(target);
+                    } else {
+                        cut::empty(&mut p.store, &target)?;
                     }
                 }
                 None => {}

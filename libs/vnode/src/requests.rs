@@ -100,26 +100,27 @@ struct Entry {
 /// The table.
 pub struct Requests {
     entries: Vec<Entry>,
+    used: usize,
 }
 
 impl Default for Requests {
     fn default() -> Self {
-        Requests { entries: (0..MAX_REQUESTS).map(|_| Entry::default()).collect() }
+        Requests { entries: (0..MAX_REQUESTS).map(|_| Entry::default()).collect(), used: 0 }
     }
 }
 
 impl Requests {
     /// Requests that there is room for.
     pub fn free(&self) -> usize {
-        self.entries.iter().filter(|e| e.request.is_none()).count()
+        self.entries.len() - self.used
     }
 
-    /// Keeps a request and returns its cookie; `None`: the table is full.
-    pub fn add(&mut self, request: Request) -> Option<u32> {
+    /// Keeps a request, and returns it with its cookie; `None`: the table is full.
+    pub fn add(&mut self, request: Request) -> Option<(u32, &Request)> {
         let (at, entry) = self.entries.iter_mut().enumerate().find(|(_, e)| e.request.is_none())?;
         entry.uses = entry.uses.wrapping_add(1);
-        entry.request = Some(request);
-        Some(at as u32 | entry.uses << 8)
+        self.used += 1;
+        Some((at as u32 | entry.uses << 8, entry.request.insert(request)))
     }
 
     /// The request that a completion belongs to; it is out of the table. `None`: nothing like it is in flight.
@@ -128,7 +129,14 @@ impl Requests {
         if entry.uses << 8 != cookie & !0xff {
             return None;
         }
-        entry.request.take()
+        let request = entry.request.take()?;
+        self.used -= 1;
+        Some(request)
+    }
+
+    /// Whether none is in flight.
+    pub fn is_empty(&self) -> bool {
+        self.used == 0
     }
 
     /// Those in flight.
@@ -151,10 +159,10 @@ mod tests {
             pages: Default::default(),
             len: 0,
         };
-        let first = requests.add(request.clone()).unwrap();
+        let first = requests.add(request.clone()).unwrap().0;
         assert!(requests.finish(first).is_some());
         assert!(requests.finish(first).is_none(), "twice");
-        let second = requests.add(request.clone()).unwrap();
+        let second = requests.add(request.clone()).unwrap().0;
         assert_ne!(first, second);
         assert!(requests.finish(first).is_none(), "of an earlier use");
         assert!(requests.finish(255).is_none(), "of no entry");

@@ -2,8 +2,9 @@
 //! Files that have lost their last name and are in use, or are being removed. They get a name in a folder that nobody sees, so that neither the death of the pager nor that of the
 //! machine leaves blocks that nobody owns: what `vm` gives up is removed, and after a cold start all of it.
 //!
-//! A file that has blocks is emptied here before it is removed: the crate would lose those that were only reserved, and keep a list of all the others in memory.
+//! A file that has blocks is emptied here before it is removed ([`cut`]): the crate would also keep a list of all of them in memory.
 
+use crate::cut;
 use crate::path::HIDDEN;
 use crate::store::Store;
 use crate::world::World;
@@ -11,8 +12,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use ebb_proto::Error;
 use rsext4::{
-    DirectoryCursor, DirectoryEntryType, FileName, FilePermissions, InodeInfo, InodeNumber, MutationContext,
-    RenameOptions,
+    DirectoryCursor, FileName, FilePermissions, InodeInfo, InodeNumber, MutationContext, RenameOptions,
 };
 
 /// Names that are looked at at a time.
@@ -94,13 +94,7 @@ impl Unlinked {
         let folder = self.folder()?;
         let found = with_name(inode, |here| store.read(|fs| fs.lookup_child(folder, here)))?;
         let Some(info) = found else { return Ok(()) };
-        if info.file_type() == DirectoryEntryType::RegularFile && info.links <= 1 && info.blocks > 0 {
-            if info.size == 0 {
-                // What has no bytes is taken for empty already.
-                store.change(|fs| fs.truncate_inode(info.number, 1))?;
-            }
-            store.change(|fs| fs.truncate_inode(info.number, 0))?;
-        }
+        cut::empty(store, &info)?;
         match with_name(inode, |here| store.change(|fs| fs.unlink(folder, here))) {
             Ok(outcome) if outcome.requires_reap() => {
                 store.change(|fs| fs.reap_unlinked_inode(outcome.inode))

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Ports, registers and interrupts, and the disks that are found with them.
 
+use crate::disk::{Disk, Frames};
 use crate::dma::Dma;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use ebb_disk::Device;
+use ebb_disk::ram::RamDisk;
 use ebb_proto::Error;
 use ebb_rt::client::from_sys;
 use ebb_rt::start::Given;
@@ -19,11 +22,10 @@ use ebb_virtio_blk::{Blk, Failure, Registers};
 pub const IRQ_BIT: u32 = 0;
 /// How long a device may take to answer at start.
 const PATIENCE_US: u64 = 2_000_000;
+/// Name of the disk in memory: it has the files.
+const ROOT: &str = "root";
 /// No window that is needed is larger.
 const MAX_WINDOW_PAGES: u64 = 16;
-
-/// A disk of this machine.
-pub type Disk = Blk<'static, Mapped>;
 
 /// Device registers, mapped.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +94,8 @@ struct Finder {
     dma: Dma,
 }
 
-/// All disks, in bus order. One that cannot be used is told of in the log and left out.
+/// All disks: devices in bus order, then the one in memory (its first frame and its pages are the values `ram_frame` and `ram_pages`). One that cannot be
+/// used is told of in the log and left out.
 pub fn disks(info: &StartInfo, dma: Dma) -> Result<Vec<Disk>, Error> {
     let mut finder = Finder {
         ports: Ports { io: info.handle("io")? },
@@ -116,16 +119,22 @@ pub fn disks(info: &StartInfo, dma: Dma) -> Result<Vec<Disk>, Error> {
                     if i.read_only { ", read-only" } else { "" },
                     if disk.has_interrupts() { "" } else { ", no MSI-X: polled" }
                 );
-                disks.push(disk);
+                disks.push(Disk::Virtio(Box::new(disk)));
             }
             Err(why) => log!("disk at {bus:02x}:{device:02x}.{function} left out: {why}"),
         }
+    }
+    if let (Ok(first), Ok(pages)) = (info.value("ram_frame"), info.value("ram_pages")) {
+        let number = |value| u32::try_from(value).map_err(|_| Error::Invalid);
+        let disk = RamDisk::new(ROOT, number(first)?, number(pages)?, Frames(finder.phys));
+        log!("disk {} in memory: {ROOT:?}, {} sectors", disks.len(), disk.info().sectors);
+        disks.push(Disk::Memory(disk));
     }
     Ok(disks)
 }
 
 impl Finder {
-    fn bring_up(&mut self, at: Address) -> Result<Disk, &'static str> {
+    fn bring_up(&mut self, at: Address) -> Result<Blk<'static, Mapped>, &'static str> {
         let windows = pci::windows(&mut self.ports, at).ok_or("no virtio 1.x interface")?;
         let mapped = |_| "its registers cannot be mapped";
         let common = self.map(windows.common).map_err(mapped)?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `block`: the disks (level 1).
 //!
-//! At start it looks for virtio block devices on the PCI bus; then it serves [`ebb_proto::block`]. What it does between rings and
+//! At start it looks for virtio block devices on the PCI bus, and takes a boot module that is a disk's image as one more disk; then it serves [`ebb_proto::block`]. What it does between rings and
 //! disks is in `ebb-disk`, the driver in `ebb-virtio-blk`; here are the machine's ports, registers, memory and interrupts.
 //!
 //! What it is given: handles `endpoint`, `notification`, `io`, `irq`, `phys` (with the right to map device registers) and `task` (its own);
@@ -13,6 +13,7 @@
 
 extern crate alloc;
 
+mod disk;
 mod dma;
 mod machine;
 mod reads;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The server: calls and doorbells.
 
+use crate::disk::Disk;
 use crate::dma::Dma;
-use crate::machine::{self, Disk};
+use crate::machine;
 use crate::reads::{BOUNCE_PAGES, Reads};
 use alloc::vec::Vec;
 use ebb_disk::{MAX_CLIENTS, Service};
@@ -49,7 +50,7 @@ impl Server {
         Ok(Server {
             endpoint: info.handle("endpoint")?,
             notification: info.handle("notification")?,
-            polled: disks.iter().any(|d| !d.has_interrupts()),
+            polled: disks.iter().any(|d| !d.tells()),
             service: Service::new(disks),
             reads: Reads::new(bounces),
             doorbells: [Handle::NONE; MAX_CLIENTS],

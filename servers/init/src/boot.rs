@@ -15,16 +15,24 @@ pub struct Module {
     pub index: u32,
     /// Its bytes.
     pub bytes: &'static [u8],
+    /// The first of the frames that it lies in, one after the other.
+    pub first_frame: u32,
 }
 
 /// The modules.
 pub fn modules(info: &'static BootInfo) -> Vec<Module> {
     (0..info.nr_modules as usize)
         .filter_map(|n| {
-            let name = &info.modules.get(n)?.name;
+            let module = info.modules.get(n)?;
+            let name = &module.name;
             let len = name.iter().position(|b| *b == 0).unwrap_or(name.len());
             let name = core::str::from_utf8(&name[..len]).ok()?;
-            Some(Module { name, index: n as u32, bytes: ebb_rt::boot::module(info, n)? })
+            Some(Module {
+                name,
+                index: n as u32,
+                bytes: ebb_rt::boot::module(info, n)?,
+                first_frame: module.frame,
+            })
         })
         .collect()
 }

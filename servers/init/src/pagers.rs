@@ -15,7 +15,7 @@ pub const SWAP: &str = "swap-pager";
 /// The role that serves files.
 pub const FILES: &str = "vnode-pager";
 /// Serial of the disk with the files.
-const FILES_DISK: &str = "root";
+pub const FILES_DISK: &str = "root";
 /// Where the rings between `block` and its clients are, in both, one place an instance.
 const BLOCK_RINGS: u64 = SEGMENTS + 0x2000_0000;
 /// Where the pager of files finds pages of its own that disks can reach, and how many.

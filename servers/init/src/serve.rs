@@ -4,6 +4,7 @@
 use crate::boot::{self, Frames, Module};
 use crate::bootstrap;
 use crate::keeper::{self, Keeper};
+use crate::pagers::FILES_DISK;
 use crate::service::{Replacement, Service};
 use crate::shutdown::Shutdown;
 use alloc::format;
@@ -249,10 +250,10 @@ impl Init {
         find(&service.image).or_else(|| find(service.server.program))
     }
 
-    /// Boot modules that can be run: no servers, and not the script.
+    /// Boot modules that can be run: no servers, not the script, and not the disk.
     pub fn programs(&self) -> impl Iterator<Item = &Module> {
         let server = |name: &str| SERVERS.iter().any(|s| s.program == name || s.role == name);
-        self.modules.iter().filter(move |m| m.name != "exec" && !server(m.name))
+        self.modules.iter().filter(move |m| !["exec", FILES_DISK].contains(&m.name) && !server(m.name))
     }
 
     /// Programs, and images of roles.

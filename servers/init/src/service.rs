@@ -6,7 +6,7 @@
 
 use crate::boot::Module;
 use crate::keeper::KEEPER;
-use crate::pagers::{FILES, SWAP, WithBlock, kind_of};
+use crate::pagers::{FILES, FILES_DISK, SWAP, WithBlock, kind_of};
 use crate::serve::Init;
 use crate::spawn::{Spawn, Spawned};
 use alloc::format;
@@ -237,7 +237,15 @@ impl Init {
 
     fn equip_block(&self, spawn: &mut Spawn<'_>) -> Result<(), Error> {
         self.equip_driver(spawn)?;
-        self.give(spawn, "phys", handles::PHYS_MEM, Rights::DEVICE, 0)?;
+        let mut rights = Rights::DEVICE;
+        if let Some(disk) = self.modules.iter().find(|m| m.name == FILES_DISK) {
+            let pages = (disk.bytes.len() as u64).div_ceil(PAGE_SIZE as u64);
+            self.tell(spawn, "ram_frame", disk.first_frame as u64);
+            self.tell(spawn, "ram_pages", pages);
+            // Its requests are copies from frame to frame.
+            rights |= Rights::FULL_MEMORY;
+        }
+        self.give(spawn, "phys", handles::PHYS_MEM, rights, 0)?;
         let space = spawn.space;
         // For device registers, which it maps itself: several regions, each with a leaf and its reverse map.
         for _ in 0..8 {

@@ -144,11 +144,13 @@ impl<M: Machine> Vm<M> {
         Some(Span { object, inode, first, end, given_back, told })
     }
 
+    /// Files with something to be waited for, if not to be sent.
     fn spans_touched(&self) -> Vec<Span> {
-        let touched = |o: &Object| {
-            o.file().is_some_and(|f| f.touched || f.failures.0 != f.told || f.writable > 0 || o.busy > 0)
-        };
-        let ids = self.objects.iter().filter(|(_, o)| touched(o)).map(|(id, _)| id);
+        self.spans_of(|o| is_modified(o) || o.busy > 0)
+    }
+
+    fn spans_of(&self, which: impl Fn(&Object) -> bool) -> Vec<Span> {
+        let ids = self.objects.iter().filter(|(_, o)| which(o)).map(|(id, _)| id);
         ids.filter_map(|id| self.span_of(id, 0, u32::MAX)).collect()
     }
 
@@ -160,7 +162,8 @@ impl<M: Machine> Vm<M> {
         if now >= self.sync_due {
             self.sync_due = now + self.sync_period_ms * self.cycles_per_ms;
             self.frames.meter.add(Counter::v_syncs, 1);
-            let spans = self.spans_touched();
+            // It waits for nothing: pages under way, of files that are only read perhaps, are not looked for.
+            let spans = self.spans_of(is_modified);
             // While the last round has not ended a second one would bring nothing.
             if !spans.is_empty() && !core::mem::replace(&mut self.vnode.syncing, true) {
                 self.sync(Sync::new(spans, false, Whom::Nobody));
@@ -362,4 +365,9 @@ impl<M: Machine> Vm<M> {
             Whom::Nobody => self.vnode.syncing = false,
         }
     }
+}
+
+/// Whether a file may have modified pages, or ones that could not be written.
+fn is_modified(o: &Object) -> bool {
+    o.file().is_some_and(|f| f.touched || f.failures.0 != f.told || f.writable > 0)
 }

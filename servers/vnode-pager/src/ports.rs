@@ -42,19 +42,27 @@ impl Pages {
     }
 
     fn load(&self, page: usize, bytes: &mut [u8]) {
-        for (cell, chunk) in self.page(page).iter().zip(bytes.chunks_mut(8)) {
-            let word = cell.load(Ordering::Relaxed).to_le_bytes();
-            chunk.copy_from_slice(word.get(..chunk.len()).unwrap_or(&[]));
+        let cells = self.page(page);
+        let (words, rest) = bytes.as_chunks_mut::<8>();
+        for (cell, word) in cells.iter().zip(words.iter_mut()) {
+            *word = cell.load(Ordering::Relaxed).to_le_bytes();
+        }
+        if let Some(cell) = cells.get(words.len()) {
+            let last = cell.load(Ordering::Relaxed).to_le_bytes();
+            rest.iter_mut().zip(last).for_each(|(to, from)| *to = from);
         }
     }
 
     fn store(&self, page: usize, bytes: &[u8]) {
-        for (cell, chunk) in self.page(page).iter().zip(bytes.chunks(8)) {
-            let mut word = [0; 8];
-            for (to, from) in word.iter_mut().zip(chunk) {
-                *to = *from;
-            }
-            cell.store(u64::from_le_bytes(word), Ordering::Relaxed);
+        let cells = self.page(page);
+        let (words, rest) = bytes.as_chunks::<8>();
+        for (cell, word) in cells.iter().zip(words) {
+            cell.store(u64::from_le_bytes(*word), Ordering::Relaxed);
+        }
+        if let Some(cell) = cells.get(words.len()).filter(|_| !rest.is_empty()) {
+            let mut last = [0; 8];
+            last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+            cell.store(u64::from_le_bytes(last), Ordering::Relaxed);
         }
     }
 }

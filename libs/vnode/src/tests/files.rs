@@ -107,6 +107,49 @@ fn a_file_in_many_pieces_is_sound() {
     rig.assert_sound();
 }
 
+/// Who appends gets blocks ahead, and what is left of them comes back: when the file is given up, also after the death of the pager.
+#[test]
+fn a_file_that_grows_has_blocks_ahead() {
+    for dies in [false, true] {
+        let mut rig = Rig::on(super::rig::make("64M", &[]), true);
+        let free = |rig: &mut Rig| rig.pager.mounts().unwrap()[0].blocks.1;
+        let (before, inode) = (free(&mut rig), rig.create("/f"));
+        let pages = 60;
+        let commits = rig.pager.summary().commits;
+        for at in 0..pages {
+            assert_eq!(rig.control(Op::Reserve, [inode as u64, at, 1]).outcome, Outcome::Ok);
+        }
+        assert!(rig.pager.summary().commits - commits < 8, "most of them were there");
+        let size = pages * PAGE as u64 - 100;
+        let bytes = pattern(1, size as usize);
+        rig.write(inode, &bytes);
+        assert!(free(&mut rig) + pages < before, "there are some ahead");
+        rig.fsync(ALL);
+        rig.pager.set_modified("/f", 1_234_567_000_000).unwrap();
+        if dies {
+            rig = rig.restart(&[(inode, size)]);
+        }
+        assert_eq!(rig.release(inode, 1), Outcome::Ok);
+        assert_eq!(free(&mut rig) + pages, before);
+        assert_eq!(rig.read_path("/f").unwrap(), bytes);
+        assert_eq!(rig.pager.status("/f", true).unwrap().modified_us, 1_234_567_000_000);
+        rig.assert_sound();
+    }
+}
+
+/// What is ahead of one file is not missing for another.
+#[test]
+fn the_last_blocks_are_for_those_who_ask() {
+    let mut rig = Rig::new();
+    let inode = rig.create("/f");
+    let free = rig.pager.mounts().unwrap()[0].blocks.1;
+    let fits = (0..free)
+        .take_while(|at| rig.control(Op::Reserve, [inode as u64, *at, 1]).outcome == Outcome::Ok)
+        .count() as u64;
+    assert!(fits + 8 > free, "{fits} of {free}");
+    rig.assert_sound();
+}
+
 #[test]
 fn cutting_a_file_clears_what_was_behind() {
     let mut rig = Rig::new();
