@@ -356,6 +356,21 @@ pub const CASES: &[Case] = &[
         ..CASE
     },
     Case {
+        name: "fork-at-once",
+        swap: &["512M"],
+        exec: "launch-test at-once 200 1024; vmstat --json",
+        timeout_s: 900,
+        checks: &[Says("at once: 0 wrong"), AtLeast("v_swappgsout", 1.0)],
+        ..CASE
+    },
+    Case {
+        name: "fork-in-a-row",
+        exec: "launch-test in-a-row 10000; vmstat --json; swapinfo --json",
+        timeout_s: 900,
+        checks: &[Says("in a row: 0 wrong"), AtMost("swap_used", 0.0)],
+        ..CASE
+    },
+    Case {
         name: "jobs",
         mem: "48M",
         swap: &[],
@@ -363,7 +378,7 @@ pub const CASES: &[Case] = &[
                jobs; kill -INT %1; wait $a || echo interrupted $?; \
                thrash --mem 1M --rounds 100000000 & kill -TSTP %%; sleep 0.2; wait && echo waited; kill -9 %thrash; \
                wait %thrash || echo killed $?; kill %9 || echo none; kill -0 $$ && echo alive; \
-               limit processes=2:20; thrash --mem 1M --rounds 1 | thrash --mem 1M --rounds 1 || echo refused; limit",
+               ulimit processes=2:20; thrash --mem 1M --rounds 1 | thrash --mem 1M --rounds 1 || echo refused; ulimit",
         checks: &[
             Says("stopped"),
             Says("interrupted 130"),

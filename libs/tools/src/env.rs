@@ -61,7 +61,7 @@ fn main(context: &mut Context<'_>, args: &[&str]) -> Outcome {
         return Ok(());
     };
     let args = args.iter().map(ToString::to_string).collect();
-    run(context, &Command { program: program.to_string(), args, env, directory })
+    run(context, &Command { program: program.to_string(), args, env, directory, nicer: 0 })
 }
 
 fn set(env: &mut Vec<(String, String)>, name: &str, value: &str) {

@@ -39,6 +39,7 @@ pub mod ls;
 pub mod mkdir;
 pub mod mount;
 pub mod mv;
+pub mod nice;
 pub mod od;
 pub mod rm;
 pub mod rmdir;
@@ -74,6 +75,7 @@ pub const TOOLS: &[&Tool] = &[
     &mkdir::TOOL,
     &mount::TOOL,
     &mv::TOOL,
+    &nice::TOOL,
     &od::TOOL,
     &rm::TOOL,
     &rmdir::TOOL,

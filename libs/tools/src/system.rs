@@ -114,6 +114,8 @@ pub struct Command {
     pub env: Vec<(String, String)>,
     /// Its working directory, if not the tool's.
     pub directory: Option<String>,
+    /// How much nicer to others it is than the tool.
+    pub nicer: i32,
 }
 
 /// The system.
@@ -162,6 +164,8 @@ pub trait System {
     fn env(&self) -> Vec<(String, String)>;
     /// Runs a program on the tool's own streams and waits for its end. Returns its status. `NotFound`: there is none; `Access`, `BadImage`: it cannot be executed.
     fn run(&self, command: &Command) -> Result<u8>;
+    /// How nice the tool is to others: -20 to 19.
+    fn niceness(&self) -> Result<i32>;
     /// Zeroed memory. `NoMemory`.
     fn memory(&self, bytes: usize, pattern: Pattern) -> Result<Box<dyn Memory>>;
 }

@@ -38,6 +38,7 @@ fn main(context: &mut Context<'_>, args: &[&str]) -> Outcome {
         args: args.iter().map(ToString::to_string).collect(),
         env: context.system.env(),
         directory: None,
+        nicer: 0,
     };
     let start = context.system.clock_us();
     let outcome = env::run(context, &command);

@@ -353,6 +353,28 @@ fn stat() {
 }
 
 #[test]
+fn nice() {
+    all(&[
+        "nice",
+        "nice -n 5 nice",
+        "nice nice",
+        "nice -n 100 nice",
+        "nice -n +3 nice",
+        "nice -n 99999999999 nice",
+        "nice -n 5",
+        "nice -n x nice",
+        "nice -n 1x nice",
+        "nice -n - nice",
+        "nice -n",
+        "nice -Q",
+        "nice missing-command",
+        "nice -n 1 /missing/x",
+        "nice -n 5 /bin/sh -c exit_3",
+        "nice -n 5 -n 2 nice",
+    ]);
+}
+
+#[test]
 fn env() {
     all(&[
         "env -i A=1 B=2",

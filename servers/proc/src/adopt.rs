@@ -44,7 +44,7 @@ impl Proc {
             .collect();
         let mut proc = Proc {
             info,
-            peers: Peers::new(vm, info.handle("pipe")?),
+            peers: Peers::new(vm, info.handle("pipe")?, &info.cmdline),
             init: info.handle("init_notification")?,
             endpoint: info.handle("endpoint")?,
             own: info.value("space")? as Space,

@@ -14,22 +14,28 @@ const OPTION: &str = "proc-fails=";
 pub struct Peers {
     vm: Handle,
     pipe: Handle,
+    /// Within how many calls it is to die; 0: it is not.
+    fails: Cell<u64>,
     /// Calls that are left, half ones; 0: as many as there are.
     left: Cell<u64>,
 }
 
 impl Peers {
-    pub fn new(vm: Handle, pipe: Handle) -> Peers {
-        Peers { vm, pipe, left: Cell::new(0) }
+    pub fn new(vm: Handle, pipe: Handle, cmdline: &str) -> Peers {
+        let fails =
+            cmdline.split_whitespace().find_map(|word| word.strip_prefix(OPTION)?.parse::<u64>().ok());
+        Peers { vm, pipe, fails: Cell::new(fails.unwrap_or(0)), left: Cell::new(0) }
     }
 
-    /// From now on it may die, if it is to.
-    pub fn arm(&self, cmdline: &str) {
-        let calls =
-            cmdline.split_whitespace().find_map(|word| word.strip_prefix(OPTION)?.parse::<u64>().ok());
-        if let Some(calls) = calls.filter(|calls| *calls > 0) {
-            self.left.set(tsc() / 64 % (2 * calls) + 1);
-        }
+    /// Whether it is to die, and does not know yet when.
+    pub fn is_to_fail(&self) -> bool {
+        self.fails.get() > 0
+    }
+
+    /// From now on it may die.
+    pub fn arm(&self) {
+        let calls = self.fails.take().max(1);
+        self.left.set(tsc() / 64 % (2 * calls) + 1);
     }
 
     fn burn(&self) {

@@ -68,8 +68,11 @@ pub fn main(info: &'static StartInfo) -> ! {
 
 impl Proc {
     fn serve(&mut self) -> Result<core::convert::Infallible, Error> {
-        self.peers.arm(&self.info.cmdline);
         loop {
+            // Whoever is to be tested runs.
+            if self.peers.is_to_fail() && self.table.population() > 1 {
+                self.peers.arm();
+            }
             let received = match server::receive(self.endpoint) {
                 // No room for the right to answer; the message waits.
                 Err(Error::NoMemory) => {

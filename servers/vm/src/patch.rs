@@ -60,7 +60,8 @@ impl<M: Machine> Vm<M> {
             let region = self.spaces.get(space).ok_or(Error::NotFound)?.map.find(at).copied();
             let region = region.ok_or(Error::Fault)?;
             let private = self.is_anonymous(region.backing);
-            if !(private || self.is_shared(&region) && region.protection.contains(Protection::WRITE)) {
+            let writable = region.protection.contains(Protection::WRITE);
+            if !(private || writable && self.is_shared(&region)) {
                 return Err(Error::NotPermitted);
             }
             regions.push((at, region));

@@ -107,10 +107,11 @@ impl<M: Machine> Vm<M> {
     ) -> Found {
         let behind = self.objects.get(object).and_then(Object::behind);
         let Some((mut below, first)) = behind else { return Found::Lost };
-        let mut at = first + index;
+        let (mut at, mut file) = (first + index, false);
         let found = loop {
             let Some(o) = self.objects.get(below) else { return Found::Lost };
             if o.file().is_some() {
+                file = true;
                 break self.find_shared(space, region, below, at, false);
             }
             if o.entry(at).is_known() {
@@ -130,9 +131,10 @@ impl<M: Machine> Vm<M> {
         if missing && self.add_leaf(object, index).is_err() {
             return Found::Wait(Reason::Memory);
         }
-        let lone = self.objects.get(below).is_some_and(|o| o.is_lone() && o.shadows.sole() == Some(object));
-        let page = self.frames.page(frame);
-        let found = if lone && page.wired == 0 && !page.flags.intersects(Flags::BUSY) {
+        if file {
+            return self.copy_on_write(space, region, address, object, index, frame);
+        }
+        let found = if self.is_free_to_take(below, object, frame) {
             self.take_page(below, at, object, index, frame)
         } else {
             self.copy_on_write(space, region, address, object, index, frame)
@@ -141,6 +143,13 @@ impl<M: Machine> Vm<M> {
             self.bypass(object);
         }
         found
+    }
+
+    /// Whether nobody but one of its shadows would miss a page.
+    fn is_free_to_take(&self, below: u32, shadow: u32, frame: u32) -> bool {
+        let page = self.frames.page(frame);
+        let lone = self.objects.get(below).is_some_and(|o| o.is_lone() && o.shadows.sole() == Some(shadow));
+        lone && page.wired == 0 && !page.flags.intersects(Flags::BUSY)
     }
 
     /// Gives an object a page of its own, a copy of one behind it.

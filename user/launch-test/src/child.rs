@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The programs that the tests launch.
 
+use crate::crowd;
 use alloc::string::String;
 use alloc::vec::Vec;
 use ebb_rt::StartInfo;
@@ -31,17 +32,19 @@ pub fn told(args: &[String], env: &[(String, String)], cwd: &str) -> String {
 }
 
 /// `count N`: writes so many bytes of the pattern. `relay`: copies its input to its output. `tell`: writes what it was told. `wait`: reads once.
-/// `sleep`: does nothing for an hour; `nothing`: not even that. `leave`: leaves three sleepers behind.
+/// `sleep`: does nothing for an hour; `nothing`: not even that. `leave`: leaves three sleepers behind. `at-once N KIB`, `in-a-row N`: see [`crowd`].
 pub fn run(info: &StartInfo, mode: &str, args: &[String]) -> u8 {
+    let number = |n: usize| args.get(n).and_then(|n| n.parse().ok()).unwrap_or(0);
     let result = match mode {
         "count" => {
-            let len = args.first().and_then(|n| n.parse().ok()).unwrap_or(0);
-            let bytes: Vec<u8> = (0..len).map(pattern).collect();
+            let bytes: Vec<u8> = (0..number(0)).map(pattern).collect();
             write(info, &bytes)
         }
         "relay" => relay(info),
         "tell" => write(info, told(args, &info.env, &info.cwd).as_bytes()),
         "wait" => read(info).map(|_| ()),
+        "at-once" => return crowd::at_once(number(0), number(1)),
+        "in-a-row" => return crowd::in_a_row(number(0)),
         "nothing" => Ok(()),
         "leave" => (0..3).try_for_each(|_| Command::new("launch-test").arg("sleep").spawn().map(drop)),
         "sleep" => ebb_rt::clock::sleep_us(3_600_000_000),

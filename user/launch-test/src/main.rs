@@ -10,6 +10,7 @@
 extern crate alloc;
 
 mod child;
+mod crowd;
 mod files;
 mod forking;
 mod launching;

@@ -136,7 +136,17 @@ impl System for Machine {
                 _ => return Err(Error::NotDirectory),
             }
         }
+        if command.nicer != 0 {
+            // The tool itself is nicer from now on, which its child inherits.
+            let nice = self.niceness()?.saturating_add(command.nicer).clamp(-20, 19);
+            process::set_nice(0, nice as i8)?;
+        }
         child.status()
+    }
+    fn niceness(&self) -> Result<i32> {
+        let own = process::id()?;
+        let all = process::list()?;
+        all.iter().find(|p| p.pid == own).map(|p| p.nice as i32).ok_or(Error::NotFound)
     }
     fn memory(&self, bytes: usize, pattern: Pattern) -> Result<Box<dyn Memory>> {
         let region = Region::new(bytes)?;

@@ -430,14 +430,29 @@ impl System for Host {
         self.env.clone()
     }
     fn run(&self, command: &Command) -> Result<u8> {
-        let mut host = process::Command::new(&command.program);
+        let mut host = match command.nicer {
+            0 => process::Command::new(&command.program),
+            nicer => {
+                let mut host = process::Command::new("/usr/bin/nice");
+                host.args(["-n", &nicer.to_string(), "--", &command.program]);
+                host
+            }
+        };
         host.args(&command.args).env_clear().envs(command.env.iter().cloned());
         host.current_dir(command.directory.as_ref().map_or(self.folder.clone(), |d| self.path(d)));
         let out = host.output().map_err(error_of)?;
         if let Some(bytes) = &self.stdout {
             bytes.borrow_mut().extend_from_slice(&out.stdout);
         }
+        if let (Some(bytes), true) = (&self.stderr, command.nicer != 0) {
+            // The host's `nice` says that there is no such program.
+            bytes.borrow_mut().extend_from_slice(&out.stderr);
+        }
         Ok(out.status.code().unwrap_or(128) as u8)
+    }
+    fn niceness(&self) -> Result<i32> {
+        let out = process::Command::new("/usr/bin/nice").output().map_err(error_of)?;
+        String::from_utf8_lossy(&out.stdout).trim().parse().map_err(|_| Error::Io)
     }
     fn memory(&self, bytes: usize, _: Pattern) -> Result<Box<dyn Memory>> {
         if self.faults.memory.is_some_and(|most| bytes as u64 > most) {
