@@ -378,7 +378,7 @@ pub const CASES: &[Case] = &[
                jobs; kill -INT %1; wait $a || echo interrupted $?; \
                thrash --mem 1M --rounds 100000000 & kill -TSTP %%; sleep 0.2; wait && echo waited; kill -9 %thrash; \
                wait %thrash || echo killed $?; kill %9 || echo none; kill -0 $$ && echo alive; \
-               ulimit processes=2:20; thrash --mem 1M --rounds 1 | thrash --mem 1M --rounds 1 || echo refused; ulimit",
+               limit processes=2:20; thrash --mem 1M --rounds 1 | thrash --mem 1M --rounds 1 || echo refused; limit",
         checks: &[
             Says("stopped"),
             Says("interrupted 130"),
