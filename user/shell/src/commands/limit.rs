@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `limit`: what programs and groups of them may have resident, and who is spared when memory is exhausted.
 
-use super::show;
+use super::{show, show_json};
 use crate::shell::Shell;
 use alloc::format;
 use alloc::string::String;
@@ -11,12 +11,13 @@ use ebb_report::{Column, Listing, Value};
 use ebb_rt::abi::PAGE_SIZE;
 use ebb_rt::abi::meter::Counter;
 use ebb_rt::client::call;
+use ebb_rt::println;
 use ebb_rt::proto::Error;
-use ebb_rt::proto::daemon::{Groups, Join, Limits, SetLimit, Spare, Whom};
+use ebb_rt::proto::daemon::{Groups, Join, Limits, SetLimit, Spare, Status, Whom};
 use ebb_rt::proto::vm::{Limited, LimitedGroup, NO_LIMIT, Space};
 use ebb_rt::shared::meter;
 
-const SPEC: Spec = Spec { values: &[], flags: &["--json"], operands: 4 };
+const SPEC: Spec = Spec { values: &[], flags: &["--json", "--status"], operands: 4 };
 
 const COLUMNS: &[Column] = &[
     Column { key: "pid", heading: "PID" },
@@ -29,6 +30,9 @@ const COLUMNS: &[Column] = &[
 
 pub fn limit(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
     let args = Args::parse(args, &SPEC)?;
+    if args.flag("--status") {
+        return status(shell, args.flag("--json"));
+    }
     let words = args.operands();
     let Some((first, settings)) = words.split_first() else {
         return list(shell, None, args.flag("--json"));
@@ -43,6 +47,19 @@ pub fn limit(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
         return list(shell, Some(whom), args.flag("--json"));
     }
     settings.iter().try_for_each(|word| set(shell, whom, first, word))
+}
+
+/// The daemon's counters.
+fn status(shell: &Shell, json: bool) -> Result<(), Failure> {
+    let counters = call(shell.vm_daemon, &Status {}).map_err(|e| Failure::of("vm-daemon", e))?;
+    if json {
+        show_json(&Value::Object(counters.into_iter().map(|(n, v)| (n, v.into())).collect()));
+        return Ok(());
+    }
+    for (name, value) in counters {
+        println!("{name:<20}{value}");
+    }
+    Ok(())
 }
 
 fn group(text: &str) -> Result<u32, Failure> {

@@ -50,7 +50,7 @@ builtins! {
     "services" "" "servers" service::services;
     "service" "replace ROLE IMAGE | restart|stop|kill ROLE" "change a server, under load" service::service;
     "kill" "[-9] PID" "end a program" process::kill;
-    "limit" "[PID|group=N [rss=SIZE|none] [group=N] [spare=on|off]]" "what programs may have resident" limit::limit;
+    "limit" "[--status | PID|group=N [rss=SIZE|none] [group=N] [spare=on|off]]" "what programs may have resident" limit::limit;
     "jobs" "" "background commands" process::jobs;
     "wait" "" "wait for them; status of the first that failed" process::wait;
     "sleep" "SEC" "wait (fractions allowed)" process::sleep;
