@@ -22,6 +22,7 @@
 //! | [`Op::Fsync`] | | object or `ALL` | | |
 //! | [`Op::Hold`] | | object | bytes | grants |
 //! | [`Op::Release`] | | object | grants | |
+//! | [`Op::Copy`] | | source, destination (bits 32..64) | first index there, first index here (bits 32..64) | pages |
 //!
 //! Word 0 has the operation in bits 0..8 and a cookie in bits 32..64. A run of Get or Put is so many consecutive entries of ascending page index of
 //! one object; each page gets its own completion: word 0 status in bits 0..8, operation in 8..16, cookie in 32..64; word 1 the frame; words 2
@@ -32,6 +33,7 @@
 //!   complete with `Fail` and `vm` takes the frame back (SWP-104..SWP-107). `Fail` for the wanted page: the pager has no such page.
 //! - Put: statuses `Ok`, `Fail` (no space), `Error`. Until `Ok` the previous copy of the page stays valid (SWP-W12). The frame must not change
 //!   until the completion; `vm` keeps it busy and write-protected.
+//! - Copy: slots change hands, nothing is read or written; so it can be submitted again. `vm` has no Get or Put of these pages of the source under way.
 //! - Completions come in any order between runs. Each submission completes exactly once, also across the death of the pager: `vm` submits again what
 //!   was in flight when the next instance attaches.
 //! - Durable state is in the devices' segments: the next instance finds them where they were and adopts them.
@@ -121,6 +123,9 @@ pub enum Op {
     Hold = 16,
     /// `vm` has nothing of this file any more.
     Release = 17,
+    /// The copies of these pages of an object become those of another (`swap_pager_copy`). Where that one has a copy already it is kept, and the source's is freed. Word 2 of the
+    /// completion: slots moved, word 3: slots freed.
+    Copy = 18,
 }
 
 impl Op {
@@ -130,7 +135,7 @@ impl Op {
         #[rustfmt::skip]
         let all = [
             Get, Put, Free, Prepare, SwapOn, SwapOffBegin, SwapOffNext, SwapOffEnd, SwapOffAbort, Audit,
-            PutBytes, Reserve, Resize, Size, Fsync, Hold, Release,
+            PutBytes, Reserve, Resize, Size, Fsync, Hold, Release, Copy,
         ];
         all.get((raw as usize).wrapping_sub(1)).copied()
     }
@@ -353,7 +358,7 @@ mod tests {
 
     #[test]
     fn entries_survive_packing() {
-        for raw in 1..=17 {
+        for raw in 1..=18 {
             let op = Op::from_raw(raw).unwrap();
             assert_eq!(op as u64, raw);
             let s =
@@ -367,7 +372,7 @@ mod tests {
             }
         }
         assert_eq!(Op::from_raw(0), None);
-        assert_eq!(Op::from_raw(18), None);
+        assert_eq!(Op::from_raw(19), None);
         assert_eq!(Outcome::from_raw(200), Outcome::Error);
     }
 

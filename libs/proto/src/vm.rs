@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `vm`: address spaces, objects, pages. The badge of the caller's handle is its [`Space`]; operations with a `space` argument of 0 mean the caller's
-//! own. Only `init` (space 1) may name another space, make or free spaces, segments, endpoints, and attach pagers.
+//! own. Only `init` (space 1) may name any other space and attach pagers; a manager ([`Manage`]) may name those that it made, and make spaces, segments, endpoints.
 //!
 //! Addresses and lengths are in bytes unless they are called `pages`; addresses are page aligned.
 
@@ -66,6 +66,17 @@ pub enum Source {
     },
 }
 
+/// What a child gets of a region (`minherit`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Inheritance {
+    /// Nothing.
+    None,
+    /// The same memory: each sees what the other writes.
+    Share,
+    /// What it holds now; what either writes later the other does not see. Files and segments that are mapped shared are shared nevertheless.
+    Copy,
+}
+
 /// An open file, as its holder sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct FileStatus {
@@ -114,7 +125,7 @@ pub enum Advice {
     WillNeed,
     /// Not needed soon: deactivate.
     DontNeed,
-    /// Contents no longer needed: free pages and swap copies; reads give zeroes.
+    /// Contents no longer needed: free pages and swap copies; reads give zeroes, or what the file has. Nothing happens to what is wired, or shared with other programs.
     Free,
 }
 
@@ -537,7 +548,7 @@ protocol! {
     80 FileOpen { grant: u32, append: bool } -> (u32, u64);
     /// Closes it. Mappings of it stay. `BadFile`, here and below: no such open file, or not open for this.
     81 FileClose { file: u32 } -> ();
-    /// Gives an open file of `from` to `to`: offset and all are shared. For `init`. Returns the number there.
+    /// Gives an open file of `from` to `to`: offset and all are shared. For the manager of `to`. Returns the number there.
     82 FileShare { from: Space, file: u32, to: Space } -> u32;
     /// Reads into the caller's memory at `address`, at most [`MAX_TRANSFER`] bytes. Returns how many; 0 at the end. `offset`: bytes, or [`OWN_OFFSET`]. `Io`; `Fault`: not the caller's
     /// writable memory (anything before was read).
@@ -569,18 +580,28 @@ protocol! {
     /// Answers when that thread of the caller's space has ended; then its number is free. `NotFound`: there is none, or it was waited for; `Busy`: somebody waits for it.
     93 ThreadJoin { number: u32 } -> ();
 
+    /// Makes a space that has what another one has (`fork`): memory by the inheritance of each region, and the open files with the same numbers and offsets. What was locked is not locked there;
+    /// what is wired by its nature is copied at once. Threads and handles it has none. For the manager of `space`. `NoMemory`: nothing was done; `Busy`: `space` is just wiring memory;
+    /// `NotPermitted`: a server.
+    95 Fork { space: Space, name: String } -> Space;
+    /// Says what children get of a range (`minherit`). `Fault`: part of the range is not mapped; `NotPermitted`: `Copy` for memory that is shared with other programs already.
+    96 Inherit { space: Space, address: u64, pages: u64, inheritance: Inheritance } -> ();
+    /// Lets a space make spaces, and do with those what `init` may do with any: free, start, fork them, map their memory, give them handles and open files of others, read their registers and
+    /// memory, take what happened to them ([`TakeEvents`]; [`HAPPENING_BIT`] of the notification that it was started with). Servers it cannot make. The message may carry the endpoint that exceptions
+    /// of these spaces go to, instead of `init`'s. Spaces of managers that are gone become this one's. For `init`.
+    97 Manage { space: Space } -> ();
     /// Lets a space attach as the daemon. For `init`.
     100 DaemonAllow { space: Space } -> ();
     /// Attaches the caller as the daemon that enforces limits; the message carries its notification, which gets [`OVER_BIT`] when a space or a group crosses its limit. The one before is
     /// forgotten. `NotPermitted`: the caller's space was not made for it ([`DaemonAllow`]); `Invalid`: the message carries no notification.
     101 DaemonAttach {} -> ();
-    /// Limits the pages that a space has mapped; [`NO_LIMIT`]: as many as it likes. For `init` and the daemon. It stays when the daemon dies. `NotFound`; `NotPermitted`: a server, whose
+    /// Limits the pages that a space has mapped; [`NO_LIMIT`]: as many as it likes. For `init`, the daemon and the space's manager. It stays when the daemon dies. `NotFound`; `NotPermitted`: a server, whose
     /// memory is wired.
     102 SetLimit { space: Space, pages: u64 } -> ();
     /// Limits a group of spaces, which is made if there is none of this number; with [`NO_LIMIT`] it goes, and its members are in none. `NotPermitted`; `Invalid`: number 0; `NoMemory`: too
     /// many groups.
     103 SetGroupLimit { group: u32, pages: u64 } -> ();
-    /// Puts a space into a group; 0: into none. `NotFound`: no such space or group; `NotPermitted`.
+    /// Puts a space into a group; 0: into none. For those who may limit it. `NotFound`: no such space or group; `NotPermitted`.
     104 JoinGroup { space: Space, group: u32 } -> ();
     /// Programs from a number on, with what they have mapped and may, ascending, at most 32.
     105 Limits { from: Space } -> Vec<Limited>;

@@ -3,7 +3,7 @@
 
 use crate::device::{self, Device, Refused};
 use crate::pager::SwapPager;
-use crate::record::MAX_INDEX;
+use crate::record::{Key, MAX_INDEX};
 use crate::table;
 use crate::world::{DiskInfo, World};
 use ebb_proto::block::Transfer;
@@ -18,6 +18,7 @@ impl<'a> SwapPager<'a> {
     pub(crate) fn control(&mut self, world: &mut impl World<'a>, op: Op, words: [u64; 3]) -> Answer {
         match op {
             Op::Free => self.free(world, words),
+            Op::Copy => self.copy(world, words),
             Op::Audit => self.audit(world, words[0]),
             Op::Get | Op::Put => BAD,
             _ => match u8::try_from(words[0]) {
@@ -45,6 +46,25 @@ impl<'a> SwapPager<'a> {
             self.size_check(world);
         }
         (Outcome::Ok, [freed, 0])
+    }
+
+    /// `swap_pager_copy`.
+    fn copy(&mut self, world: &mut impl World<'a>, [objects, indexes, pages]: [u64; 3]) -> Answer {
+        let low = |word: u64| word & u32::MAX as u64;
+        let (Some(object), Some(to)) = (Self::object(low(objects)), Self::object(objects >> 32)) else {
+            return BAD;
+        };
+        let (first, there) = (low(indexes), indexes >> 32);
+        let end = first.saturating_add(pages);
+        if object == to || end > MAX_INDEX || there.saturating_add(pages) > MAX_INDEX {
+            return BAD;
+        }
+        let to = Key { object: to, index: there as u32 };
+        let (moved, freed) = self.devices.copy_range(object, first, end, to);
+        if freed > 0 {
+            self.size_check(world);
+        }
+        (Outcome::Ok, [moved, freed])
     }
 
     fn prepare(&mut self, world: &mut impl World<'a>, disk: u8) -> Answer {

@@ -189,6 +189,14 @@ impl<'a> Device<'a> {
         }
     }
 
+    /// The copy of a page becomes that of another, which has none. The record is one word: whenever the pager ends it is the one's or the other's.
+    pub fn hand_over(&mut self, key: Key, slot: u32, version: u8, to: Key) {
+        if self.map.remove(&self.table, key, slot) {
+            self.table.set(slot, Record::Committed(to, version));
+            self.map.insert(to, slot);
+        }
+    }
+
     /// A pending slot is not needed after all.
     pub fn abandon(&mut self, slot: u32) {
         self.pending -= 1;

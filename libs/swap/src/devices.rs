@@ -152,6 +152,50 @@ impl<'a> Devices<'a> {
         freed
     }
 
+    /// The copies of an object's pages `first..end` become those of pages of another object, from `to.index` on. Where that has a copy it is kept and the source's is freed
+    /// (SWP-092, SWP-093). Returns how many were moved, and freed. The cost is proportional to the smaller of the range and all slots (SWP-W25).
+    pub fn copy_range(&mut self, object: u32, first: u64, end: u64, to: Key) -> (u64, u64) {
+        let (mut moved, mut freed) = (0, 0);
+        let mut one = |devices: &mut Self, index: u64| {
+            let from = Key { object, index: index as u32 };
+            let there = index - first + to.index as u64;
+            match devices.copy(from, Key { object: to.object, index: there as u32 }) {
+                Some(true) => moved += 1,
+                Some(false) => freed += 1,
+                None => {}
+            }
+        };
+        let slots: u64 = self.iter().map(|d| d.table().slots() as u64).sum();
+        if end.saturating_sub(first) <= slots {
+            (first..end).for_each(|index| one(self, index));
+            return (moved, freed);
+        }
+        for place in 0..self.end {
+            for slot in 0..self.get(place).map_or(0, |d| d.table().slots()) {
+                if let Some(Record::Committed(key, _)) = self.get(place).and_then(|d| d.table().get(slot))
+                    && key.object == object
+                    && (first..end).contains(&(key.index as u64))
+                {
+                    one(self, key.index as u64);
+                }
+            }
+        }
+        (moved, freed)
+    }
+
+    /// One copy changes hands: `Some(true)`: it was moved, `Some(false)`: it was freed, because the other page has one.
+    fn copy(&mut self, from: Key, to: Key) -> Option<bool> {
+        let (place, slot, version) = self.find(from)?;
+        let kept = self.find(to).is_some();
+        let device = self.get_mut(place)?;
+        if kept {
+            device.release(from, slot);
+        } else {
+            device.hand_over(from, slot, version, to);
+        }
+        Some(!kept)
+    }
+
     /// Copies of an object's pages.
     pub fn count_of(&self, object: u32) -> u64 {
         let mut count = 0;

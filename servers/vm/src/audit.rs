@@ -50,7 +50,9 @@ impl<M: Machine> Vm<M> {
         if self.pager.audit.is_some() {
             return self.m.answer::<proto::Audit>(reply, Err(Error::Busy), &[]);
         }
+        let (chains, longest) = self.audit_chains();
         let mut f = Findings { m: &mut self.m, report: AuditReport::default() };
+        chains.into_iter().for_each(|text| f.wrong(text));
         let nr = self.frames.nr_frames();
 
         // Frames: each in one place, and the places add up.
@@ -252,6 +254,7 @@ impl<M: Machine> Vm<M> {
             count("resident", resident_all),
             count("swapped", swapped_all),
             count("regions", regions),
+            count("longest chain", longest),
             count("spaces", donated.len() as u64),
         ];
         if !self.pager.ch.attached() {

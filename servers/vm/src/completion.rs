@@ -63,13 +63,15 @@ impl<M: Machine> Vm<M> {
         match c.op {
             Op::Get => self.get_done(PagerKind::Swap, c),
             Op::Put => self.put_done(c),
-            Op::Free => {
+            Op::Free | Op::Copy => {
                 // Answered in order of submission.
                 if let Some(request) = self.pager.frees.pop_front() {
-                    if let Some(o) = self.objects.get_mut(request.object) {
-                        o.freeing = o.freeing.saturating_sub(1);
+                    for object in [Some(request.object), request.to.map(|(to, _)| to)].into_iter().flatten() {
+                        if let Some(o) = self.objects.get_mut(object) {
+                            o.freeing = o.freeing.saturating_sub(1);
+                        }
+                        self.reap(object);
                     }
-                    self.reap(request.object);
                 }
             }
             Op::Audit => {
@@ -105,6 +107,10 @@ impl<M: Machine> Vm<M> {
         }
         if let Some(o) = self.objects.get_mut(object) {
             o.busy = o.busy.saturating_sub(1);
+            if o.is_lone() {
+                // Its collapse may have left this page for later.
+                self.collapse_soon(object);
+            }
         }
         if before.contains(Flags::WANTED) {
             self.waiting.page_done(frame);
@@ -240,9 +246,6 @@ impl<M: Machine> Vm<M> {
         if let Some(o) = self.objects.remove(object) {
             for leaf in o.leaves.iter() {
                 self.free_leaf(*leaf);
-            }
-            if let Some((file, _)) = o.behind() {
-                self.drop_user(file);
             }
         }
     }

@@ -107,7 +107,7 @@ impl<M: Machine> Vm<M> {
                         return None;
                     }
                     Found::Lost => {
-                        self.happened(Happening::PageLost { space: id, address });
+                        self.happened_to(id, Happening::PageLost { space: id, address });
                         self.m.refuse(reply);
                         return None;
                     }
@@ -155,7 +155,7 @@ impl<M: Machine> Vm<M> {
 
     /// A page of a mapping of a file cannot be had: its program ends.
     pub(crate) fn no_page(&mut self, space: Space, address: u64, why: Error, reply: M::Reply) {
-        self.happened(Happening::NoPage { space, address, why });
+        self.happened_to(space, Happening::NoPage { space, address, why });
         self.m.refuse(reply);
     }
 
@@ -173,19 +173,14 @@ impl<M: Machine> Vm<M> {
         if o.file().is_some() {
             return self.find_shared(space, region, object, index, write);
         }
-        let Some((file, first)) = o.behind() else {
-            return self.find_page(space, region, object, index, write, true);
-        };
-        let entry = o.entry(index);
-        if entry.frame().is_some() || entry.swapped() || entry.lost() {
+        if region.needs_copy {
+            return self.find_uncopied(space, region, address, object, index, write);
+        }
+        if o.behind().is_none() || o.entry(index).is_known() {
             return self.find_page(space, region, object, index, write, true);
         }
         // What lies behind shows through, until it is written to.
-        match self.find_shared(space, region, file, first + index, false) {
-            Found::Frame { frame, .. } if write => self.copy_on_write(space, address, object, index, frame),
-            Found::Frame { frame, .. } => Found::Frame { frame, writable: false, zero: false },
-            other => other,
-        }
+        self.find_behind(space, region, address, object, index, write)
     }
 
     /// Forgets what the hardware noted of frames' earlier lives: it says nothing of the pages that come into them.

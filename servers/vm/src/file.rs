@@ -187,6 +187,11 @@ impl FileTable {
         }
     }
 
+    /// One with the same numbers for the same open files.
+    fn same(&self) -> FileTable {
+        FileTable { slots: self.slots.clone() }
+    }
+
     fn take(&mut self, file: u32) -> Option<u32> {
         self.slots.get_mut(file as usize)?.take()
     }
@@ -270,6 +275,18 @@ impl<M: Machine> Vm<M> {
             d.refs += 1;
         }
         Ok(there)
+    }
+
+    /// Gives a space that has none all open files of another, under the same numbers.
+    pub(crate) fn files_inherit(&mut self, from: Space, to: Space) {
+        let Some(files) = self.spaces.get(from).map(|s| s.files.same()) else { return };
+        let Some(space) = self.spaces.get_mut(to) else { return };
+        for number in files.iter() {
+            if let Some(d) = self.descriptions.get_mut(number) {
+                d.refs += 1;
+            }
+        }
+        space.files = files;
     }
 
     /// Closes a file.

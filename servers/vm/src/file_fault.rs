@@ -7,7 +7,6 @@ use crate::map::Region;
 use crate::page::{Flags, Place};
 use crate::vm::Vm;
 use crate::waiting::Reason;
-use ebb_abi::Frame;
 use ebb_abi::meter::Counter;
 use ebb_policy::gate::Class;
 use ebb_proto::pager::MAX_RUN;
@@ -49,40 +48,6 @@ impl<M: Machine> Vm<M> {
             _ if region.read_ahead == (0, 0) || index != region.read_ahead.0 => 1,
             _ => (region.read_ahead.1 * 2).clamp(2, MAX_FILE_READ_AHEAD),
         }
-    }
-
-    /// Gives a private mapping a page of its own, a copy of the file's.
-    pub(crate) fn copy_on_write(
-        &mut self,
-        space: Space,
-        address: u64,
-        object: u32,
-        index: u32,
-        from: u32,
-    ) -> Found {
-        let missing = self.objects.get(object).is_some_and(|o| !o.has_leaf(index));
-        if missing && self.add_leaf(object, index).is_err() {
-            return Found::Wait(Reason::Memory);
-        }
-        let Some(frame) = self.frames.allocate(Class::Normal, Place::Object, object, index) else {
-            return Found::Wait(Reason::Memory);
-        };
-        let task = self.spaces.get(space).map_or(ebb_abi::Handle::NONE, |s| s.task);
-        // The file's page may be mapped there, to be read.
-        let copied = self.m.unmap(task, address, 1).and_then(|()| self.m.copy(Frame(from), Frame(frame)));
-        if let Err(error) = copied {
-            self.m.log(format_args!("copying frame {from}: {error:?}"));
-            self.frames.free(frame);
-            return Found::Lost;
-        }
-        self.set_entry(object, index, |e| e.with_frame(Some(frame)));
-        if let Some(page) = self.frames.page_mut(frame) {
-            page.flags |= Flags::DIRTY;
-        }
-        self.frames.meter.add(Counter::v_cow_faults, 1);
-        self.frames.set_queue(frame, Flags::ACTIVE);
-        self.tell_policy(EventKind::PageIn, frame, 1);
-        Found::Frame { frame, writable: true, zero: false }
     }
 
     /// Finds a page of a file, or makes it come, with the rest of its aligned block of `window` pages behind it. To be written there must be a block for it on the disk. `fault`: a

@@ -6,7 +6,9 @@
 //! | `vm` | the state; what happens between two messages |
 //! | `page`, `frames` | `vm_page`; the free list and its gate |
 //! | `object`, `map`, `space`, `segment` | `vm_object`, `vm_map`, programs, shared memory |
-//! | `fault`, `file_fault` | from an address to a mapping; pages of files |
+//! | `fault`, `file_fault`, `shadow` | from an address to a mapping; pages of files; copy-on-write |
+//! | `fork`, `collapse`, `release` | `fork`; chains of objects become shorter; what is given back |
+//! | `manage` | who may do what with which space |
 //! | `waiting` | what cannot go on yet |
 //! | `memory`, `wire` | `mmap` and its kin; `mlock` |
 //! | `policy`, `clumsy`, `oom` | carrying out decisions; doing without; when nothing is left |
@@ -14,7 +16,7 @@
 //! | `channel`, `pager`, `completion`, `launder` | the pagers: rings, requests, answers, writing pages |
 //! | `swap`, `vnode` | the swap pager's devices; the vnode pager's files |
 //! | `file`, `transfer`, `resize`, `sync` | open files; `read` and `write`; `ftruncate`; `fsync`, `msync` and the syncer |
-//! | `audit`, `tunables`, `meter` | seeing |
+//! | `audit`, `audit_chains`, `tunables`, `meter` | seeing |
 //! | `serve`, `machine` | clients and the kernel |
 //!
 //! Below `vm` (see `ebb_proto::levels`) are the pagers and disks; it never waits for one of them, nor for a policy, nor for `init`.
@@ -30,16 +32,20 @@
 extern crate alloc;
 
 pub mod audit;
+mod audit_chains;
 pub mod channel;
 pub mod clumsy;
+pub mod collapse;
 pub mod completion;
 pub mod fault;
 pub mod file;
 pub mod file_fault;
+pub mod fork;
 pub mod frames;
 pub mod launder;
 pub mod limit;
 pub mod machine;
+pub mod manage;
 pub mod map;
 pub mod memory;
 pub mod meter;
@@ -48,9 +54,11 @@ pub mod oom;
 pub mod page;
 pub mod pager;
 pub mod policy;
+pub mod release;
 pub mod resize;
 pub mod segment;
 pub mod serve;
+pub mod shadow;
 pub mod space;
 pub mod swap;
 pub mod sync;

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use ebb_abi::PAGE_SIZE;
 use ebb_abi::layout::{MMAP, MMAP_END, USER_END, USER_MIN};
 use ebb_proto::Error;
-use ebb_proto::vm::{Advice, Protection};
+use ebb_proto::vm::{Advice, Inheritance, Protection};
 
 const PAGE: u64 = PAGE_SIZE as u64;
 
@@ -61,6 +61,13 @@ pub struct Region {
     pub advice: Advice,
     /// Wired by the program.
     pub wired: bool,
+    /// What a child gets of it.
+    pub inheritance: Inheritance,
+    /// Its object may be seen by others, who must not see what is written here: before the first write it gets a shadow of its own (`UVM_ET_NEEDSCOPY`). Its mappings are
+    /// read-only.
+    pub needs_copy: bool,
+    /// Anonymous memory that other programs have too, and see what is written here.
+    pub shared: bool,
     /// Where a sequential reader would fault next, and how many pages were brought in at its last fault.
     pub read_ahead: (u32, u32),
 }
@@ -69,6 +76,11 @@ impl Region {
     /// First address beyond.
     pub fn end(&self) -> u64 {
         self.start + self.pages * PAGE
+    }
+
+    /// Whether it shows this object.
+    pub fn shows(&self, object: u32) -> bool {
+        matches!(self.backing, Backing::Object { object: o, .. } if o == object)
     }
 
     /// The page of the backing at an address of the region.
@@ -129,6 +141,11 @@ impl Map {
     pub fn find_mut(&mut self, address: u64) -> Option<&mut Region> {
         let at = self.at(address);
         self.regions.get_mut(at).filter(|r| r.start <= address)
+    }
+
+    /// Whether some region shows this object.
+    pub fn shows(&self, object: u32) -> bool {
+        self.regions.iter().any(|r| r.shows(object))
     }
 
     /// Whether a region may still be added.
@@ -245,6 +262,9 @@ mod tests {
             backing: Backing::Object { object, offset: 0 },
             advice: Advice::Normal,
             wired: false,
+            inheritance: Inheritance::Copy,
+            needs_copy: false,
+            shared: false,
             read_ahead: (0, 0),
         }
     }

@@ -18,7 +18,7 @@ use ebb_policy::gate::Class;
 use ebb_proto::Error;
 use ebb_proto::fs::OpenFlags;
 use ebb_proto::pager::MAX_RUN;
-use ebb_proto::vm::{self as proto, Advice, EventKind, Protection, Source, Space};
+use ebb_proto::vm::{self as proto, Advice, EventKind, Inheritance, Protection, Source, Space};
 use ebb_rt::client::from_sys;
 
 const PAGE: u64 = PAGE_SIZE as u64;
@@ -66,6 +66,12 @@ impl<M: Machine> Vm<M> {
                 self.use_file(id, file, first, pages, protection, private)?
             }
         };
+        if self.is_anonymous(backing)
+            && let Backing::Object { object, .. } = backing
+            && let Some(o) = self.objects.get_mut(object)
+        {
+            o.holders.add(id);
+        }
         let most = self.most_protection(id, op);
         let region = Region {
             start: range.start,
@@ -75,6 +81,9 @@ impl<M: Machine> Vm<M> {
             backing,
             advice: Advice::Normal,
             wired: false,
+            inheritance: Inheritance::Copy,
+            needs_copy: false,
+            shared: false,
             read_ahead: (0, 0),
         };
         let inserted = match self.spaces.get_mut(id) {
@@ -82,7 +91,7 @@ impl<M: Machine> Vm<M> {
             None => Err(Error::NotFound),
         };
         if let Err(error) = inserted {
-            self.drop_backing(&region);
+            self.drop_region(id, &region, &[]);
             return Err(error);
         }
         if self.is_anonymous(backing) {
@@ -98,13 +107,13 @@ impl<M: Machine> Vm<M> {
         Ok(range.start)
     }
 
-    fn new_object(&mut self, pages: u32) -> Result<Backing, Error> {
+    pub(crate) fn new_object(&mut self, pages: u32) -> Result<Backing, Error> {
         let object = Object::new(pages).ok_or(Error::NoMemory)?;
         Ok(Backing::Object { object: self.objects.insert(object), offset: 0 })
     }
 
     /// An object all of whose pages are there and wired.
-    fn new_wired(&mut self, pages: u32) -> Result<Backing, Error> {
+    pub(crate) fn new_wired(&mut self, pages: u32) -> Result<Backing, Error> {
         let object = Object::new(pages).ok_or(Error::NoMemory)?;
         if !self.frames.wire(pages) {
             return Err(Error::NoMemory);
@@ -196,7 +205,7 @@ impl<M: Machine> Vm<M> {
     }
 
     /// Whether it is memory that belongs to the mapping alone.
-    fn is_anonymous(&self, backing: Backing) -> bool {
+    pub(crate) fn is_anonymous(&self, backing: Backing) -> bool {
         let Backing::Object { object, .. } = backing else { return false };
         self.objects.get(object).is_some_and(|o| o.file().is_none())
     }
@@ -240,7 +249,7 @@ impl<M: Machine> Vm<M> {
         let Backing::Object { object, .. } = backing else { return Err(Error::Invalid) };
         for page in 0..file_pages {
             let tail = (bytes - page as u64 * PAGE).min(PAGE);
-            if let Err(error) = self.copied_page(object, page, first + page, tail) {
+            if let Err(error) = self.copied_page(Class::System, object, page, first + page, tail) {
                 self.kill_object(object);
                 return Err(error);
             }
@@ -249,7 +258,14 @@ impl<M: Machine> Vm<M> {
     }
 
     /// Makes a page of an object a copy of a frame's first bytes.
-    fn copied_page(&mut self, object: u32, index: u32, from: u32, bytes: u64) -> Result<(), Error> {
+    pub(crate) fn copied_page(
+        &mut self,
+        class: Class,
+        object: u32,
+        index: u32,
+        from: u32,
+        bytes: u64,
+    ) -> Result<(), Error> {
         let there = self.objects.get(object).and_then(|o| o.entry(index).frame());
         let frame = match there {
             Some(frame) => frame,
@@ -257,10 +273,8 @@ impl<M: Machine> Vm<M> {
                 if self.objects.get(object).is_some_and(|o| !o.has_leaf(index)) {
                     self.add_leaf(object, index)?;
                 }
-                let frame = self
-                    .frames
-                    .allocate(Class::System, Place::Object, object, index)
-                    .ok_or(Error::NoMemory)?;
+                let frame =
+                    self.frames.allocate(class, Place::Object, object, index).ok_or(Error::NoMemory)?;
                 self.set_entry(object, index, |e| e.with_frame(Some(frame)));
                 frame
             }
@@ -280,7 +294,7 @@ impl<M: Machine> Vm<M> {
     }
 
     /// Enters all pages of a region that are there.
-    fn enter_all(&mut self, id: Space, region: &Region) -> Result<(), Error> {
+    pub(crate) fn enter_all(&mut self, id: Space, region: &Region) -> Result<(), Error> {
         let mut ops = Vec::with_capacity(ebb_sys::memory::MAX_MAPS);
         let mut flags = flags_of(region.protection);
         for n in 0..region.pages as u32 {
@@ -309,7 +323,7 @@ impl<M: Machine> Vm<M> {
 
     /// `munmap`.
     pub fn unmap(&mut self, id: Space, range: Range) -> Result<(), Error> {
-        if self.wires_file(id, range) {
+        if self.wires_shared(id, range) {
             return Err(Error::Busy);
         }
         let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
@@ -318,95 +332,14 @@ impl<M: Machine> Vm<M> {
             return Err(Error::NoMemory);
         }
         let regions = space.map.remove(range);
+        // All before the first: pages of a later one may go with it.
         for region in &regions {
             self.m.unmap(task, region.start, region.pages).map_err(from_sys)?;
-            self.drop_backing(region);
+        }
+        for (n, region) in regions.iter().enumerate() {
+            self.drop_region(id, region, regions.get(n + 1..).unwrap_or_default());
         }
         Ok(())
-    }
-
-    /// Gives back what a region held.
-    pub fn drop_backing(&mut self, region: &Region) {
-        match region.backing {
-            Backing::Module { .. } => {}
-            Backing::Segment { id, .. } => {
-                if let Some(Some(segment)) = self.segments.get_mut(id as usize) {
-                    segment.mapped = segment.mapped.saturating_sub(region.pages);
-                }
-            }
-            Backing::Object { object, offset } if self.is_anonymous(region.backing) => {
-                self.frames.meter.sub(Counter::v_anon_bytes, region.pages * PAGE);
-                self.drop_pages(object, offset, region.pages as u32, true);
-            }
-            Backing::Object { object, .. } => self.unmap_file(object, region),
-        }
-    }
-
-    /// A mapping of a file is gone; its pages stay. What was wired by it is wired no more.
-    fn unmap_file(&mut self, object: u32, region: &Region) {
-        if region.wired {
-            self.unwire_region(region, region.end());
-        }
-        let Some(o) = self.objects.get_mut(object) else { return };
-        o.mapped = o.mapped.saturating_sub(region.pages as u32);
-        let writable = region.protection.contains(Protection::WRITE);
-        if let Some(file) = o.file_mut().filter(|_| writable) {
-            file.writable = file.writable.saturating_sub(region.pages as u32);
-            // What the mapping has modified is known to the hardware alone.
-            file.touched = true;
-        }
-        self.reap(object);
-    }
-
-    /// Drops pages and copies of a range of an anonymous object; `unmapped`: the range is no longer mapped either.
-    fn drop_pages(&mut self, object: u32, first: u32, pages: u32, unmapped: bool) {
-        let Some(o) = self.objects.get_mut(object) else { return };
-        if unmapped {
-            o.mapped = o.mapped.saturating_sub(pages);
-            o.dead = o.mapped == 0;
-        }
-        let end = first.saturating_add(pages);
-        let (mut at, mut copies) = (first, 0);
-        let mut freed = 0;
-        while let Some(index) = self.objects.get(object).and_then(|o| o.next_used(at, end)) {
-            at = index + 1;
-            let Some(o) = self.objects.get_mut(object) else { break };
-            let entry = o.entry(index);
-            copies += entry.swapped() as u64;
-            o.set(index, entry.with_swapped(false));
-            let Some(frame) = entry.frame() else {
-                o.set(index, Default::default());
-                continue;
-            };
-            let page = *self.frames.page(frame);
-            if page.flags.intersects(Flags::BUSY) {
-                if let Some(page) = self.frames.page_mut(frame) {
-                    page.flags |= Flags::DOOMED;
-                }
-                continue;
-            }
-            if page.wired > 0 {
-                o.wired = o.wired.saturating_sub(1);
-                self.frames.unwire(1);
-            } else if page.flags.intersects(Flags::QUEUED) {
-                self.tell_policy(EventKind::Free, frame, 0);
-            }
-            self.set_entry(object, index, |_| Default::default());
-            self.frames.free(frame);
-            freed += 1;
-        }
-        self.frames.meter.add(Counter::v_pfree, freed);
-        if copies > 0 {
-            self.copies_given_up(copies);
-            self.free_copies(object, first, pages);
-        }
-        self.reap(object);
-    }
-
-    /// Ends an object that no region maps yet.
-    fn kill_object(&mut self, object: u32) {
-        let pages = self.objects.get(object).map_or(0, |o| o.pages);
-        self.drop_pages(object, 0, pages, true);
     }
 
     /// `mprotect`.
@@ -470,29 +403,22 @@ impl<M: Machine> Vm<M> {
         let regions: Vec<Region> = space.map.range_mut(range).to_vec();
         for region in regions.iter().filter(|r| !r.wired) {
             let Backing::Object { object, offset } = region.backing else { continue };
-            let (anonymous, behind) = match self.objects.get(object) {
-                Some(o) => (o.file().is_none(), o.behind()),
-                None => continue,
-            };
+            let anonymous = self.is_anonymous(region.backing);
+            // A file's pages, seen directly or through a private mapping.
+            let file = if anonymous { self.file_under(object, offset) } else { Some((object, offset)) };
             match advice {
                 // The contents of a file are not the program's alone to give up.
                 Advice::Free if !anonymous => {}
                 // What is wired without the program's doing must stay as it is.
-                Advice::Free if self.held_by(region).wired > 0 => {}
+                Advice::Free if self.has_sharers(region) || self.held_by(region).wired > 0 => {}
                 Advice::Free => {
                     self.m.unmap(task, region.start, region.pages).map_err(from_sys)?;
-                    self.drop_pages(object, offset, region.pages as u32, false);
+                    self.forget_contents(id, region, object, offset, file)?;
                 }
                 Advice::DontNeed => self.deactivate(object, offset, region.pages as u32),
                 _ if anonymous => self.will_need(id, region, object, offset),
                 _ => {}
             }
-            // A file's pages, seen directly or through a private mapping.
-            let file = if anonymous {
-                behind.map(|(file, first)| (file, first + offset))
-            } else {
-                Some((object, offset))
-            };
             if let Some((file, first)) = file {
                 match advice {
                     Advice::WillNeed => self.file_will_need(file, first, region.pages as u32),
@@ -567,11 +493,12 @@ impl<M: Machine> Vm<M> {
             let in_swap = o.is_some_and(|o| o.file().is_none() && o.entry(offset).swapped());
             let mut entry = o.map(|o| o.entry(offset)).unwrap_or_default();
             let mut byte = (in_swap as u8) << 2;
-            if entry.frame().is_none()
-                && !in_swap
-                && let Some((file, first)) = o.and_then(Object::behind)
-            {
-                entry = self.objects.get(file).map(|o| o.entry(first + offset)).unwrap_or_default();
+            let mut below = o.and_then(Object::behind).map(|(below, first)| (below, first + offset));
+            while let Some((object, index)) = below.filter(|_| !entry.is_known()) {
+                let o = self.objects.get(object);
+                entry = o.map(|o| o.entry(index)).unwrap_or_default();
+                byte |= (o.is_some_and(|o| o.file().is_none()) && entry.swapped()) as u8 * 4;
+                below = o.and_then(Object::behind).map(|(below, first)| (below, first + index));
             }
             if let Some(frame) = entry.frame() {
                 let mut bits = [frame as u64];
@@ -622,9 +549,10 @@ impl<M: Machine> Vm<M> {
                     Backing::Object { object, .. } => self.objects.get(object),
                     _ => None,
                 };
+                let private = matches!(r.backing, Backing::Object { object, offset } if self.file_under(object, offset).is_some());
                 let kind = match r.backing {
                     _ if object.is_some_and(|o| o.file().is_some()) => "file",
-                    _ if object.is_some_and(|o| o.behind().is_some()) => "private",
+                    _ if private => "private",
                     Backing::Object { .. } if r.wired || held.wired == r.pages => "wired",
                     Backing::Object { .. } => "anonymous",
                     Backing::Segment { .. } => "segment",

@@ -41,6 +41,10 @@ impl Entry {
     pub fn into_backed(self) -> Entry {
         Entry(self.0 | Self::RESERVED)
     }
+    /// Whether anything is known of it.
+    pub fn is_known(self) -> bool {
+        self.0 != 0
+    }
     /// Whether its only copy could not be read.
     pub fn lost(self) -> bool {
         self.0 & Self::LOST != 0
@@ -132,10 +136,40 @@ impl Leaves {
     }
 }
 
+/// How many refer to an object, and the XOR of their numbers: so the last one that is left is known without a list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Crowd {
+    /// How many.
+    pub count: u32,
+    /// XOR of their numbers.
+    pub xor: u32,
+}
+
+impl Crowd {
+    /// One more.
+    pub fn add(&mut self, number: u32) {
+        self.count += 1;
+        self.xor ^= number;
+    }
+    /// One less.
+    pub fn remove(&mut self, number: u32) {
+        self.count = self.count.saturating_sub(1);
+        self.xor ^= number;
+    }
+    /// The only one.
+    pub fn sole(&self) -> Option<u32> {
+        (self.count == 1).then_some(self.xor)
+    }
+    /// Whether there is nobody.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
 /// What an object is.
 pub enum Kind {
-    /// Memory that belongs to nothing. Pages that it has not are those of `behind`: the object, and the page of it that is the first one here (a private mapping of a
-    /// file).
+    /// Memory that belongs to nothing. Pages that it has not are those of `behind`: the object, and the page of it that is the first one here. That is a file (a private
+    /// mapping of it), or another anonymous object whose shadow this one is.
     Anonymous {
         /// What shows through.
         behind: Option<(u32, u32)>,
@@ -162,6 +196,14 @@ pub struct Object {
     pub busy: u32,
     /// Pages of regions that map it.
     pub mapped: u32,
+    /// Entries of which anything is known.
+    pub own: u32,
+    /// Anonymous memory: the spaces that map it.
+    pub holders: Crowd,
+    /// Anonymous memory: the objects that it lies behind.
+    pub shadows: Crowd,
+    /// It waits to be moved into its only shadow.
+    pub collapsing: bool,
     /// Nothing maps it any more: pages whose I/O ends are freed (`OBJ_DEAD`).
     pub dead: bool,
     /// Requests to the pager to free its copies that are not answered. Its number is not used again before that.
@@ -195,6 +237,10 @@ impl Object {
             wired: 0,
             busy: 0,
             mapped: 0,
+            own: 0,
+            holders: Crowd::default(),
+            shadows: Crowd::default(),
+            collapsing: false,
             dead: false,
             freeing: 0,
         }
@@ -227,6 +273,24 @@ impl Object {
         }
     }
 
+    /// Changes what shows through.
+    pub fn set_behind(&mut self, new: Option<(u32, u32)>) {
+        if let Kind::Anonymous { behind } = &mut self.kind {
+            *behind = new;
+        }
+    }
+
+    /// Anonymous memory that only one space can see: nobody would notice what is done to it.
+    pub fn is_exclusive(&self) -> bool {
+        self.holders.count == 1 && self.shadows.is_empty()
+    }
+
+    /// Anonymous memory that is seen through one shadow alone: it could be part of that.
+    #[inline]
+    pub fn is_lone(&self) -> bool {
+        self.shadows.count == 1 && self.holders.is_empty() && !self.dead
+    }
+
     /// Pages with a copy in swap.
     pub fn in_swap(&self) -> u32 {
         if self.file().is_some() { 0 } else { self.swapped }
@@ -255,6 +319,7 @@ impl Object {
         cell.store(new.0, Ordering::Relaxed);
         self.resident = self.resident + new.frame().is_some() as u32 - old.frame().is_some() as u32;
         self.swapped = self.swapped + new.swapped() as u32 - old.swapped() as u32;
+        self.own = self.own + new.is_known() as u32 - old.is_known() as u32;
         true
     }
 

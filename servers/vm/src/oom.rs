@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Memory is exhausted: one program is ended (`vm_pageout_oom`).
 //!
-//! Charged is what would really be freed: resident pages and copies in swap, read from counters (W11, W12: no lock, no walk, nothing allocated). Servers and who is spared are
-//! never chosen. The memory is back when this returns, but for pages whose I/O is under way; until those are back nobody else is ended (W15).
+//! Charged is what would really be freed: resident pages and copies in swap (W11, W12: no lock, nothing allocated); of memory that it has together with others since a `fork`, a program
+//! is charged its part. Servers and who is spared are never chosen. The memory is back when this returns, but for pages whose I/O is under way; until those are back nobody else is ended (W15).
 
 use crate::machine::Machine;
 use crate::map::{Backing, Region};
@@ -13,6 +13,8 @@ use ebb_policy::OomReason;
 use ebb_policy::victim::{self, Candidate};
 use ebb_proto::vm::Happening;
 
+/// Parts of a page in which shared memory is charged.
+const PARTS: u64 = 1 << 12;
 /// How long a pager that is gone is waited for before memory counts as exhausted without it. Guessed: a restart takes a hundredth of it.
 const PAGER_AWAY_MS: u64 = 10_000;
 /// How long a victim's last pages are waited for. Guessed: a write takes a thousandth of it.
@@ -42,10 +44,12 @@ impl<M: Machine> Vm<M> {
             _ => false,
         };
         for region in space.map.iter().filter(anonymous) {
-            let held = self.held_by(region);
-            resident += held.resident;
-            swapped += held.swapped;
+            let charged = self.charge(region);
+            resident += charged.0;
+            swapped += charged.1;
         }
+        // Parts of pages decide who is biggest no less than pages do; what is told is pages.
+        let (resident, swapped) = (resident.div_ceil(PARTS), swapped.div_ceil(PARTS));
         let protected = space.protected || space.limit.spared;
         Candidate { id: space.id, protected, passing: false, resident, swapped }
     }
@@ -75,16 +79,36 @@ impl<M: Machine> Vm<M> {
         ));
         self.frames.meter.add(Counter::v_oom_kills, 1);
         self.oom_since = self.m.now();
+        let manager = self.spaces.get(c.id).map_or(ebb_proto::vm::INIT, |s| s.manager);
         if let Err(error) = self.space_free(c.id) {
             self.m.log(format_args!("ending {name} ({}): {error}", c.id));
         }
-        self.happened(Happening::OutOfMemory {
-            reason: reason as u8,
-            space: c.id,
-            name,
-            held: (c.resident, c.swapped),
-            state: (free, minimum, slots),
-        });
+        self.tell_manager(
+            manager,
+            Happening::OutOfMemory {
+                reason: reason as u8,
+                space: c.id,
+                name,
+                held: (c.resident, c.swapped),
+                state: (free, minimum, slots),
+            },
+        );
+    }
+
+    /// What a region holds, resident and in swap, in parts of pages: of each object in its chain as much as falls to one of those who refer to it.
+    fn charge(&self, region: &Region) -> (u64, u64) {
+        let (mut at, mut among, mut charged) = (*region, 1, (0, 0));
+        while let Backing::Object { object, offset } = at.backing
+            && let Some(o) = self.objects.get(object).filter(|o| o.file().is_none())
+        {
+            let held = self.held_by(&at);
+            among *= (o.holders.count as u64 + o.shadows.count as u64).max(1);
+            charged.0 += held.resident * PARTS / among;
+            charged.1 += held.swapped * PARTS / among;
+            let Some((below, first)) = o.behind().filter(|_| among < PARTS) else { break };
+            at.backing = Backing::Object { object: below, offset: first + offset };
+        }
+        charged
     }
 
     /// Free pages, their minimum, slots of swap, and free ones of these.

@@ -35,12 +35,14 @@ pub struct Device {
     pub active: bool,
 }
 
-/// A request to free copies, until it is answered.
+/// A request to free copies, or to move them, until it is answered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FreeRequest {
     pub(crate) object: u32,
     pub(crate) first: u32,
     pub(crate) pages: u32,
+    /// They are not freed but become copies of this object's pages, from this one on.
+    pub(crate) to: Option<(u32, u32)>,
     pub(crate) submitted: bool,
 }
 
@@ -297,7 +299,19 @@ impl<M: Machine> Vm<M> {
         if let Some(o) = self.objects.get_mut(object) {
             o.freeing += 1;
         }
-        self.pager.frees.push_back(FreeRequest { object, first, pages, submitted: false });
+        self.pager.frees.push_back(FreeRequest { object, first, pages, to: None, submitted: false });
+        self.flush_requests();
+    }
+
+    /// Makes the copies of a range of an object those of another, which has none there.
+    pub(crate) fn move_copies(&mut self, object: u32, first: u32, to: u32, there: u32, pages: u32) {
+        for object in [object, to] {
+            if let Some(o) = self.objects.get_mut(object) {
+                o.freeing += 1;
+            }
+        }
+        let to = Some((to, there));
+        self.pager.frees.push_back(FreeRequest { object, first, pages, to, submitted: false });
         self.flush_requests();
     }
 
@@ -327,14 +341,16 @@ impl<M: Machine> Vm<M> {
 
     fn flush_frees(&mut self) {
         for request in self.pager.frees.iter_mut().filter(|r| !r.submitted) {
-            let submission = Submission {
-                op: Op::Free,
-                run: 0,
-                place: 0,
-                slot: 0,
-                cookie: 0,
-                words: [request.object as u64, request.first as u64, request.pages as u64],
+            let (op, to, there) = match request.to {
+                Some((to, there)) => (Op::Copy, to, there),
+                None => (Op::Free, 0, 0),
             };
+            let words = [
+                request.object as u64 | (to as u64) << 32,
+                request.first as u64 | (there as u64) << 32,
+                request.pages as u64,
+            ];
+            let submission = Submission { op, run: 0, place: 0, slot: 0, cookie: 0, words };
             if !self.pager.ch.push(&submission) {
                 break;
             }

@@ -7,7 +7,7 @@ use crate::vm::Vm;
 use alloc::vec::Vec;
 use ebb_abi::{Handle, Kind, Rights};
 use ebb_proto::Error;
-use ebb_proto::vm::{self as proto, INIT, Request, Space};
+use ebb_proto::vm::{self as proto, Request, Space};
 use ebb_rt::client::from_sys;
 
 /// Bytes of memory in one answer.
@@ -24,20 +24,6 @@ impl<M: Machine> Vm<M> {
         }
     }
 
-    /// The space that an operation is for: the caller's own, or any if the caller is `init`.
-    fn target(&self, caller: Space, named: Space) -> Result<Space, Error> {
-        match named {
-            0 => Ok(caller),
-            own if own == caller => Ok(caller),
-            other if caller == INIT => Ok(other),
-            _ => Err(Error::NotPermitted),
-        }
-    }
-
-    fn only_init(&self, caller: Space) -> Result<(), Error> {
-        if caller == INIT { Ok(()) } else { Err(Error::NotPermitted) }
-    }
-
     fn range(&self, caller: Space, named: Space, address: u64, pages: u64) -> Result<(Space, Range), Error> {
         Ok((self.target(caller, named)?, Range::new(address, pages)?))
     }
@@ -48,7 +34,7 @@ impl<M: Machine> Vm<M> {
             Request::Map(op) => {
                 let result = self.target(caller, op.space).and_then(|id| match op.source {
                     proto::Source::Anonymous | proto::Source::File { .. } => self.map(id, &op),
-                    _ => self.only_init(caller).and_then(|()| self.map(id, &op)),
+                    _ => self.only_managers(caller).and_then(|()| self.map(id, &op)),
                 });
                 self.m.answer::<proto::Map>(reply, result, &[]);
             }
@@ -86,6 +72,12 @@ impl<M: Machine> Vm<M> {
                     .and_then(|(id, range)| self.mincore(id, range));
                 self.m.answer::<proto::Mincore>(reply, result, &[]);
             }
+            Request::Inherit(op) => {
+                let result = self
+                    .range(caller, op.space, op.address, op.pages)
+                    .and_then(|(id, range)| self.inherit(id, range, op.inheritance));
+                self.m.answer::<proto::Inherit>(reply, result, &[]);
+            }
             Request::Regions(op) => {
                 let result = self.target(caller, op.space).and_then(|id| self.regions(id, op.from));
                 self.m.answer::<proto::Regions>(reply, result, &[]);
@@ -104,44 +96,54 @@ impl<M: Machine> Vm<M> {
     /// Operations of `init`, and those that concern the whole system.
     fn dispatch_system(&mut self, caller: Space, request: Request, handle: Handle, reply: M::Reply) -> bool {
         let init = self.only_init(caller);
+        let manager = self.only_managers(caller);
         match request {
             Request::SpaceNew(op) => {
-                let result = init.and_then(|()| self.space_new(op.name, op.protected));
+                let may = if op.protected { init } else { manager };
+                let result = may.and_then(|()| self.space_new(op.name, op.protected, caller));
                 self.m.answer::<proto::SpaceNew>(reply, result, &[]);
             }
             Request::SpaceFree(op) => {
-                let result = init.and_then(|()| self.space_free(op.space));
+                let result = self.managed(caller, op.space).and_then(|id| self.space_free(id));
                 self.m.answer::<proto::SpaceFree>(reply, result, &[]);
+            }
+            Request::Fork(op) => {
+                let result = self.managed(caller, op.space).and_then(|id| self.fork(caller, id, op.name));
+                self.m.answer::<proto::Fork>(reply, result, &[]);
             }
             Request::HandleGive(op) => {
                 let rights = Rights::from_bits_truncate(op.rights);
-                let result = init.and_then(|()| self.give(op.space, handle, rights, op.badge));
+                let result =
+                    self.managed(caller, op.space).and_then(|id| self.give(id, handle, rights, op.badge));
                 self.m.answer::<proto::HandleGive>(reply, result, &[]);
             }
             Request::Start(op) => {
-                let result = init.and_then(|()| self.start(&op, handle));
+                let result = self.managed(caller, op.space).and_then(|_| self.start(&op, handle));
+                let kept = result.is_ok() && self.keep_notification(op.space, handle);
                 self.m.answer::<proto::Start>(reply, result, &[]);
+                return kept;
             }
             Request::Spaces(op) => {
                 let list = self.space_list(op.from);
                 self.m.answer::<proto::Spaces>(reply, Ok(list), &[]);
             }
             Request::Registers(op) => {
-                let result = init.and_then(|()| self.registers(op.space, op.frame));
+                let result = self.managed(caller, op.space).and_then(|id| self.registers(id, op.frame));
                 self.m.answer::<proto::Registers>(reply, result, &[]);
             }
             Request::ReadMemory(op) => {
-                let result = init.and_then(|()| self.read_memory(op.space, op.address, op.bytes));
+                let result =
+                    self.managed(caller, op.space).and_then(|id| self.read_memory(id, op.address, op.bytes));
                 self.m.answer::<proto::ReadMemory>(reply, result, &[]);
             }
-            Request::EndpointNew(_) => match init.and_then(|()| self.object_new(Kind::Endpoint)) {
+            Request::EndpointNew(_) => match manager.and_then(|()| self.object_new(Kind::Endpoint)) {
                 Ok(made) => {
                     self.m.answer::<proto::EndpointNew>(reply, Ok(()), &[made]);
                     self.m.handle_close(made);
                 }
                 Err(error) => self.m.answer::<proto::EndpointNew>(reply, Err(error), &[]),
             },
-            Request::NotificationNew(_) => match init.and_then(|()| self.object_new(Kind::Notification)) {
+            Request::NotificationNew(_) => match manager.and_then(|()| self.object_new(Kind::Notification)) {
                 Ok(made) => {
                     self.m.answer::<proto::NotificationNew>(reply, Ok(()), &[made]);
                     self.m.handle_close(made);
@@ -149,15 +151,15 @@ impl<M: Machine> Vm<M> {
                 Err(error) => self.m.answer::<proto::NotificationNew>(reply, Err(error), &[]),
             },
             Request::ObjectFree(_) => {
-                let result = init.and_then(|()| self.object_free(handle));
+                let result = manager.and_then(|()| self.object_free(handle));
                 self.m.answer::<proto::ObjectFree>(reply, result, &[]);
             }
             Request::SegmentNew(op) => {
-                let result = init.and_then(|()| self.segment_new(op.pages));
+                let result = manager.and_then(|()| self.segment_new(op.pages));
                 self.m.answer::<proto::SegmentNew>(reply, result, &[]);
             }
             Request::SegmentFree(op) => {
-                let result = init.and_then(|()| self.segment_free(op.id));
+                let result = manager.and_then(|()| self.segment_free(op.id));
                 self.m.answer::<proto::SegmentFree>(reply, result, &[]);
             }
             Request::SegmentFrames(op) => {
@@ -177,8 +179,14 @@ impl<M: Machine> Vm<M> {
                 self.m.answer::<proto::SetAside>(reply, result, &[]);
             }
             Request::TakeEvents(_) => {
-                let result = init.map(|()| self.take_happenings());
+                let result = manager.map(|()| self.take_happenings(caller));
                 self.m.answer::<proto::TakeEvents>(reply, result, &[]);
+            }
+            Request::Manage(op) => {
+                let result = init.and_then(|()| self.manage(op.space, handle));
+                let kept = result.is_ok();
+                self.m.answer::<proto::Manage>(reply, result, &[]);
+                return kept;
             }
             Request::PolicyAllow(op) => {
                 let result = init.and_then(|()| match self.spaces.get_mut(op.space) {
@@ -265,7 +273,8 @@ impl<M: Machine> Vm<M> {
                 return kept;
             }
             Request::SetLimit(op) => {
-                let result = self.may_limit(caller).and_then(|()| self.limit_set(op.space, op.pages));
+                let result =
+                    self.may_limit_space(caller, op.space).and_then(|()| self.limit_set(op.space, op.pages));
                 self.m.answer::<proto::SetLimit>(reply, result, &[]);
             }
             Request::SetGroupLimit(op) => {
@@ -273,7 +282,8 @@ impl<M: Machine> Vm<M> {
                 self.m.answer::<proto::SetGroupLimit>(reply, result, &[]);
             }
             Request::JoinGroup(op) => {
-                let result = self.may_limit(caller).and_then(|()| self.group_join(op.space, op.group));
+                let result =
+                    self.may_limit_space(caller, op.space).and_then(|()| self.group_join(op.space, op.group));
                 self.m.answer::<proto::JoinGroup>(reply, result, &[]);
             }
             Request::Limits(op) => {
@@ -315,7 +325,10 @@ impl<M: Machine> Vm<M> {
                 self.m.answer::<proto::FileClose>(reply, result, &[]);
             }
             Request::FileShare(op) => {
-                let result = self.only_init(caller).and_then(|()| self.file_share(op.from, op.file, op.to));
+                let result = self
+                    .only_managers(caller)
+                    .and_then(|()| self.target(caller, op.to))
+                    .and_then(|to| self.file_share(op.from, op.file, to));
                 self.m.answer::<proto::FileShare>(reply, result, &[]);
             }
             Request::Read(op) => {
@@ -347,10 +360,6 @@ impl<M: Machine> Vm<M> {
             // The others were served before.
             _ => drop(reply),
         }
-    }
-
-    fn take_happenings(&mut self) -> Vec<proto::Happening> {
-        self.happenings.drain(..).collect()
     }
 
     fn registers(&mut self, id: Space, frame: u32) -> Result<Vec<u64>, Error> {

@@ -4,6 +4,7 @@
 use crate::file::FileTable;
 use crate::limit::Limit;
 use crate::machine::Machine;
+use crate::manage::Manages;
 use crate::map::{Map, Range, Region};
 use crate::page::{NONE, Place};
 use crate::thread::Thread;
@@ -36,6 +37,10 @@ pub struct Space {
     pub protected: bool,
     /// May attach as the policy.
     pub may_decide: bool,
+    /// Who made it, and may do with it what `init` may do with any.
+    pub manager: proto::Space,
+    /// What it has as a manager of spaces.
+    pub manages: Option<Manages>,
     /// Its task.
     pub task: Handle,
     /// Its first thread, once started.
@@ -75,6 +80,11 @@ impl Spaces {
     #[inline]
     pub fn get_mut(&mut self, id: proto::Space) -> Option<&mut Space> {
         self.slots.get_mut((id % SLOTS) as usize)?.as_mut().filter(|s| s.id == id)
+    }
+
+    /// All spaces, by slot, to change them.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Space> {
+        self.slots.iter_mut().flatten()
     }
 
     /// All spaces, by slot.
@@ -125,6 +135,8 @@ impl<M: Machine> Vm<M> {
             name: String::from("init"),
             protected: true,
             may_decide: false,
+            manager: proto::INIT,
+            manages: None,
             task,
             thread: Handle::NONE,
             priority: 0,
@@ -147,10 +159,7 @@ impl<M: Machine> Vm<M> {
         self.m
             .task_control(task, TaskOp::FaultEndpoint, self.endpoint.0 as u64, id as u64)
             .map_err(from_sys)?;
-        self.m
-            .task_control(task, TaskOp::SupervisorEndpoint, self.supervisor.0 as u64, id as u64)
-            .map_err(from_sys)?;
-        Ok(())
+        self.supervise(id)
     }
 
     fn map_meter(&mut self, id: proto::Space) -> Result<(), Error> {
@@ -163,8 +172,13 @@ impl<M: Machine> Vm<M> {
         self.frames.allocate(Class::System, Place::Kernel, space, 0).ok_or(Error::NoMemory)
     }
 
-    /// Makes a space.
-    pub fn space_new(&mut self, name: String, protected: bool) -> Result<proto::Space, Error> {
+    /// Makes a space for its manager.
+    pub fn space_new(
+        &mut self,
+        name: String,
+        protected: bool,
+        manager: proto::Space,
+    ) -> Result<proto::Space, Error> {
         let id = self.spaces.vacant().ok_or(Error::NoMemory)?;
         let mut frames = [0; 3];
         for n in 0..3 {
@@ -188,6 +202,8 @@ impl<M: Machine> Vm<M> {
             name,
             protected,
             may_decide: false,
+            manager,
+            manages: None,
             task,
             thread: Handle::NONE,
             priority: 0,
@@ -237,19 +253,24 @@ impl<M: Machine> Vm<M> {
             }
         }
         self.m.handle_close(space.task);
+        if let Some(manages) = space.manages {
+            self.manager_gone(manages);
+        }
         if space.thread != Handle::NONE {
             self.m.handle_close(space.thread);
         }
         self.threads_gone(id, space.threads);
-        for region in space.map.iter() {
+        let regions: Vec<Region> = space.map.iter().copied().collect();
+        for (n, region) in regions.iter().enumerate() {
+            let later = regions.get(n + 1..).unwrap_or_default();
             let within = |w: &&(Range, u64)| w.0.start <= region.start && region.end() <= w.0.end;
             match wirings.iter().find(within) {
                 // Only what was reached is wired by it: the rest may be others'.
-                Some((_, next)) if self.is_shared_file(region.backing) => {
+                Some((_, next)) if self.is_shared(region) => {
                     self.unwire_region(region, *next);
-                    self.drop_backing(&Region { wired: false, ..*region });
+                    self.drop_region(id, &Region { wired: false, ..*region }, later);
                 }
-                _ => self.drop_backing(region),
+                _ => self.drop_region(id, region, later),
             }
         }
         for description in space.files.iter() {

@@ -15,7 +15,7 @@ use crate::waiting::{Reason, Work};
 use ebb_abi::meter::Counter;
 use ebb_proto::Error;
 use ebb_proto::pager::{Completion, MAX_DEVICES, Op, Outcome};
-use ebb_proto::vm::{self as proto, Advice, Protection};
+use ebb_proto::vm::{self as proto, Advice, Inheritance, Protection};
 
 /// A change under way.
 pub enum SwapChange<R> {
@@ -322,6 +322,9 @@ impl<M: Machine> Vm<M> {
                 backing: Backing::Object { object, offset: index },
                 advice: Advice::Random,
                 wired: false,
+                inheritance: Inheritance::Copy,
+                needs_copy: false,
+                shared: false,
                 read_ahead: (0, 0),
             };
             match self.find_page(0, &region, object, index, true, true) {

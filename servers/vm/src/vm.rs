@@ -12,6 +12,7 @@
 //! | queue and order of pages | the policy | `vm` mirrors the queue |
 //! | slot of a page | the pager | `vm` knows only that there is one |
 
+use crate::collapse::Collapses;
 use crate::file::Descriptions;
 use crate::frames::Frames;
 use crate::limit::Limits;
@@ -32,7 +33,7 @@ use ebb_abi::Handle;
 use ebb_policy::Tunables;
 use ebb_policy::gate::Wake;
 use ebb_proto::Error;
-use ebb_proto::vm::{Happening, MAX_DECISIONS};
+use ebb_proto::vm::{Happening, INIT, MAX_DECISIONS, Space};
 
 /// How long a policy may take to answer a shortage: guessed; a scan takes less than a thousandth of it.
 const POLICY_DEADLINE_MS: u64 = 2000;
@@ -81,8 +82,8 @@ pub struct Vm<M: Machine> {
     pub policy_deadline_ms: u64,
     /// Cycles per millisecond.
     pub cycles_per_ms: u64,
-    /// What `init` has to know.
-    pub happenings: VecDeque<Happening>,
+    /// What `init` and managers have to know, and who of them.
+    pub happenings: VecDeque<(Space, Happening)>,
     /// `vm`'s own endpoint.
     pub endpoint: Handle,
     /// `init`'s endpoint for exceptions.
@@ -103,6 +104,8 @@ pub struct Vm<M: Machine> {
     pub swap_change: Option<SwapChange<M::Reply>>,
     /// Heap segments of removed devices, which the pager keeps until its end.
     pub pager_heaps: Vec<KeptHeap>,
+    /// Objects that may become part of their only shadow.
+    pub collapses: Collapses,
     /// When the clumsy reclaim may look again.
     pub clumsy_due: u64,
     /// Where the clumsy reclaim looks next.
@@ -173,6 +176,7 @@ impl<M: Machine> Vm<M> {
             own_next: 1,
             swap_change: None,
             pager_heaps: Vec::new(),
+            collapses: Collapses::default(),
             clumsy_due: 0,
             hand: 0,
             idle_laps: 0,
@@ -198,7 +202,10 @@ impl<M: Machine> Vm<M> {
             if woken || self.retry() {
                 continue;
             }
-            let due = self.keep_deadlines();
+            let due = match (self.keep_deadlines(), self.collapse_some()) {
+                (0, due) | (due, 0) => due,
+                (a, b) => a.min(b),
+            };
             // What was reclaimed meanwhile is for those who wait.
             if self.frames.wake == Wake::default() {
                 break due;
@@ -212,12 +219,24 @@ impl<M: Machine> Vm<M> {
 
     /// Tells `init`.
     pub fn happened(&mut self, happening: Happening) {
+        self.tell_manager(INIT, happening);
+    }
+
+    /// Tells the manager of a space, which may be gone already.
+    pub fn happened_to(&mut self, space: Space, happening: Happening) {
+        let manager = self.spaces.get(space).map_or(INIT, |s| s.manager);
+        self.tell_manager(manager, happening);
+    }
+
+    /// Tells a manager of spaces, or `init`.
+    pub fn tell_manager(&mut self, manager: Space, happening: Happening) {
         if self.happenings.len() >= MAX_HAPPENINGS {
             self.happenings.pop_front();
         }
-        self.happenings.push_back(happening);
-        let notification = self.init_notification;
-        self.m.signal(notification, ebb_proto::vm::HAPPENING_BIT);
+        self.happenings.push_back((manager, happening));
+        if let Some(notification) = self.notification_of(manager) {
+            self.m.signal(notification, ebb_proto::vm::HAPPENING_BIT);
+        }
     }
 
     /// The region of a frame's page, as far as the page has one: object and index.

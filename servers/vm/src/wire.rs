@@ -69,7 +69,7 @@ impl<M: Machine> Vm<M> {
                     if zero {
                         self.zero_now(frame);
                     }
-                    self.wire_page(object, frame);
+                    self.wire_page(frame);
                 }
                 Found::Wait(reason) => {
                     return self.wait_for(reason, Work::Wire { space: id, range, next, reply });
@@ -90,7 +90,9 @@ impl<M: Machine> Vm<M> {
     }
 
     /// Wires a page that was counted before.
-    fn wire_page(&mut self, object: u32, frame: u32) {
+    fn wire_page(&mut self, frame: u32) {
+        // That of its region may have become another with this page.
+        let object = self.frames.page(frame).object;
         let Some(page) = self.frames.page_mut(frame) else { return };
         page.wired += 1;
         if page.wired > 1 {
@@ -104,16 +106,16 @@ impl<M: Machine> Vm<M> {
         }
     }
 
-    /// Whether another thread of the program is wiring pages of a file there. Others may have them wired too: until all are reached nobody knows which are this program's.
-    pub(crate) fn wires_file(&self, id: Space, range: Range) -> bool {
+    /// Whether another thread of the program is wiring memory there that others have too, such as pages of a file. Others may have them wired too: until all are reached nobody knows which are this program's.
+    pub(crate) fn wires_shared(&self, id: Space, range: Range) -> bool {
         let Some(space) = self.spaces.get(id) else { return false };
-        let wired = space.map.touching(range).any(|r| r.wired && self.is_shared_file(r.backing));
+        let wired = space.map.touching(range).any(|r| r.wired && self.is_shared(r));
         wired && self.waiting.wires(id, range)
     }
 
     /// `munlock`.
     pub fn unwire(&mut self, id: Space, range: Range) -> Result<(), Error> {
-        if self.wires_file(id, range) {
+        if self.wires_shared(id, range) {
             return Err(Error::Busy);
         }
         let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;

@@ -59,7 +59,7 @@ proptest! {
     /// Whatever `vm` submits, every entry with an operation is answered exactly once, and the books agree.
     #[test]
     fn any_entries_are_answered_once(
-        words in proptest::collection::vec((0u64..13, 0u64..19, 0u64..19, any::<u8>(), any::<bool>()), 1..300)
+        words in proptest::collection::vec((0u64..20, 0u64..19, 0u64..19, any::<u8>(), any::<bool>()), 1..300)
     ) {
         let (mut m, mut p) = Machine::with_pager(&[30, 7]);
         let mut expected: HashMap<u32, u32> = HashMap::new();

@@ -3,7 +3,7 @@
 
 extern crate std;
 
-use super::machine::{Machine, Pager, pages, segment_of};
+use super::machine::{Machine, Pager, copy_words, pages, segment_of};
 use crate::fuse;
 use crate::record::{Key, Record};
 use core::sync::atomic::Ordering;
@@ -14,18 +14,20 @@ use std::vec::Vec;
 
 const SLOTS: [u64; 2] = [9, 6];
 
-/// What `vm` does: a run of pages to put, or a range to free.
+/// What `vm` does: a run of pages to put, a range to free, or one to hand over to the other object.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Put { object: u64, first: u64, count: u64 },
     Free { object: u64, first: u64, count: u64 },
+    Copy { object: u64, first: u64, to: u64, count: u64 },
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let run = (0u64..2, 0u64..5, 1u64..4);
     prop_oneof![
         3 => run.clone().prop_map(|(object, first, count)| Step::Put { object, first, count }),
-        1 => run.prop_map(|(object, first, count)| Step::Free { object, first, count }),
+        1 => run.clone().prop_map(|(object, first, count)| Step::Free { object, first, count }),
+        1 => (run, 0u64..5).prop_map(|((object, first, count), to)| Step::Copy { object, first, to, count }),
     ]
 }
 
@@ -39,6 +41,10 @@ fn play(m: &mut Machine, p: &mut Pager, steps: &[Step], model: &mut Model) {
             return;
         }
         let (first_cookie, written): (u32, Vec<_>) = match *step {
+            Step::Copy { object, first, to, count } => {
+                copy(m, p, model, (object, first), to, count);
+                continue;
+            }
             Step::Put { object, first, count } => {
                 let pages = pages(first, count, version * 100);
                 let (cookie, _) = m.run(Op::Put, object, 0, &pages);
@@ -68,6 +74,27 @@ fn play(m: &mut Machine, p: &mut Pager, steps: &[Step], model: &mut Model) {
             }
         }
         m.outbox.clear();
+    }
+}
+
+/// Hands copies over, and learns what came of it.
+fn copy(m: &mut Machine, p: &mut Pager, model: &mut Model, (object, first): (u64, u64), to: u64, count: u64) {
+    let cookie = m.submit_op(Op::Copy, copy_words(object, first, 1 - object, to, count));
+    m.settle(p);
+    let answered = m.outbox.drain(..).any(|c| c.cookie == cookie && c.outcome == Outcome::Ok);
+    assert!(answered || fuse::burnt(), "not answered");
+    for n in 0..count {
+        let (from, to) = ((object, first + n), (1 - object, to + n));
+        let known = |page: &(u64, u64)| model.get(page).and_then(|s| s.iter().next().copied()).flatten();
+        let (old, kept) = (known(&from), known(&to));
+        let after = (None, kept.or(old));
+        let sets = match answered {
+            true => [HashSet::from([after.0]), HashSet::from([after.1])],
+            false => [HashSet::from([old, after.0]), HashSet::from([kept, after.1])],
+        };
+        for (page, set) in [from, to].into_iter().zip(sets) {
+            model.insert(page, set);
+        }
     }
 }
 
@@ -121,7 +148,11 @@ proptest! {
             m.outbox.clear();
             let mut p = adopt(&mut m);
             prop_assert_eq!(p.counters().errors, 0, "{:?}", m.log);
+            let contents: HashSet<u64> = model.values().filter(|s| s.len() == 1).flatten().flatten().copied().collect();
             check(&mut m, &mut p, &mut model);
+            // A copy on its way from one page to another is one's or the other's, never gone.
+            let found: HashSet<u64> = model.values().flatten().flatten().copied().collect();
+            prop_assert!(contents.is_subset(&found));
             play(&mut m, &mut p, &more, &mut model);
             check(&mut m, &mut p, &mut model);
             if !burnt {

@@ -253,3 +253,8 @@ impl Machine {
 pub fn pages(from: u64, count: u64, contents: u64) -> Vec<(u64, u64)> {
     (from..from + count).map(|i| (i, contents + i)).collect()
 }
+
+/// The words of a Copy.
+pub fn copy_words(object: u64, first: u64, to: u64, there: u64, count: u64) -> [u64; 3] {
+    [object | to << 32, first | there << 32, count]
+}

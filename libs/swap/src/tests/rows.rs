@@ -8,6 +8,7 @@ use std::vec::Vec;
 use std::{format, vec};
 
 const SOURCES: &[&str] = &[
+    include_str!("copy.rs"),
     include_str!("devices.rs"),
     include_str!("get.rs"),
     include_str!("hostile.rs"),

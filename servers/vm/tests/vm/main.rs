@@ -5,6 +5,8 @@
 mod death;
 mod deciding;
 mod filing;
+mod forking;
+mod managing;
 mod mapping;
 mod memory;
 mod model;

@@ -8,12 +8,13 @@ use crate::model::world::{PAGE, World, decode};
 use ebb_abi::meter::Counter;
 use ebb_proto::Error;
 use ebb_proto::pager::{Op as PagerOp, Outcome};
-use ebb_proto::vm::{self as proto, Advice, Happening, INIT, Protection, Request, Space};
+use ebb_proto::vm::{self as proto, Advice, Happening, INIT, Inheritance, Protection, Request, Space};
+use ebb_vm::map::Backing;
 use ebb_vm::page::Place;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-const FRAMES: u32 = 310;
+const FRAMES: u32 = 350;
 /// Pages set aside for starting a server.
 const SERVER: u32 = 32;
 const SLOTS: u64 = 900;
@@ -21,6 +22,8 @@ const SLOTS: u64 = 900;
 const MAX_PAGES: u64 = 60;
 const MAX_MAPPINGS: usize = 3;
 const MAX_PROGRAMS: usize = 5;
+/// Programs with those that were forked.
+const MAX_FORKED: usize = 6;
 
 /// One step: what, and three numbers that it takes what it needs from.
 type Step = (Kind, u16, u16, u16);
@@ -36,6 +39,8 @@ enum Kind {
     Wire,
     Unwire,
     Start,
+    Fork,
+    Inherit,
     End,
     Accept,
     Complete,
@@ -65,7 +70,9 @@ fn kind() -> impl Strategy<Value = Kind> {
         2 => Just(Kind::Wire),
         2 => Just(Kind::Unwire),
         3 => Just(Kind::Start),
-        1 => Just(Kind::End),
+        5 => Just(Kind::Fork),
+        3 => Just(Kind::Inherit),
+        3 => Just(Kind::End),
         6 => Just(Kind::Accept),
         6 => Just(Kind::Complete),
         14 => Just(Kind::Finish),
@@ -89,6 +96,7 @@ struct Run {
     w: World,
     maps: BTreeMap<Space, Vec<(u64, u64)>>,
     read_only: BTreeSet<(Space, u64)>,
+    inherited: BTreeMap<(Space, u64), Inheritance>,
     hostile: Option<Seat>,
     calls: Vec<(u64, Call)>,
     stamp: u64,
@@ -110,6 +118,7 @@ impl Run {
             w,
             maps: BTreeMap::new(),
             read_only: BTreeSet::new(),
+            inherited: BTreeMap::new(),
             hostile: None,
             calls: Vec::new(),
             stamp: 1,
@@ -152,7 +161,8 @@ impl Run {
                 if let Some((space, address, pages)) = self.pick_range(a, b, c) {
                     let unwired: Result<(), Error> =
                         self.w.init(Request::Unwire(proto::Unwire { space, address, pages }));
-                    assert!(matches!(unwired, Ok(()) | Err(Error::Fault)));
+                    // `Busy`: it is just wiring memory there that others have too.
+                    assert!(matches!(unwired, Ok(()) | Err(Error::Fault | Error::Busy)));
                 }
             }
             Kind::Start => {
@@ -167,6 +177,8 @@ impl Run {
                     }
                 }
             }
+            Kind::Fork => self.fork(a),
+            Kind::Inherit => self.inherit(a, b, c),
             Kind::End => {
                 if let Some(space) = self.pick_program(a) {
                     self.end(space);
@@ -242,6 +254,8 @@ impl Run {
         let living = &self.w.programs;
         self.maps.retain(|space, _| living.contains_key(space));
         self.read_only.retain(|(space, _)| living.contains_key(space));
+        self.inherited.retain(|(space, _), _| living.contains_key(space));
+        self.w.groups.retain(|(space, _), _| living.contains_key(space));
     }
 
     fn called(&mut self, id: u64, answer: Option<Answer>, call: Call) {
@@ -268,7 +282,7 @@ impl Run {
             }
             Call::Wire { space, address, pages } => {
                 if answer == Answer::Dead {
-                    assert!(!self.w.programs.contains_key(&space), "a wiring was dropped");
+                    assert!(self.w.vm.spaces.get(space).is_none(), "a wiring was dropped");
                     return;
                 }
                 if decode::<()>(answer) == Ok(()) {
@@ -298,6 +312,90 @@ impl Run {
         self.w.touch(space, address, write.then_some(self.stamp));
     }
 
+    fn fork(&mut self, a: u16) {
+        let Some(parent) = self.pick_program(a).filter(|_| self.w.programs.len() < MAX_FORKED) else {
+            return;
+        };
+        let before = self.w.vm.frames.gate.free_count();
+        let spaces = self.w.vm.spaces.iter().count();
+        let child = match self.w.fork(parent) {
+            Ok(child) => child,
+            Err(error) => {
+                assert!(matches!(error, Error::NoMemory | Error::Busy), "{error:?}");
+                assert_eq!(self.w.vm.spaces.iter().count(), spaces, "half a child is left");
+                assert!(self.w.vm.frames.gate.free_count() + 1 >= before, "a failed fork keeps memory");
+                return;
+            }
+        };
+        let (mut maps, mut left) = (self.maps[&parent].clone(), Vec::new());
+        for (start, pages) in maps.drain(..) {
+            let mut run: Option<(u64, u64)> = None;
+            for page in (0..pages).map(|n| start + n * PAGE) {
+                let how = self.inherited.get(&(parent, page)).copied();
+                let group = self.w.groups.get(&(parent, page)).copied();
+                if how == Some(Inheritance::None) {
+                    self.w.programs.get_mut(&child).expect("the child").memory.remove(&page);
+                    left.extend(run.take());
+                    continue;
+                }
+                run = Some(run.map_or((page, 1), |(first, pages)| (first, pages + 1)));
+                if how == Some(Inheritance::Share) || group.is_some() {
+                    let group = group.unwrap_or(child);
+                    self.w.groups.insert((parent, page), group);
+                    self.w.groups.insert((child, page), group);
+                }
+                if let Some(how) = how {
+                    self.inherited.insert((child, page), how);
+                }
+                if self.read_only.contains(&(parent, page)) {
+                    self.read_only.insert((child, page));
+                }
+            }
+            left.extend(run);
+        }
+        self.maps.insert(child, left);
+    }
+
+    /// Whether a page belongs to a region, as far as that lies in a range, of memory that others have too.
+    fn is_shared(&self, (space, page): (Space, u64), (start, end): (u64, u64)) -> bool {
+        let map = &self.w.vm.spaces.get(space).expect("a space").map;
+        let region = map.find(page).expect("a region");
+        let (object, index) = self.w.key(space, page);
+        let piece = (region.start.max(start)..region.end().min(end)).step_by(PAGE as usize);
+        let pages: Vec<u32> = piece.map(|at| index + (at / PAGE) as u32 - (page / PAGE) as u32).collect();
+        let others = self.w.vm.spaces.iter().filter(|s| s.id != space).flat_map(|s| s.map.iter());
+        let mut theirs = others.filter_map(|r| match r.backing {
+            Backing::Object { object: o, offset } if o == object => Some(offset..offset + r.pages as u32),
+            _ => None,
+        });
+        let shared = region.shared && theirs.any(|t| pages.iter().any(|p| t.contains(p)));
+        let group = self.w.groups.get(&(space, page));
+        let same = |(at, g): (&(Space, u64), &u32)| at.0 != space && at.1 == page && Some(g) == group;
+        if !shared {
+            assert!(group.is_none() || !self.w.groups.iter().any(same), "others have page {page:#x} too");
+        } else {
+            assert!(group.is_some(), "nobody shared page {page:#x}");
+        }
+        shared
+    }
+
+    fn inherit(&mut self, a: u16, b: u16, c: u16) {
+        let Some((space, address, pages)) = self.pick_range(a, b, c) else { return };
+        let inheritance = [Inheritance::None, Inheritance::Share, Inheritance::Copy][b as usize % 3];
+        let all = || (0..pages).map(|n| (space, address + n * PAGE));
+        let shared = all().any(|at| self.is_shared(at, (0, u64::MAX)));
+        let done: Result<(), Error> =
+            self.w.init(Request::Inherit(proto::Inherit { space, address, pages, inheritance }));
+        if inheritance == Inheritance::Copy && shared {
+            return assert_eq!(done, Err(Error::NotPermitted));
+        }
+        assert_eq!(done, Ok(()));
+        if inheritance == Inheritance::Copy {
+            self.w.groups.retain(|at, _| !all().any(|a| a == *at));
+        }
+        self.inherited.extend(all().map(|at| (at, inheritance)));
+    }
+
     fn map(&mut self, a: u16, b: u16) {
         let Some(space) = self.pick_program(a) else { return };
         let Some(maps) = self.maps.get_mut(&space).filter(|m| m.len() < MAX_MAPPINGS) else { return };
@@ -311,7 +409,10 @@ impl Run {
         if self.w.stopped(space) {
             return;
         }
-        self.w.init::<()>(Request::Unmap(proto::Unmap { space, address, pages })).expect("munmap");
+        match self.w.init::<()>(Request::Unmap(proto::Unmap { space, address, pages })) {
+            Err(Error::Busy) => return,
+            done => done.expect("munmap"),
+        }
         let end = address + pages * PAGE;
         let mut left = Vec::new();
         for (start, count) in self.maps.remove(&space).unwrap_or_default() {
@@ -328,6 +429,8 @@ impl Run {
             program.memory.retain(|at, _| !(address..end).contains(at));
         }
         self.read_only.retain(|(s, at)| *s != space || !(address..end).contains(at));
+        self.inherited.retain(|(s, at), _| *s != space || !(address..end).contains(at));
+        self.w.groups.retain(|(s, at), _| *s != space || !(address..end).contains(at));
     }
 
     fn protect(&mut self, a: u16, b: u16, c: u16) {
@@ -363,12 +466,17 @@ impl Run {
         ];
         let advice = all[b as usize % all.len()];
         let wired: Vec<bool> = self.pages_wired(space, address, pages);
+        let range = (address, address + pages * PAGE);
+        let shared: Vec<bool> =
+            (0..pages).map(|n| self.is_shared((space, address + n * PAGE), range)).collect();
         self.w.init::<()>(Request::Advise(proto::Advise { space, address, pages, advice })).expect("madvise");
         if advice == Advice::Free
             && let Some(program) = self.w.programs.get_mut(&space)
         {
             for n in (0..pages).filter(|n| !wired[*n as usize]) {
-                program.memory.remove(&(address + n * PAGE));
+                if !shared[n as usize] {
+                    program.memory.remove(&(address + n * PAGE));
+                }
             }
         }
     }
@@ -419,7 +527,7 @@ impl Run {
     fn attach_pager(&mut self) {
         if self.w.pager.is_none() {
             // What it needs may not be there; then it is tried again later, as `init` does.
-            let needed = SERVER;
+            let needed = SERVER + self.w.vm.frames.gate.thresholds().pageout_free_min;
             if self.w.vm.frames.gate.free_count() > needed {
                 self.w.attach_pager();
             }
@@ -477,14 +585,15 @@ impl Run {
     /// Lets everything come to rest, with a pager that works and whatever policy there is.
     fn rest(&mut self) {
         self.attach_pager();
-        for _ in 0..600 {
+        for _ in 0..1500 {
             self.w.pump();
             self.w.run_policy();
             self.w.pass(100);
             self.attach_pager();
             self.look();
             let waiting = self.w.programs.values().any(|p| p.stopped.is_some());
-            if !waiting && self.calls.is_empty() && self.w.pager.is_some() {
+            let quiet = !waiting && !self.w.vm.collapsing();
+            if quiet && self.calls.is_empty() && self.w.pager.is_some() {
                 self.w.pump();
                 return;
             }
@@ -551,7 +660,7 @@ fn config() -> ProptestConfig {
         cases: number("VM_CASES", 60) as u32,
         failure_persistence: None,
         rng_seed: prop::test_runner::RngSeed::Fixed(number("VM_SEED", 1)),
-        max_shrink_iters: 3000,
+        max_shrink_iters: number("VM_SHRINK", 3000) as u32,
         ..ProptestConfig::default()
     }
 }

@@ -78,6 +78,7 @@ impl ScriptedPager {
             match s.op {
                 Op::Get | Op::Put => self.accept_transfer(s, kernel, store),
                 Op::Free => self.free(s, store),
+                Op::Copy => self.copy(s, store),
                 _ => self.control(s, store),
             }
         }
@@ -120,6 +121,30 @@ impl ScriptedPager {
         store.copies.retain(|key, _| !within(key));
         let freed = (before - store.copies.len()) as u64;
         self.answer(&s, Outcome::Ok, [freed, 0]);
+    }
+
+    fn copy(&mut self, s: Submission, store: &mut Store) {
+        let low = |word: u64| word as u32;
+        let (object, to) = (low(s.words[0]), (s.words[0] >> 32) as u32);
+        let (first, there) = (low(s.words[1]), (s.words[1] >> 32) as u32);
+        let mut counts = [0, 0];
+        for n in 0..s.words[2] as u32 {
+            let (from, to) = ((object, first + n), (to, there + n));
+            assert!(
+                self.transfers.iter().all(|t| t.key != from),
+                "page {from:?} is moved while it is under way"
+            );
+            let (Some(copy), bytes) = (store.copies.remove(&from), store.pages.remove(&from)) else {
+                continue;
+            };
+            let kept = store.copies.contains_key(&to);
+            counts[kept as usize] += 1;
+            if !kept {
+                store.copies.insert(to, copy);
+                store.pages.extend(bytes.map(|b| (to, b)));
+            }
+        }
+        self.answer(&s, Outcome::Ok, counts);
     }
 
     fn control(&mut self, s: Submission, store: &mut Store) {

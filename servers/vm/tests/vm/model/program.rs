@@ -96,7 +96,9 @@ impl World {
                 let Some(program) = self.programs.get_mut(&space) else { return false };
                 match touch.write {
                     Some(stamp) => {
-                        program.memory.insert(touch.address & !0xfff, stamp);
+                        let page = touch.address & !0xfff;
+                        program.memory.insert(page, stamp);
+                        self.seen_by_others(space, page, stamp);
                     }
                     None => assert_eq!(seen, program.expected(touch.address), "read at {:#x}", touch.address),
                 }
@@ -142,6 +144,31 @@ impl World {
                 self.vm.ring_pager();
             }
         }
+    }
+
+    /// What was written is what those read who have the same memory.
+    fn seen_by_others(&mut self, space: Space, page: u64, stamp: u64) {
+        let Some(group) = self.groups.get(&(space, page)).copied() else { return };
+        for (other, program) in &mut self.programs {
+            if self.groups.get(&(*other, page)) == Some(&group) {
+                program.memory.insert(page, stamp);
+            }
+        }
+    }
+
+    /// Makes a program of a space that was forked: it has what its parent has.
+    pub fn forked(&mut self, parent: Space, child: Space) {
+        let parent = self.programs.get(&parent).expect("a program");
+        let program = Program { memory: parent.memory.clone(), loose: parent.loose, ..Program::default() };
+        self.programs.insert(child, program);
+    }
+
+    /// `fork`, asked by `init`.
+    pub fn fork(&mut self, parent: Space) -> Result<Space, ebb_proto::Error> {
+        use ebb_proto::vm::{Fork, Request};
+        let child = self.init(Request::Fork(Fork { space: parent, name: "child".into() }))?;
+        self.forked(parent, child);
+        Ok(child)
     }
 
     /// Programs whose faults were answered go on.

@@ -41,6 +41,8 @@ pub struct World {
     pub vnode_space: Space,
     pub volume: super::vnode::Volume,
     pub happenings: Vec<Happening>,
+    /// Pages of programs that others have too, at the same address: those with the same number.
+    pub groups: BTreeMap<(Space, u64), u32>,
     /// When the server wants to be called.
     pub due: u64,
 }
@@ -87,6 +89,7 @@ impl World {
             vnode_space: 0,
             volume: Default::default(),
             happenings: Vec::new(),
+            groups: BTreeMap::new(),
             due: 0,
         };
         world.settle();
@@ -111,7 +114,16 @@ impl World {
     pub fn settle(&mut self) {
         self.due = self.vm.settle();
         self.vm.ring_pager();
-        self.happenings.extend(self.vm.happenings.drain(..));
+        let init = |(manager, happening): (Space, Happening)| match manager {
+            INIT => Ok(happening),
+            _ => Err((manager, happening)),
+        };
+        for happened in core::mem::take(&mut self.vm.happenings).into_iter().map(init) {
+            match happened {
+                Ok(happening) => self.happenings.push(happening),
+                Err(others) => self.vm.happenings.push_back(others),
+            }
+        }
     }
 
     /// Lets time pass; the server is called when it wished to be.
