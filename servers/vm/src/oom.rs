@@ -47,6 +47,7 @@ impl<M: Machine> Vm<M> {
             swapped += held.swapped;
         }
         let protected = space.protected || space.limit.spared;
+        // None is passing: a space is taken apart in one step, and one that is being made has its memory already.
         Candidate { id: space.id, protected, passing: false, resident, swapped }
     }
 
