@@ -268,9 +268,9 @@ pub const CASES: &[Case] = &[
     // next to no fault more.
     Case {
         name: "limit",
-        exec: "thrash --mem 32M --pattern random --rounds 40 --verify & limited=$!; limit $limited rss=8M; sleep 1; \
-               thrash --mem 16M --rounds 8 --verify --json & repeat 20 { sleep 0.1; limit $limited --json }; \
-               limit $limited; limit --status --json; wait; services --json",
+        exec: "thrash --mem 32M --pattern random --rounds 40 --verify & limited=$!; rss $limited rss=8M; sleep 1; \
+               thrash --mem 16M --rounds 8 --verify --json & repeat 20 { sleep 0.1; rss $limited --json }; \
+               rss $limited; rss --status --json; wait; services --json",
         checks: &[
             Always("0.rss_pages", 20, LIMIT_PAGES * 1.1),
             AtMost("faults", 4096.0 * 1.1),
@@ -281,17 +281,17 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "limit-survives",
-        exec: "thrash --mem 32M --pattern random --rounds 60 --verify & limited=$!; limit $limited rss=8M; \
+        exec: "thrash --mem 32M --pattern random --rounds 60 --verify & limited=$!; rss $limited rss=8M; \
                repeat 10 { service kill vm-daemon; sleep 0.17 }; sleep 1; \
-               repeat 10 { sleep 0.1; limit $limited --json }; wait; services --json",
+               repeat 10 { sleep 0.1; rss $limited --json }; wait; services --json",
         checks: &[Always("0.rss_pages", 10, LIMIT_PAGES * 1.1), NeverSays("wrong byte")],
         ..CASE
     },
     Case {
         name: "limit-group",
         exec: "thrash --mem 16M --rounds 60 --verify & first=$!; thrash --mem 16M --rounds 60 --verify & second=$!; \
-               limit group=1 rss=8M; limit $first group=1; limit $second group=1; sleep 1; \
-               repeat 10 { sleep 0.1; limit group=1 --json }; wait",
+               rss group=1 rss=8M; rss $first group=1; rss $second group=1; sleep 1; \
+               repeat 10 { sleep 0.1; rss group=1 --json }; wait",
         checks: &[Always("2.rss_pages", 10, LIMIT_PAGES * 1.1), NeverSays("wrong byte")],
         ..CASE
     },
@@ -307,7 +307,7 @@ pub const CASES: &[Case] = &[
     Case {
         name: "spared",
         swap: &[],
-        exec: "thrash --mem 20M --rounds 40 --verify & limit $! spare=on; sleep 0.5; \
+        exec: "thrash --mem 20M --rounds 40 --verify & rss $! spare=on; sleep 0.5; \
                thrash --mem 2x --rounds 1 || echo ended; wait && echo spared; vmstat --json; audit --json",
         checks: &[Times("ended", 1), Times("spared", 1), Is("clean", "true"), AtMost("v_oom_kills", 1.0)],
         ..CASE

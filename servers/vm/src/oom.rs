@@ -51,6 +51,7 @@ impl<M: Machine> Vm<M> {
         // Parts of pages decide who is biggest no less than pages do; what is told is pages.
         let (resident, swapped) = (resident.div_ceil(PARTS), swapped.div_ceil(PARTS));
         let protected = space.protected || space.limit.spared;
+        // None is passing: a space is taken apart in one step, and one that is being made has its memory already.
         Candidate { id: space.id, protected, passing: false, resident, swapped }
     }
 

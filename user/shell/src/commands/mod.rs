@@ -2,9 +2,9 @@
 //! What the shell does itself: one table, one function a command.
 
 mod counters;
-mod limit;
 mod machine;
 mod process;
+mod rss;
 mod service;
 mod swap;
 mod sysctl;
@@ -50,7 +50,8 @@ builtins! {
     "services" "" "servers" service::services;
     "service" "replace ROLE IMAGE | restart|stop|kill ROLE" "change a server, under load" service::service;
     "kill" "[-9] PID" "end a program" process::kill;
-    "limit" "[--status | PID|group=N [rss=SIZE|none] [group=N] [spare=on|off]]" "what programs may have resident" limit::limit;
+    "rss" "[--status | PID|group=N [rss=SIZE|none] [group=N] [spare=on|off]]" "what programs have resident, and may" rss::rss;
+    "limit" "[PID [rss=SIZE|none]]" "the same" rss::rss;
     "jobs" "" "background commands" process::jobs;
     "wait" "" "wait for them; status of the first that failed" process::wait;
     "sleep" "SEC" "wait (fractions allowed)" process::sleep;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `limit`: what programs and groups of them may have resident, and who is spared when memory is exhausted.
+//! `rss`, `limit`: what programs and groups of them have resident, and may, and who is spared when memory is exhausted.
 
 use super::{show, show_json};
 use crate::shell::Shell;
@@ -28,7 +28,7 @@ const COLUMNS: &[Column] = &[
     Column { key: "spared", heading: "SPARED" },
 ];
 
-pub fn limit(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
+pub fn rss(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
     let args = Args::parse(args, &SPEC)?;
     if args.flag("--status") {
         return status(shell, args.flag("--json"));
@@ -81,7 +81,7 @@ fn set(shell: &Shell, whom: Whom, name: &str, word: &str) -> Result<(), Failure>
         _ => return Err(usage()),
     };
     done.map_err(|error| match error {
-        Error::NotFound => Failure::Trouble(format!("{name}: no such program or group (see limit)")),
+        Error::NotFound => Failure::Trouble(format!("{name}: no such program or group (see rss)")),
         Error::NotPermitted => Failure::Trouble(format!("{name}: a server has no limit")),
         error => Failure::of(name, error),
     })
@@ -157,7 +157,7 @@ fn list(shell: &Shell, whom: Option<Whom>, json: bool) -> Result<(), Failure> {
         }
     }
     if !any {
-        return Err(Failure::Trouble("no such program or group (see limit)".into()));
+        return Err(Failure::Trouble("no such program or group (see rss)".into()));
     }
     show(&list, json);
     Ok(())
