@@ -292,10 +292,11 @@ pub const CASES: &[Case] = &[
         name: "limit",
         exec: "thrash --mem 32M --pattern random --rounds 40 --verify & limited=$!; limit $limited rss=8M; sleep 1; \
                thrash --mem 16M --rounds 8 --verify --json & repeat 20 { sleep 0.1; limit $limited --json }; \
-               limit $limited; wait; services --json",
+               limit $limited; limit --status --json; wait; services --json",
         checks: &[
             Always("0.used", 20, LIMIT_PAGES * 4096.0 * 1.1),
             AtMost("faults", 4096.0 * 1.1),
+            AtLeast("unmapped", LIMIT_PAGES),
             NeverSays("wrong byte"),
         ],
         ..CASE
@@ -316,22 +317,39 @@ pub const CASES: &[Case] = &[
         checks: &[Always("2.rss_pages", 10, LIMIT_PAGES * 1.1), NeverSays("wrong byte")],
         ..CASE
     },
+    Case {
+        name: "panic-on-oom",
+        swap: &[],
+        exec: "sysctl vm.panic_on_oom=1; thrash --mem 2x --rounds 1",
+        status: SERVER_FAILURE,
+        may_panic: true,
+        checks: &[Logs("vm.panic_on_oom is set"), Logs("a server")],
+        ..CASE
+    },
+    Case {
+        name: "spared",
+        swap: &[],
+        exec: "thrash --mem 20M --rounds 40 --verify & limit $! spare=on; sleep 0.5; \
+               thrash --mem 2x --rounds 1 || echo ended; wait && echo spared; vmstat --json; audit --json",
+        checks: &[Times("ended", 1), Times("spared", 1), Is("clean", "true"), AtMost("v_oom_kills", 1.0)],
+        ..CASE
+    },
     // Three at once need more than memory and swap: the one that needs most ends, and the others finish, round after round.
     Case {
         name: "out-of-memory-rounds",
         mem: "32M",
         swap: &["32M"],
-        exec: "repeat 20 { \
-               (thrash --mem 6M --rounds 2 --verify > /dev/null 2>&1 && echo small) & \
-               (thrash --mem 10M --rounds 2 --verify > /dev/null 2>&1 && echo middle) & \
-               (thrash --mem 4x --rounds 1 > /dev/null 2>&1 || echo big); wait }; vmstat --json; audit --json",
-        timeout_s: 600,
+        exec: "sysctl vm.oom_wait=2; repeat 100 { \
+               (thrash --mem 6M --rounds 2 --verify && echo small) & \
+               (thrash --mem 10M --rounds 2 --verify && echo middle) & \
+               (thrash --mem 4x --rounds 1 || echo big); wait }; vmstat --json; audit --json",
+        timeout_s: 2400,
         checks: &[
-            Times("small", 20),
-            Times("middle", 20),
-            Times("big", 20),
-            AtLeast("v_oom_kills", 20.0),
-            AtMost("v_oom_kills", 20.0),
+            Times("small", 100),
+            Times("middle", 100),
+            Times("big", 100),
+            AtLeast("v_oom_kills", 100.0),
+            AtMost("v_oom_kills", 100.0),
             Is("clean", "true"),
         ],
         ..CASE

@@ -108,7 +108,8 @@ pub const SERVERS: &[Server] = &[
         level: 6,
         // Before every program: one that has crossed its limit does not go on until it was trimmed.
         priority: 3,
-        heap: 96 << 10,
+        // A record for each of a thousand programs, and room to sort them.
+        heap: 128 << 10,
         stack: STACK,
         calls: &["vm"],
         restart: true,

@@ -619,7 +619,7 @@ protocol! {
     /// Limits a group of spaces, which is made if there is none of this number; with [`NO_LIMIT`] it goes, and its members are in none. `NotPermitted`; `Invalid`: number 0; `NoMemory`: too
     /// many groups.
     103 SetGroupLimit { group: u32, pages: u64 } -> ();
-    /// Puts a space into a group; 0: into none. `NotFound`: no such space or group; `NotPermitted`.
+    /// Puts a space into a group; 0: into none. For those who may limit it. `NotFound`: no such space or group; `NotPermitted`.
     104 JoinGroup { space: Space, group: u32 } -> ();
     /// Programs from a number on, with what they have mapped and may, ascending, at most 32.
     105 Limits { from: Space } -> Vec<Limited>;

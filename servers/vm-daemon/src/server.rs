@@ -170,8 +170,8 @@ impl Server {
         let groups: Vec<Group> =
             self.all_groups()?.iter().map(|g| Group { id: g.group, limit: g.limit }).collect();
         let programs = self.all_programs()?;
-        let alive: BTreeSet<Space> = programs.iter().map(|p| p.id).collect();
-        self.out.retain(|space| alive.contains(space));
+        // Ascending, as they were asked for.
+        self.out.retain(|space| programs.binary_search_by_key(space, |p| p.id).is_ok());
         self.look_due = enforce::sleep_us(&programs, &groups).map(|us| clock::now_us() + us);
         let concerned = enforce::concerned(programs);
         self.run(concerned, &groups);

@@ -35,6 +35,7 @@ impl<M: Machine> Vm<M> {
         match self.inherit_regions(parent, child) {
             Ok(()) => {
                 self.files_inherit(parent, child);
+                self.limit_inherit(parent, child);
                 Ok(child)
             }
             Err(error) => {

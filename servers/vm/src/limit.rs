@@ -167,6 +167,11 @@ impl<M: Machine> Vm<M> {
         if caller == INIT { Ok(()) } else { self.only_daemon(caller) }
     }
 
+    /// Whether this may limit a space: its manager may too.
+    pub(crate) fn may_limit_space(&self, caller: Space, space: Space) -> Result<(), Error> {
+        self.may_limit(caller).or_else(|_| self.managed(caller, space).map(|_| ()))
+    }
+
     /// Pages that a space has mapped.
     pub fn mapped(&mut self, space: Space) -> Result<u64, Error> {
         let task = self.spaces.get(space).ok_or(Error::NotFound)?.task;
@@ -194,6 +199,15 @@ impl<M: Machine> Vm<M> {
             self.tell_daemon();
         }
         Ok(())
+    }
+
+    /// A child has its parent's limit and is in its group. Nobody spares it yet.
+    pub(crate) fn limit_inherit(&mut self, parent: Space, child: Space) {
+        let Some(limit) = self.spaces.get(parent).map(|s| s.limit) else { return };
+        if let Some(space) = self.spaces.get_mut(child) {
+            space.limit =
+                Limit { watch: Watch::new(limit.watch.limit), group: limit.group, ..Limit::default() };
+        }
     }
 
     /// Spares a program when memory is exhausted, or no longer.

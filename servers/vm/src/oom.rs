@@ -49,6 +49,7 @@ impl<M: Machine> Vm<M> {
         }
         let (resident, swapped) = (parts.0.div_ceil(PARTS), parts.1.div_ceil(PARTS));
         let protected = space.protected || space.limit.spared;
+        // None is passing: a space is taken apart in one step, and one that is being made has its memory already.
         Candidate { id: space.id, protected, passing: false, resident, swapped }
     }
 

@@ -284,8 +284,8 @@ impl<M: Machine> Vm<M> {
                 return kept;
             }
             Request::SetLimit(op) => {
-                let may = self.may_limit(caller).or_else(|_| self.managed(caller, op.space).map(drop));
-                let result = may.and_then(|()| self.limit_set(op.space, op.pages));
+                let result =
+                    self.may_limit_space(caller, op.space).and_then(|()| self.limit_set(op.space, op.pages));
                 self.m.answer::<proto::SetLimit>(reply, result, &[]);
             }
             Request::SetGroupLimit(op) => {
@@ -293,7 +293,8 @@ impl<M: Machine> Vm<M> {
                 self.m.answer::<proto::SetGroupLimit>(reply, result, &[]);
             }
             Request::JoinGroup(op) => {
-                let result = self.may_limit(caller).and_then(|()| self.group_join(op.space, op.group));
+                let result =
+                    self.may_limit_space(caller, op.space).and_then(|()| self.group_join(op.space, op.group));
                 self.m.answer::<proto::JoinGroup>(reply, result, &[]);
             }
             Request::Limits(op) => {

@@ -8,6 +8,7 @@
 
 use crate::machine::Machine;
 use crate::map::{Backing, Region};
+use crate::object::Object;
 use crate::page::{Flags, Place};
 use crate::vm::Vm;
 use ebb_abi::frame::{FAILED, FrameOp};
@@ -163,22 +164,25 @@ impl<M: Machine> Vm<M> {
 
     /// The first page from `from` on, below `end`, of which an object or what lies behind it knows something; the frame that shows there.
     fn next_shown(&self, object: u32, from: u32, end: u32) -> Option<(u32, Option<u32>)> {
-        let o = self.objects.get(object)?;
-        let own = o.next_used(from, end);
-        let behind = o.behind().and_then(|(file, first)| {
-            let f = self.objects.get(file)?;
-            Some(f.next_used(first + from, first + end)? - first)
+        let known = self.behind(object).filter_map(|(o, first)| {
+            o.next_used(first.checked_add(from)?, first.checked_add(end)?).map(|index| index - first)
         });
-        let index = match (own, behind) {
-            (Some(a), Some(b)) => a.min(b),
-            (a, b) => a.or(b)?,
-        };
-        let entry = o.entry(index);
-        if entry.frame().is_some() || entry.swapped() {
-            return Some((index, entry.frame()));
-        }
-        let shown = o.behind().and_then(|(file, first)| self.objects.get(file)?.entry(first + index).frame());
-        Some((index, shown))
+        let index = known.min()?;
+        // The first that knows the page has it, be it in memory or not.
+        let mut entries = self.behind(object).map(|(o, first)| o.entry(first + index));
+        let entry = entries.find(|e| e.frame().is_some() || e.swapped() || e.lost());
+        Some((index, entry.and_then(|e| e.frame())))
+    }
+
+    /// An object, and those behind it one after the other, each with its page that shows through as the first.
+    fn behind(&self, object: u32) -> impl Iterator<Item = (&Object, u32)> {
+        let mut next = Some((object, 0));
+        core::iter::from_fn(move || {
+            let (id, first) = next?;
+            let o = self.objects.get(id)?;
+            next = o.behind().map(|(below, offset)| (below, first + offset));
+            Some((o, first))
+        })
     }
 
     /// One operation on the frames of some pages of a piece, each element its result.

@@ -447,6 +447,32 @@ fn a_group_has_one_limit_and_is_told_of_when_its_members_cross_it_together() {
     w.check();
 }
 
+/// Pages that a child has together with its parent go from one and stay with the other; the child's limit is the parent's.
+#[test]
+fn a_child_is_trimmed_by_itself_through_all_of_its_chain() {
+    let mut w = World::new(500);
+    let d = daemon(&mut w);
+    let (p, a) = idle(&mut w, 12);
+    set_limit(&mut w, p, 40).unwrap();
+    w.ask::<()>(d, Request::SetGroupLimit(proto::SetGroupLimit { group: 2, pages: 100 })).unwrap();
+    w.ask::<()>(d, Request::JoinGroup(proto::JoinGroup { space: p, group: 2 })).unwrap();
+    let c = w.fork(p).expect("a child");
+    let list: Vec<Limited> = w.ask(d, Request::Limits(proto::Limits { from: c })).unwrap();
+    assert_eq!((list[0].limit, list[0].group, list[0].spared), (40, 2, false));
+    // Some its own, some the parent's, and some written by the parent since.
+    (0..4).for_each(|n| assert!(w.write(c, a + n * PAGE, 100 + n)));
+    (4..12).for_each(|n| assert!(w.read(c, a + n * PAGE)));
+    (0..12).for_each(|n| assert!(w.read(p, a + n * PAGE)));
+    assert!(w.write(p, a + 11 * PAGE, 7));
+    let kept = mapped(&w, p);
+    assert_eq!(mapped(&w, c), 12 + OWN);
+    assert_eq!(trim(&mut w, d, c, 3 + OWN, true), 3 + OWN);
+    assert_eq!(trim(&mut w, d, c, OWN, true), OWN, "whatever object has them");
+    assert_eq!(mapped(&w, p), kept);
+    (0..12).for_each(|n| assert!(w.read(p, a + n * PAGE) && w.read(c, a + n * PAGE)));
+    w.check();
+}
+
 /// A program that waits for memory.
 fn short(w: &mut World) -> (Space, u64) {
     let p = w.program();

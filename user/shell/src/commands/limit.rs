@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `limit`: shows and sets what programs and groups of them may have, and who is spared when memory is exhausted.
 
-use super::show;
+use super::{show, show_json};
 use crate::shell::Shell;
 use alloc::format;
 use alloc::string::String;
@@ -11,9 +11,10 @@ use ebb_report::{Column, Listing, Value};
 use ebb_rt::abi::PAGE_SIZE;
 use ebb_rt::abi::meter::Counter;
 use ebb_rt::client::call;
+use ebb_rt::println;
 use ebb_rt::process::{self, Limit, Pid, Resource};
 use ebb_rt::proto::Error;
-use ebb_rt::proto::daemon::{Groups, Join, Limits, SetLimit, Spare, Whom};
+use ebb_rt::proto::daemon::{Groups, Join, Limits, SetLimit, Spare, Status, Whom};
 use ebb_rt::proto::proc::UNLIMITED;
 use ebb_rt::proto::vm::{Limited, LimitedGroup, NO_LIMIT, Space};
 use ebb_rt::shared::meter;
@@ -133,6 +134,9 @@ enum Subject {
 
 pub fn limit(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
     let json = args.iter().any(|a| a == "--json");
+    if args.iter().any(|a| a == "--status") {
+        return status(shell, json);
+    }
     let words: Vec<&String> = args.iter().filter(|a| *a != "--json").collect();
     let (whom, settings) = match words.split_first() {
         None => return list(shell, None, json),
@@ -151,6 +155,19 @@ pub fn limit(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
         Subject::Program(pid) if settings.is_empty() => resources(shell, pid, json),
         Subject::Program(pid) => settings.iter().try_for_each(|word| set(shell, pid, word)),
     }
+}
+
+/// The daemon's counters.
+fn status(shell: &Shell, json: bool) -> Result<(), Failure> {
+    let counters = call(shell.vm_daemon, &Status {}).map_err(|e| Failure::of("vm-daemon", e))?;
+    if json {
+        show_json(&Value::Object(counters.into_iter().map(|(n, v)| (n, v.into())).collect()));
+        return Ok(());
+    }
+    for (name, value) in counters {
+        println!("{name:<20}{value}");
+    }
+    Ok(())
 }
 
 /// What a process has, and may have.

@@ -56,7 +56,7 @@ builtins! {
     "fg" "[%JOB | PID]" "go on with it in the foreground" jobs::fg;
     "bg" "[%JOB | PID]" "go on with it in the background" jobs::bg;
     "renice" "NICE PID..." "how nice a program is to others (-20 to 19)" process::renice;
-    "limit" "[PID|group=N] [RESOURCE=SIZE[:HARD]|group=N|spare=on|off]..." "what programs and groups may have" limit::limit;
+    "limit" "[--status] [PID|group=N] [RESOURCE=SIZE[:HARD]|group=N|spare=on|off]..." "what programs and groups may have" limit::limit;
     "sleep" "SEC" "wait (fractions allowed)" process::sleep;
     "uptime" "" "time since the start" machine::uptime;
     "shutdown" "[STATUS]" "end the machine" machine::shutdown;
