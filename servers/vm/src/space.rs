@@ -9,6 +9,7 @@ use crate::map::{Map, Range, Region};
 use crate::page::{NONE, Place};
 use crate::thread::Thread;
 use crate::vm::Vm;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use ebb_abi::layout::METER;
@@ -70,7 +71,8 @@ pub struct Space {
 /// The spaces by number.
 #[derive(Default)]
 pub struct Spaces {
-    slots: Vec<Option<Space>>,
+    /// Each for itself: a table of all of them would need twice its room where it grows.
+    slots: Vec<Option<Box<Space>>>,
     next: u32,
     generation: u32,
 }
@@ -79,23 +81,23 @@ impl Spaces {
     /// The space with this number.
     #[inline]
     pub fn get(&self, id: proto::Space) -> Option<&Space> {
-        self.slots.get((id % SLOTS) as usize)?.as_ref().filter(|s| s.id == id)
+        self.slots.get((id % SLOTS) as usize)?.as_deref().filter(|s| s.id == id)
     }
 
     /// The space with this number, to change it.
     #[inline]
     pub fn get_mut(&mut self, id: proto::Space) -> Option<&mut Space> {
-        self.slots.get_mut((id % SLOTS) as usize)?.as_mut().filter(|s| s.id == id)
+        self.slots.get_mut((id % SLOTS) as usize)?.as_deref_mut().filter(|s| s.id == id)
     }
 
     /// All spaces, by slot, to change them.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Space> {
-        self.slots.iter_mut().flatten()
+        self.slots.iter_mut().flatten().map(|s| &mut **s)
     }
 
     /// All spaces, by slot.
     pub fn iter(&self) -> impl Iterator<Item = &Space> {
-        self.slots.iter().flatten()
+        self.slots.iter().flatten().map(|s| &**s)
     }
 
     /// Does something to each.
@@ -123,12 +125,12 @@ impl Spaces {
 
     fn insert(&mut self, space: Space) {
         let slot = (space.id % SLOTS) as usize;
-        self.slots[slot] = Some(space);
+        self.slots[slot] = Some(Box::new(space));
     }
 
     fn remove(&mut self, id: proto::Space) -> Option<Space> {
         self.get(id)?;
-        self.slots[(id % SLOTS) as usize].take()
+        self.slots[(id % SLOTS) as usize].take().map(|s| *s)
     }
 }
 
