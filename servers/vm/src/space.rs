@@ -102,7 +102,7 @@ impl Spaces {
 
     /// Does something to each.
     pub fn each(&mut self, change: impl FnMut(&mut Space)) {
-        self.slots.iter_mut().flatten().for_each(change);
+        self.iter_mut().for_each(change);
     }
 
     /// A number that no space has: slots are used in turn, so that a number comes back late, and never twice.
