@@ -169,7 +169,7 @@ pub struct SpaceInfo {
     pub faults: (u64, u64),
     /// Whether it is a server: never a victim of the out-of-memory killer.
     pub protected: bool,
-    /// What it waits for: `memory`, `swap`, or nothing.
+    /// What it waits for: `memory`, `page`, `file`, or nothing; `out`: it is swapped out whole; `coming in`: not for long.
     pub waiting: String,
 }
 
@@ -210,6 +210,21 @@ pub enum Happening {
         /// The address.
         address: u64,
     },
+    /// There are bits for a thread of a program that is swapped out ([`SwapOut`]): it should come in.
+    Kicked {
+        /// The program.
+        space: Space,
+    },
+    /// A program that was swapped out is in, and its threads go on.
+    SwappedIn {
+        /// The program.
+        space: Space,
+    },
+    /// What the threads of a program were doing when it was swapped out cannot be read any more: it cannot go on.
+    StateLost {
+        /// The program.
+        space: Space,
+    },
     /// What [`SyncStart`] asked for is done.
     Synced {
         /// Pages that could not be written.
@@ -219,6 +234,43 @@ pub enum Happening {
 
 /// No limit on pages.
 pub const NO_LIMIT: u64 = u64::MAX;
+
+/// What the threads of a program do, all together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Doing {
+    /// Each waits for bits of its notification, and for nothing else.
+    Sleeping,
+    /// Some could run; the others sleep.
+    Runnable,
+    /// Some wait for an answer or a page, or were not started yet.
+    Blocked,
+}
+
+/// Where the threads of a program are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Place {
+    /// In the kernel.
+    In,
+    /// In the program's own pageable memory.
+    Out,
+    /// On their way back.
+    ComingIn,
+}
+
+/// What a program does ([`Activities`]).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Activity {
+    /// Its space.
+    pub space: Space,
+    /// What its threads do. While they are out: whether there is something for them.
+    pub doing: Doing,
+    /// Where they are.
+    pub place: Place,
+    /// How often they were given the processor, modulo 2^32; 0 while they are out.
+    pub runs: u32,
+    /// Frames of the kernel that bringing them in takes at least: two for each thread.
+    pub pages: u32,
+}
 
 /// What a program has mapped, and may.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -235,6 +287,8 @@ pub struct Limited {
     pub group: u32,
     /// Whether it is spared when memory is exhausted ([`Spare`]).
     pub spared: bool,
+    /// Whether it is swapped out whole ([`SwapOut`]).
+    pub out: bool,
 }
 
 /// A group of programs with one limit.
@@ -608,6 +662,14 @@ protocol! {
     115 Halt { space: Space, halted: bool } -> ();
     /// Sets the priority of all threads of a space, those that come later among them. `Invalid`: above the highest.
     116 SetPriority { space: Space, priority: u8 } -> ();
+    /// Swaps a program out whole: what the kernel has of its threads goes into its own pageable memory, its mappings and page tables go, its memory is deactivated. What of it is locked stays resident, and mapped.
+    /// It comes in with [`SwapIn`]; [`Happening::Kicked`] says when there are bits for it. Returns the kernel frames that came back. For the space's manager, as the two below. `Busy`: a thread waits for something
+    /// else than bits, or was not started yet; `Exists`: it is out; `NotPermitted`: a server; `NoMemory`: not even two pages. Nothing was done then.
+    120 SwapOut { space: Space } -> u64;
+    /// Brings a program in that is out, as soon as there is memory for it ([`Happening::SwappedIn`]). One that is in, or on its way, is no error. `NoMemory`: more pages would be wired than may be.
+    121 SwapIn { space: Space } -> ();
+    /// What the programs do that the caller manages, from a space on, ascending, at most 64.
+    122 Activities { from: Space } -> Vec<Activity>;
     /// Lets a space attach as the daemon. For `init`.
     100 DaemonAllow { space: Space } -> ();
     /// Attaches the caller as the daemon that enforces limits; the message carries its notification, which gets [`OVER_BIT`] when a space or a group crosses its limit. The one before is

@@ -361,6 +361,7 @@ impl<M: Machine> Vm<M> {
             limit: limit.watch.limit,
             group: limit.group,
             spared: limit.spared,
+            out: space.parked.is_some(),
         })
     }
 

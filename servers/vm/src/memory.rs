@@ -444,7 +444,7 @@ impl<M: Machine> Vm<M> {
         }
     }
 
-    fn deactivate(&mut self, object: u32, first: u32, pages: u32) {
+    pub(crate) fn deactivate(&mut self, object: u32, first: u32, pages: u32) {
         let mut at = first;
         while let Some(index) = self.objects.get(object).and_then(|o| o.next_used(at, first + pages)) {
             at = index + 1;

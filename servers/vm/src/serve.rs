@@ -4,6 +4,7 @@
 use crate::machine::Machine;
 use crate::map::Range;
 use crate::vm::Vm;
+use crate::waiting::Wirer;
 use alloc::vec::Vec;
 use ebb_abi::{Handle, Kind, Rights};
 use ebb_proto::Error;
@@ -57,8 +58,8 @@ impl<M: Machine> Vm<M> {
                 self.m.answer::<proto::Advise>(reply, result, &[]);
             }
             Request::Wire(op) => match self.range(caller, op.space, op.address, op.pages) {
-                Ok((id, range)) => self.wire(id, range, reply),
-                Err(error) => self.wire_answer(reply, Err(error)),
+                Ok((id, range)) => self.wire(id, range, Wirer::Program(reply)),
+                Err(error) => self.wire_answer(Wirer::Program(reply), Err(error)),
             },
             Request::Unwire(op) => {
                 let result = self
@@ -264,6 +265,9 @@ impl<M: Machine> Vm<M> {
             | Request::SegmentTemporary(_)
             | Request::Signal(_)
             | Request::Halt(_)
+            | Request::SwapOut(_)
+            | Request::SwapIn(_)
+            | Request::Activities(_)
             | Request::SetPriority(_)) => self.dispatch_managers(caller, request, reply),
             request => return self.dispatch_daemon(caller, request, handle, reply),
         }

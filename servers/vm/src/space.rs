@@ -7,6 +7,7 @@ use crate::machine::Machine;
 use crate::manage::Manages;
 use crate::map::{Map, Range, Region};
 use crate::page::{NONE, Place};
+use crate::parking::Parked;
 use crate::thread::Thread;
 use crate::vm::Vm;
 use alloc::boxed::Box;
@@ -56,6 +57,8 @@ pub struct Space {
     pub link: Handle,
     /// Its other threads.
     pub threads: Vec<Thread>,
+    /// It is swapped out whole.
+    pub parked: Option<Parked>,
     /// Its regions.
     pub map: Map,
     /// Its open files.
@@ -152,6 +155,7 @@ impl<M: Machine> Vm<M> {
             notification: Handle::NONE,
             link: Handle::NONE,
             threads: Vec::new(),
+            parked: None,
             map: Map::default(),
             files: FileTable::default(),
             kernel_frames: 0,
@@ -173,7 +177,7 @@ impl<M: Machine> Vm<M> {
         self.supervise(id)
     }
 
-    fn map_meter(&mut self, id: proto::Space) -> Result<(), Error> {
+    pub(crate) fn map_meter(&mut self, id: proto::Space) -> Result<(), Error> {
         let op = MapOp { address: METER, frame: Frame(self.meter_frame), flags: MapFlags::empty() };
         self.enter(id, &[op])
     }
@@ -222,6 +226,7 @@ impl<M: Machine> Vm<M> {
             notification: Handle::NONE,
             link: Handle::NONE,
             threads: Vec::new(),
+            parked: None,
             map: Map::default(),
             files: FileTable::default(),
             kernel_frames: 3,

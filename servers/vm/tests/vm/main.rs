@@ -10,6 +10,7 @@ mod managing;
 mod mapping;
 mod memory;
 mod model;
+mod parking;
 mod patching;
 mod random;
 mod random_files;
