@@ -17,11 +17,11 @@ use ebb_vm::parking::KICK_BITS;
 
 const ENTRY: u64 = 0x20_1000;
 
-fn out(w: &mut World, space: Space) -> Result<u64, Error> {
+pub fn out(w: &mut World, space: Space) -> Result<u64, Error> {
     w.init(Request::SwapOut(proto::SwapOut { space }))
 }
 
-fn come(w: &mut World, space: Space) -> Result<(), Error> {
+pub fn come(w: &mut World, space: Space) -> Result<(), Error> {
     w.init(Request::SwapIn(proto::SwapIn { space }))
 }
 
@@ -36,7 +36,7 @@ fn first(w: &World, space: Space) -> Handle {
 }
 
 /// The handles of a program's threads, the first one's first.
-fn threads(w: &World, space: Space) -> Vec<Handle> {
+pub fn threads(w: &World, space: Space) -> Vec<Handle> {
     let s = w.vm.spaces.get(space).unwrap();
     core::iter::once(s.thread)
         .chain(s.threads.iter().map(|t| t.handle()))
@@ -44,7 +44,7 @@ fn threads(w: &World, space: Space) -> Vec<Handle> {
         .collect()
 }
 
-fn set_state(w: &mut World, space: Space, state: State) {
+pub fn set_state(w: &mut World, space: Space, state: State) {
     for thread in threads(w, space) {
         w.vm.m.thread(thread).unwrap().state = state;
     }
@@ -56,16 +56,22 @@ fn image(seed: u64) -> Registers {
     Registers::from_words(words)
 }
 
-/// A program with so many threads that all wait, each with registers and a buffer of its own.
-fn sleeper(w: &mut World, nr_threads: u32) -> Space {
-    let space = w.program();
-    w.init::<u32>(Request::NotificationGive(proto::NotificationGive { space })).expect("a notification");
+/// Gives a program threads that all wait, each with registers and a buffer of its own. `false`: there is no memory, even for the first.
+pub fn give_threads(w: &mut World, space: Space, nr_threads: u32) -> bool {
     let start = proto::Start { space, entry: ENTRY, stack: 0x7fff_0000, argument: 0, priority: 2 };
-    w.init::<()>(Request::Start(start)).expect("a first thread");
+    let given = w.init::<u32>(Request::NotificationGive(proto::NotificationGive { space }));
+    assert!(matches!(given, Ok(_) | Err(Error::Exists | Error::NoMemory)), "{given:?}");
+    if w.vm.spaces.get(space).is_some_and(|s| s.notification == Handle::NONE)
+        || w.init::<()>(Request::Start(start)).is_err()
+    {
+        return false;
+    }
     for number in 1..nr_threads {
         let stack = stack_top(number as u64) - 8;
         let new = proto::ThreadNew { number, entry: ENTRY, stack, argument: 0 };
-        w.ask::<u32>(space, Request::ThreadNew(new)).expect("a thread");
+        if w.ask::<u32>(space, Request::ThreadNew(new)).is_err() {
+            break;
+        }
     }
     for (n, thread) in threads(w, space).into_iter().enumerate() {
         let buffer = w.vm.m.buffer_of(thread);
@@ -73,6 +79,14 @@ fn sleeper(w: &mut World, nr_threads: u32) -> Space {
         let t = w.vm.m.thread(thread).unwrap();
         (t.state, t.registers) = (State::Waiting, image(n as u64 + 1));
     }
+    true
+}
+
+/// A program with so many threads.
+fn sleeper(w: &mut World, nr_threads: u32) -> Space {
+    let space = w.program();
+    assert!(give_threads(w, space, nr_threads));
+    assert_eq!(threads(w, space).len(), nr_threads as usize);
     space
 }
 
@@ -82,20 +96,23 @@ fn used_once(w: &mut World) -> u64 {
     w.count(Counter::v_wire_count)
 }
 
-/// All threads are there again, as they were.
-fn is_back(w: &mut World, space: Space, nr_threads: usize) {
-    let all = threads(w, space);
-    assert_eq!(all.len(), nr_threads);
-    for (n, thread) in all.into_iter().enumerate() {
+/// The threads that are there again are as they were; as a program that waits does, they wait again.
+pub fn are_back(w: &mut World, space: Space) {
+    for (n, thread) in threads(w, space).into_iter().enumerate() {
         let buffer = w.vm.m.buffer_of(thread) as usize;
         assert_eq!(w.vm.m.frames[buffer].stamp(), 0xb0f0 + n as u64);
         assert_eq!(w.vm.m.frames[buffer].bytes[4088..], (0xb0f0 + n as u64).to_le_bytes());
         let t = w.vm.m.thread(thread).unwrap();
         assert_eq!((t.state, t.registers), (State::Ready, image(n as u64 + 1)));
         assert_ne!(t.bound, Handle::NONE);
-        // As a program that waits does, it waits again.
         t.state = State::Waiting;
     }
+}
+
+/// It has come in whole.
+fn is_back(w: &mut World, space: Space, nr_threads: usize) {
+    assert_eq!(threads(w, space).len(), nr_threads);
+    are_back(w, space);
     let back = Happening::SwappedIn { space };
     assert_eq!(w.happenings.iter().filter(|h| **h == back).count(), 1, "{:?}", w.happenings);
     w.happenings.clear();
