@@ -200,6 +200,25 @@ impl<W: Words> Table<W> {
         nice
     }
 
+    /// How many hold it in memory.
+    pub fn holds(&self, slot: Slot) -> u8 {
+        self.head(slot).holds
+    }
+
+    /// One more holds it in memory. `Busy`: there are as many as can be counted.
+    pub fn hold(&mut self, slot: Slot) -> Result<(), Error> {
+        let holds = self.holds(slot).checked_add(1).ok_or(Error::Busy)?;
+        self.change(slot, |head| head.holds = holds);
+        Ok(())
+    }
+
+    /// One fewer does. `Invalid`: nobody does (PRS-W22).
+    pub fn release(&mut self, slot: Slot) -> Result<(), Error> {
+        let holds = self.holds(slot).checked_sub(1).ok_or(Error::Invalid)?;
+        self.change(slot, |head| head.holds = holds);
+        Ok(())
+    }
+
     /// The boot module that was started.
     pub fn image(&self, slot: Slot) -> u16 {
         self.head(slot).image

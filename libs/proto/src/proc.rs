@@ -165,6 +165,8 @@ pub struct Process {
     pub space: Space,
     /// -20 (first) to 19 (last).
     pub nice: i8,
+    /// How many hold it in memory ([`Hold`]).
+    pub holds: u8,
     /// Its limits, in the order of [`Resource::ALL`].
     pub limits: [Limit; 6],
 }
@@ -257,6 +259,14 @@ protocol! {
     18 Fork { entry: u64, stack: u64 } -> Pid;
     /// The caller becomes another program (`exec`): number, parent, group, limits, ignored signals stay; everything else is as after [`Launch`], whose errors these are. There is no answer but an error.
     19 Exec { program: String, args: Vec<String>, env: Vec<(String, String)>, cwd: String, streams: Vec<Stream> } -> ();
+    /// Holds a process (0: the caller) in memory: it is not swapped out whole until it was released as often. Answered when it is in. A process that ends is held no longer, nor is one whose holder ends released.
+    /// `NotFound`; `Busy`: 255 hold it; `NoMemory`: it is out, and more pages would be wired than may be; `Io`: it is out, and lost.
+    40 Hold { pid: Pid } -> ();
+    /// Releases a process (0: the caller) that was held. `NotFound`; `Invalid`: nobody holds it.
+    41 Release { pid: Pid } -> ();
+    /// Swaps a process out whole now, however short a time it has slept. It comes in by itself as soon as there is something for it. One that is out is no error. `NotFound`; `Busy`: it is held, or a thread of it waits for
+    /// somebody's answer, or for a page; `NoMemory`.
+    42 SwapOut { pid: Pid } -> ();
 }
 
 #[cfg(test)]
@@ -280,6 +290,7 @@ mod tests {
             name: "n".repeat(64),
             space: u32::MAX,
             nice: -20,
+            holds: u8::MAX,
             limits: [limit; 6],
         };
         let all: Vec<Process> = core::iter::repeat_n(process, 16).collect();

@@ -169,6 +169,8 @@ pub struct SpaceInfo {
     pub faults: (u64, u64),
     /// Whether it is a server: never a victim of the out-of-memory killer.
     pub protected: bool,
+    /// Times that it was swapped out whole (`ru_nswap`).
+    pub swaps: u32,
     /// What it waits for: `memory`, `page`, `file`, or nothing; `out`: it is swapped out whole; `coming in`: not for long.
     pub waiting: String,
 }
@@ -214,6 +216,11 @@ pub enum Happening {
     Kicked {
         /// The program.
         space: Space,
+    },
+    /// Processes should be swapped out ([`WantSwapOut`]).
+    SwapOutWanted {
+        /// Why: bits of `ebb_policy::swapout_request`.
+        bits: u8,
     },
     /// A program that was swapped out is in, and its threads go on.
     SwappedIn {
@@ -670,6 +677,8 @@ protocol! {
     121 SwapIn { space: Space } -> ();
     /// What the programs do that the caller manages, from a space on, ascending, at most 64.
     122 Activities { from: Space } -> Vec<Activity>;
+    /// Tells all managers that processes should be swapped out ([`Happening::SwapOutWanted`]). For the attached daemon.
+    123 WantSwapOut { bits: u8 } -> ();
     /// Lets a space attach as the daemon. For `init`.
     100 DaemonAllow { space: Space } -> ();
     /// Attaches the caller as the daemon that enforces limits; the message carries its notification, which gets [`OVER_BIT`] when a space or a group crosses its limit. The one before is

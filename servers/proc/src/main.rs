@@ -12,6 +12,7 @@
 //! | `spawn` | a program through `vm` |
 //! | `children` | waiting, asking, being told |
 //! | `signal` | signals, limits, niceness |
+//! | `swapping` | who is swapped out whole, and when |
 //! | `peers` | whom it calls |
 //! | `end` | the end of a process, exceptions |
 #![no_std]
@@ -29,5 +30,6 @@ mod peers;
 mod server;
 mod signal;
 mod spawn;
+mod swapping;
 
 ebb_rt::entry!(server::main);

@@ -61,6 +61,7 @@ impl Proc {
             Action::Continue => {
                 self.halt(slot, false)?;
                 self.table.continued(slot);
+                self.swapping.soon();
                 self.tell_parent(slot);
             }
         }

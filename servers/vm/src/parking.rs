@@ -110,6 +110,7 @@ impl<M: Machine> Vm<M> {
             space.thread = Handle::NONE;
             space.threads.iter_mut().for_each(|t| t.handle = Handle::NONE);
             let runnable = stopped.iter().any(|t| !t.waited);
+            space.swaps = space.swaps.saturating_add(1);
             space.parked = Some(Parked { threads: stopped.len() as u32, runnable, coming: false });
         }
         self.unmap_all(id)?;
@@ -447,6 +448,19 @@ impl<M: Machine> Vm<M> {
             };
         }
         Some(Activity { space: id, doing, place: proto::Place::In, runs, pages })
+    }
+
+    /// Tells all managers that programs should go out.
+    pub(crate) fn tell_managers(&mut self, bits: u8) {
+        let managers: Vec<Space> = self.spaces.iter().filter(|s| s.manages.is_some()).map(|s| s.id).collect();
+        for manager in managers {
+            // One who has not asked since the last time hears of it once.
+            let told =
+                |(m, h): &(Space, Happening)| *m == manager && matches!(h, Happening::SwapOutWanted { .. });
+            if !self.happenings.iter().any(told) {
+                self.tell_manager(manager, Happening::SwapOutWanted { bits });
+            }
+        }
     }
 
     /// What is wrong with programs that are out: for the audit.

@@ -309,6 +309,10 @@ impl<M: Machine> Vm<M> {
                 let list = self.group_list(caller, op.from);
                 self.m.answer::<proto::Groups>(reply, Ok(list), &[]);
             }
+            Request::WantSwapOut(op) => {
+                let result = self.only_daemon(caller).map(|()| self.tell_managers(op.bits));
+                self.m.answer::<proto::WantSwapOut>(reply, result, &[]);
+            }
             Request::Over(_) => {
                 let result = self.only_daemon(caller).map(|()| self.limits_over());
                 self.m.answer::<proto::Over>(reply, result, &[]);

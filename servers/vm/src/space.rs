@@ -59,6 +59,8 @@ pub struct Space {
     pub threads: Vec<Thread>,
     /// It is swapped out whole.
     pub parked: Option<Parked>,
+    /// Times that it was.
+    pub swaps: u32,
     /// Its regions.
     pub map: Map,
     /// Its open files.
@@ -156,6 +158,7 @@ impl<M: Machine> Vm<M> {
             link: Handle::NONE,
             threads: Vec::new(),
             parked: None,
+            swaps: 0,
             map: Map::default(),
             files: FileTable::default(),
             kernel_frames: 0,
@@ -227,6 +230,7 @@ impl<M: Machine> Vm<M> {
             link: Handle::NONE,
             threads: Vec::new(),
             parked: None,
+            swaps: 0,
             map: Map::default(),
             files: FileTable::default(),
             kernel_frames: 3,
@@ -444,6 +448,7 @@ impl<M: Machine> Vm<M> {
             kernel_frames: space.kernel_frames,
             faults: space.faults,
             protected: space.protected,
+            swaps: space.swaps,
             waiting: String::from(self.waits_for(id)),
         })
     }

@@ -18,6 +18,7 @@ mod parent;
 mod pipes;
 mod signals;
 mod survival;
+mod swapping;
 
 use ebb_rt::{StartInfo, println};
 use parent::Parent;
@@ -61,6 +62,9 @@ const TESTS: &[(&str, Test)] = &[
     ("a copy of a program with threads", forking::threads),
     ("many copies, one after the other and at once", forking::many),
     ("becoming another program", forking::exec),
+    ("a program swapped out whole comes back as it was", swapping::there_and_back),
+    ("what happens to one that is out", swapping::while_out),
+    ("a held program is not swapped out", swapping::held),
     ("the server dies while programs start and end", survival::spawning),
     ("the server dies while programs wait and are stopped", survival::waiting),
 ];
@@ -69,8 +73,23 @@ const TESTS: &[(&str, Test)] = &[
 const FAILING: &[(&str, Test)] =
     &[("the server dies in the middle of what it does", survival::in_the_middle)];
 
+fn swapped(info: &'static StartInfo, children: usize, rounds: usize) -> u8 {
+    let parent = Parent::new(info).map_err(|error| alloc::format!("{error}"));
+    match parent.and_then(|p| swapping::out_and_in(&p, children, rounds as u32)) {
+        Ok(()) => 0,
+        Err(why) => {
+            println!("out-and-in: {why}");
+            1
+        }
+    }
+}
+
 fn main(info: &'static StartInfo) -> u8 {
     if let Some((mode, args)) = info.args.split_first() {
+        let number = |n: usize| args.get(n).and_then(|n| n.parse().ok()).unwrap_or(0);
+        if mode == "out-and-in" {
+            return swapped(info, number(0), number(1));
+        }
         return child::run(info, mode, args);
     }
     let tests = if info.cmdline.contains(survival::FAILS) { FAILING } else { TESTS };
