@@ -388,6 +388,20 @@ pub const CASES: &[Case] = &[
         checks: &[Says("in a row: 0 wrong"), AtMost("swap_used", 0.0)],
         ..CASE
     },
+    // Fifty programs that sleep, with up to three threads each: those that are not held go out and come back a thousand times.
+    Case {
+        name: "swapped-whole",
+        icount: true,
+        exec: "launch-test out-and-in 50 1000; vmstat --json",
+        timeout_s: 1800,
+        checks: &[
+            AtLeast("least_swaps", 1000.0),
+            AtLeast("frames_gained_each", 10.0),
+            AtLeast("v_swappgsin", 1.0),
+            AtMost("v_oom_kills", 0.0),
+        ],
+        ..CASE
+    },
     Case {
         name: "jobs",
         mem: "48M",

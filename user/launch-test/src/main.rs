@@ -65,6 +65,8 @@ const TESTS: &[(&str, Test)] = &[
     ("a program swapped out whole comes back as it was", swapping::there_and_back),
     ("what happens to one that is out", swapping::while_out),
     ("a held program is not swapped out", swapping::held),
+    ("idle programs go out by themselves", swapping::idle),
+    ("the server dies while programs are out", swapping::server_dies),
     ("the server dies while programs start and end", survival::spawning),
     ("the server dies while programs wait and are stopped", survival::waiting),
 ];

@@ -4,6 +4,7 @@
 use crate::Failure;
 use crate::parent::{Parent, because, same};
 use crate::signals::pause;
+use crate::survival::kill_server;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use ebb_rt::abi::meter::Counter;
@@ -11,7 +12,7 @@ use ebb_rt::client::call;
 use ebb_rt::process::{self, Child, Command, Pid, Target, signal};
 use ebb_rt::proto::Error;
 use ebb_rt::proto::proc::SIGNALLED;
-use ebb_rt::proto::vm::{SpaceInfo, Spaces};
+use ebb_rt::proto::vm::{SetTunable, SpaceInfo, Spaces};
 use ebb_rt::shared::meter;
 use ebb_rt::time::Duration;
 use ebb_rt::{println, thread};
@@ -163,6 +164,61 @@ pub fn held(p: &Parent) -> Result<(), Failure> {
     because("hold", process::hold(0))?;
     because("release", process::release(0))?;
     same("spaces", p.spaces()?, before)
+}
+
+fn set(p: &Parent, name: &str, value: i64) -> Result<(), Failure> {
+    because(name, call(p.vm, &SetTunable { name: name.into(), value }))
+}
+
+/// Waits until a child is out.
+fn goes_out(p: &Parent, child: Child) -> Result<(), Failure> {
+    for _ in 0..100 {
+        if info(p, child.id())?.waiting == "out" {
+            return Ok(());
+        }
+        pause(100)?;
+    }
+    Err("it does not go out".into())
+}
+
+pub fn idle(p: &Parent) -> Result<(), Failure> {
+    let (one, stays) = (spawn(2, 60_000)?, spawn(1, 60_000)?);
+    pause(20)?;
+    because("hold", process::hold(stays.id()))?;
+    for (name, value) in [("vm.maxslp", 1), ("vm.swap_residence", 0), ("vm.swap_idle_enabled", 1)] {
+        set(p, name, value)?;
+    }
+    goes_out(p, one)?;
+    same("times that the held one went out", info(p, stays.id())?.swaps, 0)?;
+    for (name, value) in [("vm.maxslp", 20), ("vm.swap_residence", 2), ("vm.swap_idle_enabled", 0)] {
+        set(p, name, value)?;
+    }
+    end(one)?;
+    end(stays)
+}
+
+/// What comes for a program that is out while the server is away brings it in nevertheless; and one that is held is held by the next server too.
+pub fn server_dies(p: &Parent) -> Result<(), Failure> {
+    let (one, stays) = (spawn(2, 300)?, spawn(1, 60_000)?);
+    pause(20)?;
+    because("hold", process::hold(stays.id()))?;
+    put_out(one)?;
+    for _ in 0..20 {
+        because("kill", kill_server(p))?;
+        pause(25)?;
+    }
+    same("held", process::swap_out(stays.id()), Err(Error::Busy))?;
+    for _ in 0..100 {
+        if info(p, one.id())?.waiting.is_empty() {
+            break;
+        }
+        pause(20)?;
+    }
+    same("it is in", info(p, one.id())?.waiting.as_str(), "")?;
+    same("times out", info(p, one.id())?.swaps, 1)?;
+    put_out(one)?;
+    end(one)?;
+    end(stays)
 }
 
 /// `out-and-in CHILDREN ROUNDS`: each child that is not held is swapped out so often, and comes back.
