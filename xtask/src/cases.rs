@@ -391,6 +391,7 @@ pub const CASES: &[Case] = &[
     // Fifty programs that sleep, with up to three threads each: those that are not held go out and come back a thousand times.
     Case {
         name: "swapped-whole",
+        mem: "48M",
         icount: true,
         exec: "launch-test out-and-in 50 1000; vmstat --json",
         timeout_s: 1800,

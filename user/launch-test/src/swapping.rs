@@ -23,6 +23,8 @@ const HELD: usize = 10;
 const BYTES: usize = 48 << 10;
 /// What the parent goes through now and then, so that the children's pages go to the disk.
 const SWEPT: usize = 24 << 20;
+/// Rounds from one time to the next.
+const SWEEP: u64 = 64;
 
 /// A step of a generator whose whole state is one word: what a thread has in its registers and on its stack.
 fn step(word: u64) -> u64 {
@@ -245,8 +247,8 @@ pub fn out_and_in(p: &Parent, children: usize, rounds: u32) -> Result<(), Failur
         }
         pause(30)?;
         round += 1;
-        if round % 16 == 0 {
-            if swept.iter().enumerate().any(|(n, w)| *w != n as u64 + round / 16 - 1) {
+        if round % SWEEP == 0 {
+            if swept.iter().enumerate().any(|(n, w)| *w != n as u64 + round / SWEEP - 1) {
                 return Err("the parent's own memory is wrong".into());
             }
             swept.iter_mut().for_each(|w| *w += 1);
