@@ -86,7 +86,7 @@ impl Proc {
                         String::from("what it was doing when it was swapped out cannot be read"),
                     );
                 }
-                Happening::SwapOutWanted { .. } => self.swap_out_some()?,
+                Happening::SwapOutWanted { bits } => self.swap_out_some(bits)?,
                 // These are `init`'s.
                 Happening::PolicyEjected { .. } | Happening::Synced { .. } => {}
             }

@@ -31,6 +31,10 @@ const WATCHED_S: u64 = 60;
 /// When there was no room for who should come in, it is tried again after so long.
 const AGAIN_US: u64 = 100_000;
 const SECOND_US: u64 = 1_000_000;
+/// The bit of a wish that says that memory is short (`ebb_policy::swapout_request`).
+const NORMAL: u8 = 1;
+/// Tunables: seconds of sleep after which a process goes out when memory is short, and beyond which it does because it is idle; seconds that it stays in after it came in.
+const THRESHOLDS: [&str; 3] = ["vm.swap_idle_threshold1", "vm.swap_idle_threshold2", "vm.swap_residence"];
 
 /// The state.
 pub struct Swapping {
@@ -45,8 +49,9 @@ pub struct Swapping {
     look_us: Option<u64>,
     /// For when the timer is set; 0: for nothing.
     armed_us: u64,
-    /// Number of the last change of tunables that is known.
+    /// Number of the last change of tunables that is known, and those.
     tunables: u64,
+    thresholds: [u32; THRESHOLDS.len()],
     /// Who waits for a process to come in.
     holders: Vec<(Pid, Call)>,
 }
@@ -121,6 +126,7 @@ impl Swapping {
             look_us: None,
             armed_us: 0,
             tunables: u64::MAX,
+            thresholds: [0; THRESHOLDS.len()],
             holders: Vec::new(),
         }
     }
@@ -238,8 +244,12 @@ impl Proc {
     }
 
     /// Processes should be swapped out.
-    pub fn swap_out_some(&mut self) -> Result<(), Error> {
+    pub fn swap_out_some(&mut self, bits: u8) -> Result<(), Error> {
         self.refresh_tunables()?;
+        let [short, idle, residence] = self.swapping.thresholds;
+        let sleep = if bits & NORMAL != 0 { short } else { idle.saturating_add(1) };
+        let usual = Tunables::default();
+        self.swapping.swapper.tunables = Tunables::new(sleep, residence, usual.max_wait_s()).unwrap_or(usual);
         self.swapping.until_us = clock::now_us() + WATCHED_S * SECOND_US;
         self.swap_look()?;
         let mut live = Live { peers: &self.peers, table: &self.table };
@@ -253,13 +263,10 @@ impl Proc {
             return Ok(());
         }
         let all = self.peers.vm(&vm::Tunables {})?;
-        let value = |name: &str, default: u32| {
-            all.iter().find(|t| t.name == name).and_then(|t| u32::try_from(t.value).ok()).unwrap_or(default)
-        };
-        let (usual, swapper) = (Tunables::default(), &mut self.swapping.swapper);
-        let sleep = value("vm.maxslp", usual.max_sleep_s());
-        let residence = value("vm.swap_residence", usual.min_residence_s());
-        swapper.tunables = Tunables::new(sleep, residence, usual.max_wait_s()).unwrap_or(usual);
+        for (name, value) in THRESHOLDS.iter().zip(&mut self.swapping.thresholds) {
+            let there = all.iter().find(|t| t.name == *name).and_then(|t| u32::try_from(t.value).ok());
+            *value = there.ok_or(Error::NotFound)?;
+        }
         self.swapping.tunables = changed;
         Ok(())
     }

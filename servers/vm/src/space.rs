@@ -187,7 +187,13 @@ impl<M: Machine> Vm<M> {
 
     /// A frame for the kernel's use on behalf of a space.
     pub(crate) fn kernel_frame(&mut self, space: proto::Space) -> Result<u32, Error> {
-        self.frames.allocate(Class::System, Place::Kernel, space, 0).ok_or(Error::NoMemory)
+        let server = self.spaces.get(space).is_none_or(|s| s.protected);
+        self.kernel_frame_for(space, server)
+    }
+
+    fn kernel_frame_for(&mut self, space: proto::Space, server: bool) -> Result<u32, Error> {
+        let class = if server { Class::System } else { Class::Program };
+        self.frames.allocate(class, Place::Kernel, space, 0).ok_or(Error::NoMemory)
     }
 
     /// Makes a space for its manager.
@@ -200,7 +206,7 @@ impl<M: Machine> Vm<M> {
         let id = self.spaces.vacant().ok_or(Error::NoMemory)?;
         let mut frames = [0; 3];
         for n in 0..3 {
-            match self.kernel_frame(id) {
+            match self.kernel_frame_for(id, protected) {
                 Ok(frame) => frames[n] = frame,
                 Err(error) => {
                     frames[..n].iter().for_each(|f| self.frames.free(*f));

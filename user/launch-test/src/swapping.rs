@@ -187,12 +187,16 @@ pub fn idle(p: &Parent) -> Result<(), Failure> {
     let (one, stays) = (spawn(2, 60_000)?, spawn(1, 60_000)?);
     pause(20)?;
     because("hold", process::hold(stays.id()))?;
-    for (name, value) in [("vm.maxslp", 1), ("vm.swap_residence", 0), ("vm.swap_idle_enabled", 1)] {
+    for (name, value) in
+        [("vm.swap_idle_threshold2", 1), ("vm.swap_residence", 0), ("vm.swap_idle_enabled", 1)]
+    {
         set(p, name, value)?;
     }
     goes_out(p, one)?;
     same("times that the held one went out", info(p, stays.id())?.swaps, 0)?;
-    for (name, value) in [("vm.maxslp", 20), ("vm.swap_residence", 2), ("vm.swap_idle_enabled", 0)] {
+    for (name, value) in
+        [("vm.swap_idle_threshold2", 10), ("vm.swap_residence", 2), ("vm.swap_idle_enabled", 0)]
+    {
         set(p, name, value)?;
     }
     end(one)?;

@@ -595,8 +595,8 @@ impl Run {
     fn attach_pager(&mut self) {
         if self.w.pager.is_none() {
             // What it needs may not be there; then it is tried again later, as `init` does.
-            let needed = SERVER + self.w.vm.frames.gate.thresholds().pageout_free_min;
-            if self.w.vm.frames.gate.free_count() > needed {
+            let needed = SERVER + self.w.vm.frames.gate.thresholds().interrupt_free_min;
+            if self.w.vm.frames.gate.free_count() >= needed {
                 self.w.attach_pager();
             }
         }
