@@ -73,3 +73,4 @@ pub mod vm;
 pub mod vnode;
 pub mod waiting;
 pub mod wire;
+pub mod written;

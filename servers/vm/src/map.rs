@@ -68,6 +68,8 @@ pub struct Region {
     pub needs_copy: bool,
     /// Anonymous memory that other programs have too, and see what is written here.
     pub shared: bool,
+    /// Which of its pages are written to is noted ([`crate::written`]): it is mapped read-only until they are.
+    pub tracked: bool,
     /// Where a sequential reader would fault next, and how many pages were brought in at its last fault.
     pub read_ahead: (u32, u32),
 }
@@ -265,6 +267,7 @@ mod tests {
             inheritance: Inheritance::Copy,
             needs_copy: false,
             shared: false,
+            tracked: false,
             read_ahead: (0, 0),
         }
     }

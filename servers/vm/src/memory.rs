@@ -84,6 +84,7 @@ impl<M: Machine> Vm<M> {
             inheritance: Inheritance::Copy,
             needs_copy: false,
             shared: false,
+            tracked: false,
             read_ahead: (0, 0),
         };
         let inserted = match self.spaces.get_mut(id) {
@@ -339,6 +340,7 @@ impl<M: Machine> Vm<M> {
         for (n, region) in regions.iter().enumerate() {
             self.drop_region(id, region, regions.get(n + 1..).unwrap_or_default());
         }
+        self.forget_written(id, range);
         Ok(())
     }
 

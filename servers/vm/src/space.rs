@@ -9,6 +9,7 @@ use crate::map::{Map, Range, Region};
 use crate::page::{NONE, Place};
 use crate::thread::Thread;
 use crate::vm::Vm;
+use crate::written::Written;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -58,6 +59,8 @@ pub struct Space {
     pub threads: Vec<Thread>,
     /// Its regions.
     pub map: Map,
+    /// Which pages of tracked regions it has written to.
+    pub written: Written,
     /// Its open files.
     pub files: FileTable,
     /// Frames that the kernel has for it.
@@ -153,6 +156,7 @@ impl<M: Machine> Vm<M> {
             link: Handle::NONE,
             threads: Vec::new(),
             map: Map::default(),
+            written: Written::default(),
             files: FileTable::default(),
             kernel_frames: 0,
             faults: (0, 0),
@@ -223,6 +227,7 @@ impl<M: Machine> Vm<M> {
             link: Handle::NONE,
             threads: Vec::new(),
             map: Map::default(),
+            written: Written::default(),
             files: FileTable::default(),
             kernel_frames: 3,
             faults: (0, 0),
