@@ -145,6 +145,12 @@ impl Map {
         self.regions.get_mut(at).filter(|r| r.start <= address)
     }
 
+    /// The region that is just this range, as it mostly is: the range need not be looked through for holes, nor split.
+    #[inline]
+    pub fn exactly_mut(&mut self, range: Range) -> Option<&mut Region> {
+        self.find_mut(range.start).filter(|r| r.start == range.start && r.end() == range.end)
+    }
+
     /// Whether some region shows this object.
     pub fn shows(&self, object: u32) -> bool {
         self.regions.iter().any(|r| r.shows(object))
