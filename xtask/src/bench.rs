@@ -105,7 +105,7 @@ const TARGETS: [Target; 23] = [
         what: "the same, protected in a batch",
         peer: None,
         bounds: Some((2500, 1500)),
-        by: Figure::Mean,
+        by: Figure::Median,
     },
     Target {
         name: "protect_and_back",
