@@ -98,6 +98,8 @@ pub struct FileStatus {
 pub const OWN_OFFSET: u64 = u64::MAX;
 /// Bytes that one [`Read`] or [`Write`] moves at most; it says how many it has.
 pub const MAX_TRANSFER: u32 = 64 << 10;
+/// Pages that one [`TakeWritten`] tells of.
+pub const MAX_TAKEN: u64 = 16_384;
 /// Threads that a space may have.
 pub const MAX_THREADS: usize = 16;
 /// Files that a space may have open.
@@ -703,6 +705,16 @@ protocol! {
     108 Trim { space: Space, target: u64, hard: bool, anew: bool } -> Trimmed;
     /// Makes a program no victim when memory is exhausted, or one again. For `init` and the daemon. `NotFound`; `NotPermitted`: a server, which never is one.
     109 Spare { space: Space, spare: bool } -> ();
+
+    /// From now on the first write to each page of a range is noted ([`TakeWritten`]); what was noted there before is forgotten. What a read of a file or a debugger puts there counts as written, and so
+    /// does locking a page; what other programs do with memory that is shared later, and giving up what pages hold, does not. Children are not tracked. `Fault`: part of the range is not mapped;
+    /// `NotPermitted`: not memory of the program's own (a shared mapping, or wired by its nature); `NoMemory`: all programs together track too much (2 GiB), or there are too many regions.
+    140 Track { space: Space, address: u64, pages: u64 } -> ();
+    /// Which pages of a range were written to since the last call, or since [`Track`]: bit `n % 8` of byte `n / 8` is page `n` of the range. The next write to each is a first one again. At most
+    /// [`MAX_TAKEN`] pages (`TooLong`). `Fault`: part of the range is not tracked.
+    141 TakeWritten { space: Space, address: u64, pages: u64 } -> Vec<u8>;
+    /// Nothing is noted of a range any more. `Fault`: part of the range is not mapped; `NoMemory`: there are too many regions.
+    142 Untrack { space: Space, address: u64, pages: u64 } -> ();
 
     /// Checks everything (`vm.audit`). `Busy`: an audit is under way.
     64 Audit {} -> AuditReport;

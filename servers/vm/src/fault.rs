@@ -169,6 +169,9 @@ impl<M: Machine> Vm<M> {
         index: u32,
         write: bool,
     ) -> Found {
+        if region.tracked {
+            return self.find_tracked(space, region, address, object, index, write);
+        }
         let Some(o) = self.objects.get(object) else { return Found::Lost };
         if o.file().is_some() {
             return self.find_shared(space, region, object, index, write);

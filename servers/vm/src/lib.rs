@@ -75,3 +75,4 @@ pub mod vm;
 pub mod vnode;
 pub mod waiting;
 pub mod wire;
+pub mod written;

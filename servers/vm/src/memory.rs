@@ -27,6 +27,14 @@ const REGIONS_AT_ONCE: usize = 32;
 /// Pages in one answer of `mincore`.
 const MINCORE_PAGES: u64 = 3900;
 
+/// Whether a region may have a protection.
+fn may_protect(region: &Region, protection: Protection) -> Result<(), Error> {
+    if protection.contains(Protection::WRITE) && matches!(region.backing, Backing::Module { .. }) {
+        return Err(Error::NotPermitted);
+    }
+    if region.most.contains(protection) { Ok(()) } else { Err(Error::Access) }
+}
+
 /// What a region holds.
 #[derive(Clone, Copy, Default)]
 pub struct Held {
@@ -84,6 +92,7 @@ impl<M: Machine> Vm<M> {
             inheritance: Inheritance::Copy,
             needs_copy: false,
             shared: false,
+            tracked: false,
             read_ahead: (0, 0),
         };
         let inserted = match self.spaces.get_mut(id) {
@@ -339,6 +348,7 @@ impl<M: Machine> Vm<M> {
         for (n, region) in regions.iter().enumerate() {
             self.drop_region(id, region, regions.get(n + 1..).unwrap_or_default());
         }
+        self.forget_written(id, range);
         Ok(())
     }
 
@@ -346,35 +356,26 @@ impl<M: Machine> Vm<M> {
     pub fn protect(&mut self, id: Space, range: Range, protection: u8) -> Result<(), Error> {
         let protection = Protection::from_bits(protection).ok_or(Error::Invalid)?;
         let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
-        if !space.map.covers(range) {
-            return Err(Error::Fault);
-        }
-        if !space.map.may_split(range) {
-            return Err(Error::NoMemory);
-        }
         let task = space.task;
-        let shared = |r: &Region| matches!(r.backing, Backing::Module { .. });
-        if protection.contains(Protection::WRITE) && space.map.touching(range).any(shared) {
-            return Err(Error::NotPermitted);
-        }
-        if !space.map.touching(range).all(|r| r.most.contains(protection)) {
-            return Err(Error::Access);
-        }
-        let mut changed = Vec::new();
-        for region in space.map.range_mut(range) {
+        if let Some(region) = space.map.exactly_mut(range) {
+            may_protect(region, protection)?;
             let before = core::mem::replace(&mut region.protection, protection);
-            if before.contains(Protection::WRITE) != protection.contains(Protection::WRITE) {
-                changed.push((region.backing, region.pages as u32));
+            let region = *region;
+            self.protected(&region, before);
+        } else {
+            if !space.map.covers(range) {
+                return Err(Error::Fault);
             }
-        }
-        for (backing, pages) in changed {
-            if let Some(file) = self.file_behind(backing) {
-                file.touched = true;
-                file.writable = match protection.contains(Protection::WRITE) {
-                    true => file.writable + pages,
-                    false => file.writable.saturating_sub(pages),
-                };
+            if !space.map.may_split(range) {
+                return Err(Error::NoMemory);
             }
+            space.map.touching(range).try_for_each(|r| may_protect(r, protection))?;
+            let mut changed = Vec::new();
+            for region in space.map.range_mut(range) {
+                let before = core::mem::replace(&mut region.protection, protection);
+                changed.push((*region, before));
+            }
+            changed.iter().for_each(|(region, before)| self.protected(region, *before));
         }
         if protection.is_empty() {
             return self.m.unmap(task, range.start, range.pages()).map_err(from_sys);
@@ -382,6 +383,17 @@ impl<M: Machine> Vm<M> {
         // Taking rights away is done now; giving some is left to the next fault, which knows whether the page is being written.
         let flags = flags_of(protection) - ebb_abi::map::MapFlags::WRITE;
         self.m.protect(task, range.start, range.pages(), flags).map_err(from_sys)
+    }
+
+    /// The protection of a region has changed: files count what may be written through mappings.
+    fn protected(&mut self, region: &Region, before: Protection) {
+        let (now, pages) = (region.protection.contains(Protection::WRITE), region.pages as u32);
+        if before.contains(Protection::WRITE) != now
+            && let Some(file) = self.file_behind(region.backing)
+        {
+            file.touched = true;
+            file.writable = if now { file.writable + pages } else { file.writable.saturating_sub(pages) };
+        }
     }
 
     /// `madvise`.

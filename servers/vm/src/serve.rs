@@ -79,6 +79,24 @@ impl<M: Machine> Vm<M> {
                     .and_then(|(id, range)| self.inherit(id, range, op.inheritance));
                 self.m.answer::<proto::Inherit>(reply, result, &[]);
             }
+            Request::Track(op) => {
+                let result = self
+                    .range(caller, op.space, op.address, op.pages)
+                    .and_then(|(id, range)| self.track(id, range));
+                self.m.answer::<proto::Track>(reply, result, &[]);
+            }
+            Request::TakeWritten(op) => {
+                let result = self
+                    .range(caller, op.space, op.address, op.pages)
+                    .and_then(|(id, range)| self.take_written(id, range));
+                self.m.answer::<proto::TakeWritten>(reply, result, &[]);
+            }
+            Request::Untrack(op) => {
+                let result = self
+                    .range(caller, op.space, op.address, op.pages)
+                    .and_then(|(id, range)| self.untrack(id, range));
+                self.m.answer::<proto::Untrack>(reply, result, &[]);
+            }
             Request::Regions(op) => {
                 let result = self.target(caller, op.space).and_then(|id| self.regions(id, op.from));
                 self.m.answer::<proto::Regions>(reply, result, &[]);

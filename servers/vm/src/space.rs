@@ -10,6 +10,7 @@ use crate::page::{NONE, Place};
 use crate::parking::Parked;
 use crate::thread::Thread;
 use crate::vm::Vm;
+use crate::written::Written;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -63,6 +64,8 @@ pub struct Space {
     pub swaps: u32,
     /// Its regions.
     pub map: Map,
+    /// Which pages of tracked regions it has written to.
+    pub written: Written,
     /// Its open files.
     pub files: FileTable,
     /// Frames that the kernel has for it.
@@ -160,6 +163,7 @@ impl<M: Machine> Vm<M> {
             parked: None,
             swaps: 0,
             map: Map::default(),
+            written: Written::default(),
             files: FileTable::default(),
             kernel_frames: 0,
             faults: (0, 0),
@@ -238,6 +242,7 @@ impl<M: Machine> Vm<M> {
             parked: None,
             swaps: 0,
             map: Map::default(),
+            written: Written::default(),
             files: FileTable::default(),
             kernel_frames: 3,
             faults: (0, 0),

@@ -201,9 +201,12 @@ impl<R> Waiting<R> {
 
     /// What waits for the entering of a page may go on; `false`: nothing does.
     pub fn entered_ready(&mut self) -> bool {
-        let any = !self.entered.is_empty();
+        // Nearly always there is nobody, and this is asked after every message.
+        if self.entered.is_empty() {
+            return false;
+        }
         self.ready.append(&mut self.entered);
-        any
+        true
     }
 
     /// Whether somebody's fault or wiring waits for a page.

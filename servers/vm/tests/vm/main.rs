@@ -18,6 +18,7 @@ mod rows;
 mod swapping;
 mod syncing;
 mod threads;
+mod tracking;
 mod trimming;
 mod vnode_death;
 mod writing;

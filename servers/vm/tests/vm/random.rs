@@ -43,6 +43,7 @@ enum Kind {
     Start,
     Fork,
     Inherit,
+    Track,
     End,
     Accept,
     Complete,
@@ -76,6 +77,7 @@ fn kind() -> impl Strategy<Value = Kind> {
         3 => Just(Kind::Start),
         5 => Just(Kind::Fork),
         3 => Just(Kind::Inherit),
+        6 => Just(Kind::Track),
         3 => Just(Kind::End),
         6 => Just(Kind::Accept),
         6 => Just(Kind::Complete),
@@ -103,6 +105,7 @@ struct Run {
     maps: BTreeMap<Space, Vec<(u64, u64)>>,
     read_only: BTreeSet<(Space, u64)>,
     inherited: BTreeMap<(Space, u64), Inheritance>,
+    tracked: BTreeSet<(Space, u64)>,
     hostile: Option<Seat>,
     calls: Vec<(u64, Call)>,
     stamp: u64,
@@ -125,6 +128,7 @@ impl Run {
             maps: BTreeMap::new(),
             read_only: BTreeSet::new(),
             inherited: BTreeMap::new(),
+            tracked: BTreeSet::new(),
             hostile: None,
             calls: Vec::new(),
             stamp: 1,
@@ -185,6 +189,7 @@ impl Run {
             }
             Kind::Fork => self.fork(a),
             Kind::Inherit => self.inherit(a, b, c),
+            Kind::Track => self.track(a, b, c),
             Kind::End => {
                 if let Some(space) = self.pick_program(a) {
                     self.end(space);
@@ -320,6 +325,7 @@ impl Run {
         self.maps.retain(|space, _| living.contains_key(space));
         self.read_only.retain(|(space, _)| living.contains_key(space));
         self.inherited.retain(|(space, _), _| living.contains_key(space));
+        self.tracked.retain(|(space, _)| living.contains_key(space));
         self.w.groups.retain(|(space, _), _| living.contains_key(space));
     }
 
@@ -464,6 +470,43 @@ impl Run {
         self.inherited.extend(all().map(|at| (at, inheritance)));
     }
 
+    /// Whatever else happens: every page that was written is noted.
+    fn track(&mut self, a: u16, b: u16, c: u16) {
+        let Some((space, address, pages)) = self.pick_range(a, b, c) else { return };
+        let all: Vec<u64> = (0..pages).map(|n| address + n * PAGE).collect();
+        match c % 5 {
+            0 | 1 => {
+                let done = self.w.init::<()>(Request::Track(proto::Track { space, address, pages }));
+                if done.is_ok() {
+                    self.tracked.extend(all.iter().map(|at| (space, *at)));
+                } else {
+                    assert_eq!(done, Err(Error::NotPermitted), "shared memory alone is refused");
+                    let region =
+                        |at: &u64| self.w.vm.spaces.get(space).and_then(|s| s.map.find(*at)).copied();
+                    return assert!(all.iter().any(|at| region(at).expect("a region").shared));
+                }
+            }
+            2 => {
+                let untrack = proto::Untrack { space, address, pages };
+                self.w.init::<()>(Request::Untrack(untrack)).expect("of what is mapped");
+                return self.tracked.retain(|(s, at)| *s != space || !all.contains(at));
+            }
+            _ => {
+                let take = proto::TakeWritten { space, address, pages };
+                let taken: Result<Vec<u8>, Error> = self.w.init(Request::TakeWritten(take));
+                if !all.iter().all(|at| self.tracked.contains(&(space, *at))) {
+                    return assert_eq!(taken, Err(Error::Fault));
+                }
+                let taken = taken.expect("all is tracked");
+                let written = &self.w.programs.get(&space).expect("a program").written;
+                for (n, at) in all.iter().enumerate().filter(|(_, at)| written.contains(at)) {
+                    assert!(taken[n / 8] & 1 << (n % 8) != 0, "the write to {at:#x} was not noted");
+                }
+            }
+        }
+        self.w.programs.get_mut(&space).expect("a program").written.retain(|at| !all.contains(at));
+    }
+
     fn map(&mut self, a: u16, b: u16) {
         let Some(space) = self.pick_program(a) else { return };
         let Some(maps) = self.maps.get_mut(&space).filter(|m| m.len() < MAX_MAPPINGS) else { return };
@@ -498,6 +541,7 @@ impl Run {
         }
         self.read_only.retain(|(s, at)| *s != space || !(address..end).contains(at));
         self.inherited.retain(|(s, at), _| *s != space || !(address..end).contains(at));
+        self.tracked.retain(|(s, at)| *s != space || !(address..end).contains(at));
         self.w.groups.retain(|(s, at), _| *s != space || !(address..end).contains(at));
     }
 
