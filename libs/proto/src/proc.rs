@@ -99,15 +99,15 @@ pub mod signal {
 /// What is bounded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Resource {
-    /// Resident bytes.
+    /// Resident bytes. What is more is taken from the process; the three below are refused instead ([`crate::vm::Bounds`]).
     Rss,
     /// Mapped bytes.
     AddressSpace,
-    /// Bytes of the heap.
+    /// Bytes of its own memory that it could write: the heap, regions, private mappings; no stacks.
     Data,
     /// Bytes of the first thread's stack: what the next program that the process starts gets.
     Stack,
-    /// Bytes in swap.
+    /// Bytes that may have to go to swap: data and stacks, whether they are there or not.
     Swap,
     /// Processes on the machine when this one starts another.
     Processes,

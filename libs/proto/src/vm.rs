@@ -220,6 +220,24 @@ pub enum Happening {
 /// No limit on pages.
 pub const NO_LIMIT: u64 = u64::MAX;
 
+/// What a space may have, or has, in pages; [`NO_LIMIT`]: as many as it likes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Bounds {
+    /// In memory and mapped; what is more is taken from it, if that is possible.
+    pub resident: u64,
+    /// Of its address space in use: all mappings, whatever they show. This and what follows is never exceeded: the mapping that would is refused.
+    pub mapped: u64,
+    /// Of its own that it could write: anonymous memory and private mappings of files, without the stacks of threads.
+    pub data: u64,
+    /// The same with the stacks: what may have to go to swap, whether it is there or not.
+    pub swap: u64,
+}
+
+impl Bounds {
+    /// No limits.
+    pub const NONE: Bounds = Bounds { resident: NO_LIMIT, mapped: NO_LIMIT, data: NO_LIMIT, swap: NO_LIMIT };
+}
+
 /// What a program has mapped, and may.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Limited {
@@ -462,11 +480,12 @@ protocol! {
     number 4;
 
     /// Maps memory (`mmap`). `address` 0: `vm` chooses. Replaces nothing: `Exists` if something is mapped there. Returns the address.
-    /// `Invalid`: bad range or protection; `NoMemory`: also for more than 1,024 regions; `NotFound`: no such segment or module.
+    /// `Invalid`: bad range or protection; `NoMemory`: also for more than 1,024 regions, or than the space may have ([`SetLimits`]); `NotFound`: no such segment or module.
     1 Map { space: Space, address: u64, pages: u64, protection: u8, source: Source } -> u64;
     /// Removes mappings (`munmap`); holes are no error. `Invalid`; `Busy`: another thread is just wiring pages of a file there.
     2 Unmap { space: Space, address: u64, pages: u64 } -> ();
-    /// Changes protection (`mprotect`). `Fault`: part of the range is not mapped; nothing was changed.
+    /// Changes protection (`mprotect`). `Fault`: part of the range is not mapped; nothing was changed. `NoMemory`: what becomes writable is more than the space may have, or there
+    /// are too many regions.
     3 Protect { space: Space, address: u64, pages: u64, protection: u8 } -> ();
     /// Advises (`madvise`). `Fault` as above.
     4 Advise { space: Space, address: u64, pages: u64, advice: Advice } -> ();
@@ -613,9 +632,11 @@ protocol! {
     /// Attaches the caller as the daemon that enforces limits; the message carries its notification, which gets [`OVER_BIT`] when a space or a group crosses its limit. The one before is
     /// forgotten. `NotPermitted`: the caller's space was not made for it ([`DaemonAllow`]); `Invalid`: the message carries no notification.
     101 DaemonAttach {} -> ();
-    /// Limits the pages that a space has mapped; [`NO_LIMIT`]: as many as it likes. For `init`, the daemon and the space's manager. It stays when the daemon dies. `NotFound`; `NotPermitted`: a server, whose
-    /// memory is wired.
-    102 SetLimit { space: Space, pages: u64 } -> ();
+    /// Limits what a space may have. What it has already it keeps, also where that is more; children get the same limits. For the space's manager. They stay when the daemon dies.
+    /// `NotFound`; `NotPermitted`: a server, whose memory is wired.
+    102 SetLimits { space: Space, bounds: Bounds } -> ();
+    /// What a space has of what can be limited. `NotFound`.
+    130 Usage { space: Space } -> Bounds;
     /// Limits a group of spaces, which is made if there is none of this number; with [`NO_LIMIT`] it goes, and its members are in none. `NotPermitted`; `Invalid`: number 0; `NoMemory`: too
     /// many groups.
     103 SetGroupLimit { group: u32, pages: u64 } -> ();

@@ -87,14 +87,26 @@ impl Proc {
         let slot = self.named(from, op.pid)?;
         let Limit { soft, hard } = op.limit;
         self.table.set_limit(slot, op.resource, Limit { soft, hard })?;
-        if op.resource == Resource::Rss { self.limit_space(slot, self.table.space(slot)) } else { Ok(()) }
+        match op.resource {
+            Resource::Stack | Resource::Processes => Ok(()),
+            _ => self.limit_space(slot, self.table.space(slot)),
+        }
     }
 
-    /// Has `vm` watch the limit of a process on resident pages in its space.
+    /// Has `vm` see to the limits of a process in its space.
     pub fn limit_space(&self, slot: Slot, space: Space) -> Result<(), Error> {
-        let soft = self.table.limits(slot)[Resource::Rss as usize].soft;
-        let pages = if soft == UNLIMITED { vm::NO_LIMIT } else { soft / PAGE_SIZE as u64 };
-        self.peers.vm(&vm::SetLimit { space, pages })
+        let limits = self.table.limits(slot);
+        let pages = |resource: Resource| match limits[resource as usize].soft {
+            UNLIMITED => vm::NO_LIMIT,
+            bytes => bytes / PAGE_SIZE as u64,
+        };
+        let bounds = vm::Bounds {
+            resident: pages(Resource::Rss),
+            mapped: pages(Resource::AddressSpace),
+            data: pages(Resource::Data),
+            swap: pages(Resource::Swap),
+        };
+        self.peers.vm(&vm::SetLimits { space, bounds })
     }
 
     /// Sets how nice a process is.

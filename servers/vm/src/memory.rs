@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `mmap` and its kin: what programs ask of their address space.
 
+use crate::charge::{Charge, Charges};
 use crate::fault::flags_of;
 use crate::file::File;
 use crate::machine::Machine;
@@ -38,6 +39,17 @@ pub struct Held {
     pub wired: u64,
 }
 
+/// What a new mapping counts as.
+fn charge_of(op: &proto::Map, protection: Protection) -> Charge {
+    match op.source {
+        Source::Segment { .. } | Source::File { private: false, .. } => Charge::Address,
+        // The module's own frames.
+        Source::Module { .. } if !protection.contains(Protection::WRITE) => Charge::Address,
+        _ if protection.contains(Protection::WRITE) => Charge::Swap,
+        _ => Charge::Own,
+    }
+}
+
 impl<M: Machine> Vm<M> {
     /// `mmap`.
     pub fn map(&mut self, id: Space, op: &proto::Map) -> Result<u64, Error> {
@@ -55,6 +67,9 @@ impl<M: Machine> Vm<M> {
             return Err(Error::NoMemory);
         }
         let pages = op.pages as u32;
+        // Before anything is made: most of what comes then cannot be undone at no cost.
+        let charge = charge_of(op, protection);
+        self.may_charge(id, Charges::of(charge, range.start, op.pages))?;
         let backing = match op.source {
             Source::Anonymous => self.new_object(pages)?,
             Source::Wired => self.new_wired(pages)?,
@@ -79,6 +94,7 @@ impl<M: Machine> Vm<M> {
             protection,
             most,
             backing,
+            charge,
             advice: Advice::Normal,
             wired: false,
             inheritance: Inheritance::Copy,
@@ -360,15 +376,16 @@ impl<M: Machine> Vm<M> {
         if !space.map.touching(range).all(|r| r.most.contains(protection)) {
             return Err(Error::Access);
         }
-        let mut changed = Vec::new();
-        for region in space.map.range_mut(range) {
-            let before = core::mem::replace(&mut region.protection, protection);
-            if before.contains(Protection::WRITE) != protection.contains(Protection::WRITE) {
-                changed.push((region.backing, region.pages as u32));
-            }
+        if protection.contains(Protection::WRITE) {
+            let more = space.map.charges_of_writing(range);
+            self.may_charge(id, more)?;
         }
-        for (backing, pages) in changed {
-            if let Some(file) = self.file_behind(backing) {
+        let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
+        for (before, region) in space.map.protect(range, protection) {
+            let pages = region.pages as u32;
+            if before.contains(Protection::WRITE) != protection.contains(Protection::WRITE)
+                && let Some(file) = self.file_behind(region.backing)
+            {
                 file.touched = true;
                 file.writable = match protection.contains(Protection::WRITE) {
                     true => file.writable + pages,

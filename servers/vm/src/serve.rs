@@ -283,10 +283,13 @@ impl<M: Machine> Vm<M> {
                 self.m.answer::<proto::DaemonAttach>(reply, result, &[]);
                 return kept;
             }
-            Request::SetLimit(op) => {
-                let result =
-                    self.may_limit_space(caller, op.space).and_then(|()| self.limit_set(op.space, op.pages));
-                self.m.answer::<proto::SetLimit>(reply, result, &[]);
+            Request::SetLimits(op) => {
+                let result = self.managed(caller, op.space).and_then(|id| self.limits_set(id, op.bounds));
+                self.m.answer::<proto::SetLimits>(reply, result, &[]);
+            }
+            Request::Usage(op) => {
+                let result = self.usage(op.space);
+                self.m.answer::<proto::Usage>(reply, result, &[]);
             }
             Request::SetGroupLimit(op) => {
                 let result = self.may_limit(caller).and_then(|()| self.group_set(op.group, op.pages));
