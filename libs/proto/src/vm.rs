@@ -635,7 +635,7 @@ protocol! {
     /// Limits what a space may have. What it has already it keeps, also where that is more; children get the same limits. For the space's manager. They stay when the daemon dies.
     /// `NotFound`; `NotPermitted`: a server, whose memory is wired.
     102 SetLimits { space: Space, bounds: Bounds } -> ();
-    /// What a space has of what can be limited. `NotFound`.
+    /// What a space has of what can be limited; any may be asked for, as in [`Spaces`]. `NotFound`.
     130 Usage { space: Space } -> Bounds;
     /// Limits a group of spaces, which is made if there is none of this number; with [`NO_LIMIT`] it goes, and its members are in none. `NotPermitted`; `Invalid`: number 0; `NoMemory`: too
     /// many groups.

@@ -288,7 +288,7 @@ impl<M: Machine> Vm<M> {
                 self.m.answer::<proto::SetLimits>(reply, result, &[]);
             }
             Request::Usage(op) => {
-                let result = self.usage(op.space);
+                let result = self.usage(if op.space == 0 { caller } else { op.space });
                 self.m.answer::<proto::Usage>(reply, result, &[]);
             }
             Request::SetGroupLimit(op) => {

@@ -17,14 +17,14 @@ use ebb_rt::thread;
 const WRONG: u8 = 99;
 
 /// Runs something in a copy, which ends with its status. The child.
-fn in_copy(work: impl FnOnce() -> Result<u8, Error>) -> Result<Child, Failure> {
+pub fn in_copy(work: impl FnOnce() -> Result<u8, Error>) -> Result<Child, Failure> {
     match because("fork", process::fork())? {
         Forked::Parent(child) => Ok(child),
         Forked::Child => process::exit(work().unwrap_or(WRONG)),
     }
 }
 
-fn ends_with(child: Child, status: u8) -> Result<(), Failure> {
+pub fn ends_with(child: Child, status: u8) -> Result<(), Failure> {
     same("status of the copy", because("wait", child.wait())?, status)
 }
 

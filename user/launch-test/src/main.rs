@@ -14,6 +14,7 @@ mod crowd;
 mod files;
 mod forking;
 mod launching;
+mod limiting;
 mod parent;
 mod pipes;
 mod signals;
@@ -55,6 +56,9 @@ const TESTS: &[(&str, Test)] = &[
     ("waiting for any child", signals::any),
     ("a stopped program loses no answer", signals::stopped_in_a_call),
     ("limits and niceness", signals::limits),
+    ("memory beyond a limit is refused", limiting::memory),
+    ("what becomes writable, and stacks", limiting::protection),
+    ("programs that do not fit a limit", limiting::programs),
     ("children of a program that has ended", signals::orphans),
     ("a copy has what there was, and nothing of what comes", forking::memory),
     ("a copy shares pipes", forking::pipes),
