@@ -253,7 +253,7 @@ protocol! {
     /// The caller's number, its parent's and its group's. `NotFound`: it is no process.
     17 Own {} -> (Pid, Pid, Pid);
     /// Makes a process that is a copy of the caller (`fork`): its memory by the inheritance of each mapping, its open files and ends of pipes, and the servers it may call under the same handles. It begins at
-    /// `entry`, with this stack pointer, as its first thread and its only one. Errors as [`Launch`].
+    /// `entry`, with this stack pointer, as its only thread; the stack says which of the caller's it is a copy of ([`crate::vm::Start`]). Errors as [`Launch`].
     18 Fork { entry: u64, stack: u64 } -> Pid;
     /// The caller becomes another program (`exec`): number, parent, group, limits, ignored signals stay; everything else is as after [`Launch`], whose errors these are. There is no answer but an error.
     19 Exec { program: String, args: Vec<String>, env: Vec<(String, String)>, cwd: String, streams: Vec<Stream> } -> ();

@@ -504,7 +504,8 @@ protocol! {
     17 SpaceFree { space: Space } -> ();
     /// Copies the handle that the message carries into a space with fewer rights (bits of `ebb_abi::Rights`) and a badge. Returns its number there.
     18 HandleGive { space: Space, rights: u8, badge: u32 } -> u32;
-    /// Starts the space's thread. The message carries the notification to bind to it. `Exists`: it has one.
+    /// Starts the space's thread. The message carries the notification to bind to it. Its message buffer is that of the thread whose stack `stack` is ([`ebb_abi::layout::thread_of`]); the first
+    /// one's, if it is nobody's. `Exists`: it has one.
     19 Start { space: Space, entry: u64, stack: u64, argument: u64, priority: u8 } -> ();
     /// All spaces from a number on, ascending, at most 16.
     20 Spaces { from: Space } -> Vec<SpaceInfo>;

@@ -220,11 +220,8 @@ pub enum Forked {
 }
 
 /// Makes a process that is a copy of this one: memory, open files, ends of pipes. Only the calling thread goes on in it; a lock that another one holds stays locked there. `Busy`: there are
-/// as many processes as there may be; `NoMemory`; `Unsupported`: not the first thread.
+/// as many processes as there may be; `NoMemory`. In the copy of a thread that is not the first one the process ends with status 0 when the thread has done its work.
 pub fn fork() -> Result<Forked, Error> {
-    if crate::thread::current() != 0 {
-        return Err(Error::Unsupported);
-    }
     proc()?;
     crate::console::flush();
     match crate::fork::twice(&mut |entry, stack| call(proc()?, &Fork { entry, stack })) {

@@ -2,7 +2,8 @@
 //! Threads of a program. There is one processor, and threads of a program take turns on it: they are for work that waits, not for work that is to be faster.
 //!
 //! A thread is a number, 1 to 15 (the first thread is 0), with a stack and a notification of its own. A program ends when its first thread does, or any calls
-//! [`crate::process::exit`]; a panic or a bad access in one ends it too.
+//! [`crate::process::exit`]; a panic or a bad access in one ends it too. In a copy of the process ([`crate::process::fork`]) the thread that made it keeps its number and is what
+//! the first one was.
 
 use crate::client::call;
 use crate::start::Given;
@@ -73,9 +74,14 @@ pub fn current() -> u32 {
     ebb_sys::buffer::thread() as u32
 }
 
+/// The thread that there is from the start, with whose end the program ends; not 0 in the copy of another one.
+static FIRST: AtomicU32 = AtomicU32::new(0);
+
 /// In a copy of the process: there are no other threads.
 pub(crate) fn alone() {
-    for (number, slot) in SLOTS.iter().enumerate() {
+    let first = current();
+    FIRST.store(first, Ordering::Relaxed);
+    for (number, slot) in SLOTS.iter().enumerate().filter(|(number, _)| *number as u32 != first) {
         slot.notification.store(0, Ordering::Relaxed);
         slot.unparked.store(false, Ordering::Relaxed);
         let pages = slot.stack_pages.swap(0, Ordering::Relaxed);
@@ -215,6 +221,9 @@ extern "C" fn begin(argument: u64) -> ! {
         yield_now();
     }
     work();
+    if FIRST.load(Ordering::Relaxed) == current() {
+        crate::process::exit(0);
+    }
     let state = &slot.state;
     if state.compare_exchange(RUNNING, DONE, Ordering::Release, Ordering::Relaxed).is_err() {
         state.store(LEFT, Ordering::Release);
@@ -274,7 +283,7 @@ pub(crate) fn notification() -> Result<Handle, Error> {
 }
 
 fn notification_of(number: u32) -> Result<Handle, Error> {
-    if number == 0 {
+    if number == FIRST.load(Ordering::Relaxed) {
         return crate::start::info().ok_or(Error::NotFound)?.handle("notification");
     }
     match slot(number).notification.load(Ordering::Acquire) {

@@ -8,7 +8,7 @@ use crate::machine::Machine;
 use crate::space::Space;
 use crate::vm::Vm;
 use alloc::vec::Vec;
-use ebb_abi::layout::MESSAGE_BUFFER;
+use ebb_abi::layout::{MESSAGE_BUFFER, thread_of};
 use ebb_abi::thread::{MAX_PRIORITY, ThreadOp};
 use ebb_abi::{Frame, Handle, Kind, PAGE_SIZE, Rights};
 use ebb_proto::Error;
@@ -83,7 +83,11 @@ impl<M: Machine> Vm<M> {
             return Err(Error::Invalid);
         }
         space.priority = op.priority;
-        let start = Start { buffer: MESSAGE_BUFFER, entry: op.entry, stack: op.stack, argument: op.argument };
+        // A copy of a thread that was not the first goes on with the stack and the buffer that it has.
+        let number = thread_of(op.stack);
+        let number = if number < MAX_THREADS as u64 { number } else { 0 };
+        let buffer = MESSAGE_BUFFER + number * PAGE_SIZE as u64;
+        let start = Start { buffer, entry: op.entry, stack: op.stack, argument: op.argument };
         let (thread, _) = self.make_thread(op.space, start)?;
         if let Some(space) = self.spaces.get_mut(op.space) {
             space.thread = thread;
