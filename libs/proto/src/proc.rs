@@ -257,6 +257,11 @@ protocol! {
     18 Fork { entry: u64, stack: u64 } -> Pid;
     /// The caller becomes another program (`exec`): number, parent, group, limits, ignored signals stay; everything else is as after [`Launch`], whose errors these are. There is no answer but an error.
     19 Exec { program: String, args: Vec<String>, env: Vec<(String, String)>, cwd: String, streams: Vec<Stream> } -> ();
+    /// Makes a process that shares the caller's space: a thread with a number, a parent and an end of its own, which is waited for and signalled like any process. `number`, `entry`, `stack` and `argument` are as in
+    /// [`crate::vm::ThreadNew`], whose errors come too. Returns its number, and the handles of its notification and of this server, which it has to call by it to be known. What a space has all that share it
+    /// have: memory, open files, ends of pipes, limits on memory, niceness; threads that it makes are those of the process that began in the space. A space goes with the last process in it; an exception in one
+    /// ends them all, for the memory that it left half changed is theirs too. It cannot [`Exec`], [`Watch`] or be given a [`Nice`] value: `Unsupported`. `Exists`: another one has this number. Other errors as [`Launch`].
+    20 Share { number: u32, entry: u64, stack: u64, argument: u64 } -> (Pid, u32, u32);
 }
 
 #[cfg(test)]

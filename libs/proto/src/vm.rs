@@ -638,6 +638,16 @@ protocol! {
     102 SetLimits { space: Space, bounds: Bounds } -> ();
     /// What a space has of what can be limited; any may be asked for, as in [`Spaces`]. `NotFound`.
     130 Usage { space: Space } -> Bounds;
+    /// A number that no space has or ever will: for a process that shares the space of another one. For managers.
+    131 NumberNew {} -> Space;
+    /// A thread in a space for another process that shares it ([`crate::proc::Share`]). Arguments, reply and errors as of [`ThreadNew`]; but the threads of a space's own program can neither end it nor wait for its
+    /// end. For the space's manager.
+    132 ShareNew { space: Space, number: u32, entry: u64, stack: u64, argument: u64 } -> u32;
+    /// Ends a thread that was made with [`ShareNew`], whatever it is doing; 0: the first one and those that the program made itself. The space stays. `NotFound`: there is none, or it has ended. For the
+    /// space's manager.
+    133 ShareEnd { space: Space, number: u32 } -> ();
+    /// As [`Halt`], for the threads that [`ShareEnd`] would end.
+    134 ShareHalt { space: Space, number: u32, halted: bool } -> ();
     /// Limits a group of spaces, which is made if there is none of this number; with [`NO_LIMIT`] it goes, and its members are in none. `NotPermitted`; `Invalid`: number 0; `NoMemory`: too
     /// many groups.
     103 SetGroupLimit { group: u32, pages: u64 } -> ();

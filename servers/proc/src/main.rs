@@ -11,6 +11,7 @@
 //! | `launch`, `arguments` | what is to be run |
 //! | `spawn` | a program through `vm` |
 //! | `children` | waiting, asking, being told |
+//! | `sharing` | processes in one space |
 //! | `signal` | signals, limits, niceness |
 //! | `peers` | whom it calls |
 //! | `end` | the end of a process, exceptions |
@@ -27,6 +28,7 @@ mod end;
 mod launch;
 mod peers;
 mod server;
+mod sharing;
 mod signal;
 mod spawn;
 

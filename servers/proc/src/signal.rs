@@ -68,7 +68,11 @@ impl Proc {
     }
 
     fn halt(&self, slot: Slot, halted: bool) -> Result<(), Error> {
-        self.peers.vm(&vm::Halt { space: self.table.space(slot), halted })
+        let (space, number) = (self.table.space(slot), self.table.thread(slot) as u32);
+        if number == 0 && self.table.sharing(space).len() == 1 {
+            return self.peers.vm(&vm::Halt { space, halted });
+        }
+        self.peers.vm(&vm::ShareHalt { space, number, halted })
     }
 
     fn is_server(&self, space: Space) -> bool {
@@ -78,7 +82,7 @@ impl Proc {
 
     /// A process by its number, 0: that in a space.
     pub fn named(&self, from: Space, pid: Pid) -> Result<Slot, Error> {
-        let slot = if pid == 0 { self.table.in_space(from) } else { self.table.alive(pid) };
+        let slot = if pid == 0 { self.table.with_badge(from) } else { self.table.alive(pid) };
         slot.ok_or(Error::NotFound)
     }
 
@@ -87,10 +91,14 @@ impl Proc {
         let slot = self.named(from, op.pid)?;
         let Limit { soft, hard } = op.limit;
         self.table.set_limit(slot, op.resource, Limit { soft, hard })?;
-        match op.resource {
-            Resource::Stack | Resource::Processes => Ok(()),
-            _ => self.limit_space(slot, self.table.space(slot)),
+        if matches!(op.resource, Resource::Stack | Resource::Processes) {
+            return Ok(());
         }
+        // Memory is that of all who share the space, and so is its limit. They have the same, so that none is refused.
+        for other in self.table.sharing(self.table.space(slot)) {
+            self.table.set_limit(other, op.resource, Limit { soft, hard })?;
+        }
+        self.limit_space(slot, self.table.space(slot))
     }
 
     /// Has `vm` see to the limits of a process in its space.
@@ -112,6 +120,9 @@ impl Proc {
     /// Sets how nice a process is.
     pub fn set_nice(&mut self, from: Space, pid: Pid, nice: i8) -> Result<i8, Error> {
         let slot = self.named(from, pid)?;
+        if self.table.thread(slot) != 0 {
+            return Err(Error::Unsupported);
+        }
         let priority = self.priority(&self.table.name(slot), nice);
         self.peers.vm(&vm::SetPriority { space: self.table.space(slot), priority })?;
         Ok(self.table.set_nice(slot, nice))

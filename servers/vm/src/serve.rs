@@ -83,7 +83,7 @@ impl<M: Machine> Vm<M> {
                 self.m.answer::<proto::Regions>(reply, result, &[]);
             }
             Request::ThreadNew(op) => {
-                let result = self.thread_new(caller, &op);
+                let result = self.thread_new(caller, &op, false);
                 self.m.answer::<proto::ThreadNew>(reply, result, &[]);
             }
             Request::ThreadExit(op) => self.thread_exit(caller, op.number, reply),
@@ -264,6 +264,10 @@ impl<M: Machine> Vm<M> {
             | Request::SegmentTemporary(_)
             | Request::Signal(_)
             | Request::Halt(_)
+            | Request::NumberNew(_)
+            | Request::ShareNew(_)
+            | Request::ShareEnd(_)
+            | Request::ShareHalt(_)
             | Request::SetPriority(_)) => self.dispatch_managers(caller, request, reply),
             request => return self.dispatch_daemon(caller, request, handle, reply),
         }

@@ -183,6 +183,11 @@ impl<M: Machine> Vm<M> {
         self.frames.allocate(Class::System, Place::Kernel, space, 0).ok_or(Error::NoMemory)
     }
 
+    /// A number that no space has or will have.
+    pub(crate) fn number_new(&mut self) -> Result<proto::Space, Error> {
+        self.spaces.vacant().ok_or(Error::NoMemory)
+    }
+
     /// Makes a space for its manager.
     pub fn space_new(
         &mut self,

@@ -17,6 +17,7 @@ mod launching;
 mod limiting;
 mod parent;
 mod pipes;
+mod sharing;
 mod signals;
 mod survival;
 
@@ -63,6 +64,11 @@ const TESTS: &[(&str, Test)] = &[
     ("a copy has what there was, and nothing of what comes", forking::memory),
     ("a copy shares pipes", forking::pipes),
     ("a copy of a program with threads", forking::threads),
+    ("processes that share a space", sharing::together),
+    ("a shared space goes with the last", sharing::last),
+    ("signals for one that shares a space", sharing::signals),
+    ("what one that shares a space starts", sharing::children),
+    ("an exception ends all that share a space", sharing::exceptions),
     ("many copies, one after the other and at once", forking::many),
     ("becoming another program", forking::exec),
     ("the server dies while programs start and end", survival::spawning),
