@@ -39,6 +39,12 @@ pub const STACK_SHIFT: u32 = 26;
 pub const fn stack_top(n: u64) -> u64 {
     STACK_TOP - (n << STACK_SHIFT)
 }
+
+/// The number of the thread with this stack pointer: the reverse of [`stack_top`], for any address of a stack. What lies elsewhere gives numbers that no thread has.
+pub const fn thread_of(stack: u64) -> u64 {
+    STACK_TOP.wrapping_sub(stack) >> STACK_SHIFT
+}
+
 /// Boot modules, read-only, in `init` alone: module `n` is where [`crate::boot::Module::address`] says.
 pub const MODULES: u64 = 0x4000_0000_0000;
 /// The boot information ([`crate::boot::BootInfo`]), read-only, in `init` alone.

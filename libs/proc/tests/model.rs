@@ -226,7 +226,7 @@ fn apply(table: &mut Table<Memory>, step: &Step, next: Pid) {
             let parent = pick(*n);
             let group = group_of(*choice, parent.map_or(0, |p| table.group(p)));
             let name = format!("p{next}");
-            let new = New { name: &name, parent, group, image: 0, initial: initial(100, 200) };
+            let new = New { name: &name, parent, group, image: 0, initial: initial(100, 200), thread: 0 };
             if let Ok(slot) = table.begin(&new) {
                 table.made(slot, next);
                 table.started(slot);

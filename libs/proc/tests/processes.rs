@@ -40,7 +40,14 @@ impl Machine {
     }
 
     fn start(&mut self, name: &str, parent: Option<Slot>, group: Group) -> Result<Slot, Error> {
-        let slot = self.table.begin(&New { name, parent, group, image: 7, initial: initial(1000, 2000) })?;
+        let slot = self.table.begin(&New {
+            name,
+            parent,
+            group,
+            image: 7,
+            initial: initial(1000, 2000),
+            thread: 0,
+        })?;
         self.next += 1;
         self.table.made(slot, self.next);
         self.table.started(slot);

@@ -11,6 +11,7 @@
 //! | `launch`, `arguments` | what is to be run |
 //! | `spawn` | a program through `vm` |
 //! | `children` | waiting, asking, being told |
+//! | `sharing` | processes in one space |
 //! | `signal` | signals, limits, niceness |
 //! | `swapping` | who is swapped out whole, and when |
 //! | `peers` | whom it calls |
@@ -28,6 +29,7 @@ mod end;
 mod launch;
 mod peers;
 mod server;
+mod sharing;
 mod signal;
 mod spawn;
 mod swapping;

@@ -152,7 +152,7 @@ impl Proc {
             Request::Poll(op) => self.poll(from, op.pid, reply),
             Request::WaitAny(_) => self.wait_any(from, reply),
             Request::Watch(_) => reply.answer::<proc::Watch>(self.watch(from)),
-            Request::Exit(op) => match self.table.in_space(from) {
+            Request::Exit(op) => match self.table.with_badge(from) {
                 Some(slot) => {
                     drop(reply);
                     self.end(slot, op.status, String::new());
@@ -193,6 +193,7 @@ impl Proc {
                 reply.answer::<proc::Own>(ids);
             }
             Request::Fork(op) => reply.answer::<proc::Fork>(self.fork(from, op.entry, op.stack)),
+            Request::Share(op) => reply.answer::<proc::Share>(self.share_space(from, &op)),
             Request::Exec(op) => reply.answer::<proc::Exec>(self.exec(from, op)),
             // The others were served before.
             _ => reply.fail(Error::Malformed),

@@ -226,7 +226,7 @@ impl Proc {
 
     /// What is seen of a process; `None`: the space is none's.
     fn sample(&self, a: &Activity) -> Option<Sample> {
-        let slot = self.table.in_space(a.space)?;
+        let slot = self.table.with_badge(a.space)?;
         Some(Sample {
             process: self.table.pid(slot),
             doing: match a.doing {
@@ -274,7 +274,7 @@ impl Proc {
     /// There is something for a process that is out.
     pub fn kicked(&mut self, space: Space) {
         // A stopped one stays, and is looked at when it goes on.
-        if let Some(slot) = self.table.in_space(space)
+        if let Some(slot) = self.table.with_badge(space)
             && self.table.kind(slot) != Kind::Stopped
         {
             let id = ThreadId(self.table.pid(slot), 0);
@@ -285,7 +285,7 @@ impl Proc {
 
     /// A process is in again.
     pub fn swapped_in(&mut self, space: Space) {
-        if let Some(slot) = self.table.in_space(space) {
+        if let Some(slot) = self.table.with_badge(space) {
             let pid = self.table.pid(slot);
             self.swapping.answer_holders(pid, Ok(()));
         }
@@ -304,6 +304,11 @@ impl Proc {
     fn try_hold(&mut self, from: Space, pid: Pid) -> Result<Option<Pid>, Error> {
         let slot = self.named(from, pid)?;
         let (pid, space) = (self.table.pid(slot), self.table.space(slot));
+        if self.table.thread(slot) != 0 {
+            // As long as it shares a space that one stays.
+            self.table.hold(slot)?;
+            return Ok(None);
+        }
         let activity = self.activity(space)?;
         self.table.hold(slot)?;
         let mut live = Live { peers: &self.peers, table: &self.table };
@@ -343,6 +348,9 @@ impl Proc {
     pub fn swap_out(&mut self, from: Space, pid: Pid) -> Result<(), Error> {
         let slot = self.named(from, pid)?;
         let (pid, space) = (self.table.pid(slot), self.table.space(slot));
+        if self.table.thread(slot) != 0 {
+            return Err(Error::Busy);
+        }
         if self.activity(space)?.place != Place::In {
             return Ok(());
         }

@@ -8,10 +8,10 @@ use ebb_abi::{Handle, Rights};
 use ebb_policy::enforce::{self, Group, Program, Run};
 use ebb_policy::swapout_request::{Signal, SwapoutRequests};
 use ebb_proto::Error;
-use ebb_proto::daemon::{self as proto, Request, Whom};
+use ebb_proto::daemon::{self as proto, Request};
 use ebb_proto::vm::{
     self, DaemonAttach, Groups, JoinGroup, Limited, LimitedGroup, Limits, NO_LIMIT, OVER_BIT, Over,
-    SWAP_OUT_SHIFT, SetGroupLimit, SetLimit, WantSwapOut,
+    SWAP_OUT_SHIFT, SetGroupLimit, WantSwapOut,
 };
 use ebb_rt::StartInfo;
 use ebb_rt::client::{call, call_with, from_sys};
@@ -204,7 +204,9 @@ impl Server {
         }
         let vm = self.live.vm;
         match request {
-            Ok(Request::SetLimit(op)) => reply.answer::<proto::SetLimit>(self.set_limit(op)),
+            Ok(Request::SetGroupLimit(op)) => {
+                reply.answer::<proto::SetGroupLimit>(self.set_group_limit(op));
+            }
             Ok(Request::Limits(op)) => reply.answer::<proto::Limits>(call(vm, &Limits { from: op.from })),
             Ok(Request::Groups(op)) => reply.answer::<proto::Groups>(call(vm, &Groups { from: op.from })),
             Ok(Request::Join(op)) => {
@@ -223,11 +225,8 @@ impl Server {
         Ok(())
     }
 
-    fn set_limit(&mut self, op: proto::SetLimit) -> Result<(), Error> {
-        match op.whom {
-            Whom::Space(space) => call(self.live.vm, &SetLimit { space, pages: op.pages })?,
-            Whom::Group(group) => call(self.live.vm, &SetGroupLimit { group, pages: op.pages })?,
-        }
+    fn set_group_limit(&mut self, op: proto::SetGroupLimit) -> Result<(), Error> {
+        call(self.live.vm, &SetGroupLimit { group: op.group, pages: op.pages })?;
         if op.pages == NO_LIMIT {
             return Ok(());
         }

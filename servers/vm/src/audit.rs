@@ -2,6 +2,7 @@
 //! `vm.audit`: the truth checked against itself. Every frame is in exactly one place, every count is the sum of its parts, the kernel
 //! agrees about mappings and donations, the pager about copies.
 
+use crate::charge::Charges;
 use crate::machine::Machine;
 use crate::map::Backing;
 use crate::page::{Flags, Place};
@@ -149,6 +150,11 @@ impl<M: Machine> Vm<M> {
                 if let Backing::Object { object, .. } = region.backing {
                     mapped.push((object, region.pages));
                 }
+            }
+            let charges = space.map.iter().fold(Charges::default(), |sum, r| sum.plus(r.charges()));
+            if charges != space.map.charges() {
+                let counted = space.map.charges();
+                f.wrong(format!("space {} is charged {counted:?}, its regions are {charges:?}", space.id));
             }
             donated.push((space.id, space.kernel_frames));
         }

@@ -56,6 +56,23 @@ impl<M: Machine> Vm<M> {
                 let result = self.managed(caller, op.space).and_then(|id| self.halt(id, op.halted));
                 self.m.answer::<proto::Halt>(reply, result, &[]);
             }
+            Request::NumberNew(_) => {
+                let result = self.only_managers(caller).and_then(|()| self.number_new());
+                self.m.answer::<proto::NumberNew>(reply, result, &[]);
+            }
+            Request::ShareNew(op) => {
+                let result = self.managed(caller, op.space).and_then(|_| self.share_new(&op));
+                self.m.answer::<proto::ShareNew>(reply, result, &[]);
+            }
+            Request::ShareEnd(op) => {
+                let result = self.managed(caller, op.space).and_then(|id| self.share_end(id, op.number));
+                self.m.answer::<proto::ShareEnd>(reply, result, &[]);
+            }
+            Request::ShareHalt(op) => {
+                let result =
+                    self.managed(caller, op.space).and_then(|id| self.share_halt(id, op.number, op.halted));
+                self.m.answer::<proto::ShareHalt>(reply, result, &[]);
+            }
             Request::SetPriority(op) => {
                 let result = self.managed(caller, op.space).and_then(|id| self.set_priority(id, op.priority));
                 self.m.answer::<proto::SetPriority>(reply, result, &[]);

@@ -8,6 +8,7 @@
 //! Going out needs two frames, takes no time and is whole or not at all: threads are stopped one by one, and as soon as one does something else than to wait or to run all go on. Coming in has to wait for pages like
 //! a fault, and is tried again from its last point: the region is locked ([`crate::wire`]), then the threads are made, then it goes.
 
+use crate::charge::Charge;
 use crate::machine::Machine;
 use crate::map::{Backing, Range};
 use crate::page::{Flags, Place};
@@ -90,8 +91,8 @@ impl<M: Machine> Vm<M> {
         if space.parked.is_some() {
             return Err(Error::Exists);
         }
-        // Without a notification that was made here nobody could wake it.
-        if space.thread == Handle::NONE || space.notification == Handle::NONE {
+        // Without a notification that was made here nobody could wake it; and one of several processes in a space may be held, stopped, or end by itself.
+        if space.thread == Handle::NONE || space.notification == Handle::NONE || space.is_shared() {
             return Err(Error::Busy);
         }
         let before = space.kernel_frames;
@@ -170,7 +171,8 @@ impl<M: Machine> Vm<M> {
         let protection = (Protection::READ | Protection::WRITE).bits();
         let op = proto::Map { space: id, address: PARKED, pages, protection, source: Source::Anonymous };
         // Who has mapped something there never goes out.
-        self.map(id, &op).map_err(|error| if error == Error::Exists { Error::Busy } else { error })?;
+        self.map_as(id, &op, Charge::Nothing)
+            .map_err(|error| if error == Error::Exists { Error::Busy } else { error })?;
         let made = self.write_registers(id, stopped);
         if made.is_err() {
             self.unmap(id, range_of(stopped.len() as u32))?;
@@ -315,7 +317,7 @@ impl<M: Machine> Vm<M> {
 
     fn make_threads(&mut self, id: Space) -> Result<(), Error> {
         let space = self.spaces.get(id).ok_or(Error::NotFound)?;
-        let threads = space.parked.ok_or(Error::NotFound)?.threads;
+        let (threads, first) = (space.parked.ok_or(Error::NotFound)?.threads, space.first);
         let region = space.map.find(PARKED).copied().ok_or(Error::NotFound)?;
         let Backing::Object { object, .. } = region.backing else { return Err(Error::Invalid) };
         let page = |vm: &Self, n: u32| vm.objects.get(object).and_then(|o| o.entry(n).frame());
@@ -327,8 +329,11 @@ impl<M: Machine> Vm<M> {
                 break;
             }
             let from = page(self, n as u32 + 1).ok_or(Error::Io);
-            result =
-                from.and_then(|from| self.make_stopped(id, *number, registers, from)).map(|m| made.push(m));
+            result = from
+                .and_then(|from| {
+                    self.make_stopped(id, if *number == 0 { first } else { *number }, registers, from)
+                })
+                .map(|m| made.push(m));
         }
         if let Err(error) = result {
             made.iter().for_each(|m| self.unmake(id, m));
@@ -368,15 +373,15 @@ impl<M: Machine> Vm<M> {
         if self.unmap_own(slot) { Ok(states) } else { Err(Error::Invalid) }
     }
 
-    /// A thread as it was: stopped, its message buffer a copy of this frame.
+    /// A thread as it was: stopped, its message buffer, which has this number, a copy of this frame.
     fn make_stopped(
         &mut self,
         id: Space,
-        number: u32,
+        buffer: u32,
         registers: &Registers,
         from: u32,
     ) -> Result<Made, Error> {
-        let buffer = MESSAGE_BUFFER + number as u64 * PAGE;
+        let buffer = MESSAGE_BUFFER + buffer as u64 * PAGE;
         let start = Start { buffer, entry: registers.rip, stack: registers.rsp, argument: 0 };
         let made = self.make_thread(id, start)?;
         let whole = Piece {

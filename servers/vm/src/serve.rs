@@ -102,7 +102,7 @@ impl<M: Machine> Vm<M> {
                 self.m.answer::<proto::Regions>(reply, result, &[]);
             }
             Request::ThreadNew(op) => {
-                let result = self.thread_new(caller, &op);
+                let result = self.thread_new(caller, &op, false);
                 self.m.answer::<proto::ThreadNew>(reply, result, &[]);
             }
             Request::ThreadExit(op) => self.thread_exit(caller, op.number, reply),
@@ -286,6 +286,10 @@ impl<M: Machine> Vm<M> {
             | Request::SwapOut(_)
             | Request::SwapIn(_)
             | Request::Activities(_)
+            | Request::NumberNew(_)
+            | Request::ShareNew(_)
+            | Request::ShareEnd(_)
+            | Request::ShareHalt(_)
             | Request::SetPriority(_)) => self.dispatch_managers(caller, request, reply),
             request => return self.dispatch_daemon(caller, request, handle, reply),
         }
@@ -305,10 +309,13 @@ impl<M: Machine> Vm<M> {
                 self.m.answer::<proto::DaemonAttach>(reply, result, &[]);
                 return kept;
             }
-            Request::SetLimit(op) => {
-                let result =
-                    self.may_limit_space(caller, op.space).and_then(|()| self.limit_set(op.space, op.pages));
-                self.m.answer::<proto::SetLimit>(reply, result, &[]);
+            Request::SetLimits(op) => {
+                let result = self.managed(caller, op.space).and_then(|id| self.limits_set(id, op.bounds));
+                self.m.answer::<proto::SetLimits>(reply, result, &[]);
+            }
+            Request::Usage(op) => {
+                let result = self.usage(if op.space == 0 { caller } else { op.space });
+                self.m.answer::<proto::Usage>(reply, result, &[]);
             }
             Request::SetGroupLimit(op) => {
                 let result = self.may_limit(caller).and_then(|()| self.group_set(op.group, op.pages));

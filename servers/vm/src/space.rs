@@ -58,6 +58,8 @@ pub struct Space {
     pub link: Handle,
     /// Its other threads.
     pub threads: Vec<Thread>,
+    /// Its first thread has the message buffer of this number.
+    pub first: u32,
     /// It is swapped out whole.
     pub parked: Option<Parked>,
     /// Times that it was.
@@ -160,6 +162,7 @@ impl<M: Machine> Vm<M> {
             notification: Handle::NONE,
             link: Handle::NONE,
             threads: Vec::new(),
+            first: 0,
             parked: None,
             swaps: 0,
             map: Map::default(),
@@ -198,6 +201,11 @@ impl<M: Machine> Vm<M> {
     fn kernel_frame_for(&mut self, space: proto::Space, server: bool) -> Result<u32, Error> {
         let class = if server { Class::System } else { Class::Program };
         self.frames.allocate(class, Place::Kernel, space, 0).ok_or(Error::NoMemory)
+    }
+
+    /// A number that no space has or will have.
+    pub(crate) fn number_new(&mut self) -> Result<proto::Space, Error> {
+        self.spaces.vacant().ok_or(Error::NoMemory)
     }
 
     /// Makes a space for its manager.
@@ -239,6 +247,7 @@ impl<M: Machine> Vm<M> {
             notification: Handle::NONE,
             link: Handle::NONE,
             threads: Vec::new(),
+            first: 0,
             parked: None,
             swaps: 0,
             map: Map::default(),

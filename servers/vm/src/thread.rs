@@ -8,7 +8,7 @@ use crate::machine::Machine;
 use crate::space::Space;
 use crate::vm::Vm;
 use alloc::vec::Vec;
-use ebb_abi::layout::MESSAGE_BUFFER;
+use ebb_abi::layout::{MESSAGE_BUFFER, thread_of};
 use ebb_abi::thread::{MAX_PRIORITY, ThreadOp};
 use ebb_abi::{Frame, Handle, Kind, PAGE_SIZE, Rights};
 use ebb_proto::Error;
@@ -29,6 +29,8 @@ pub struct Thread {
     /// `Handle::NONE`: it has ended, and nobody has waited for it yet; or it is out, and has its notification nevertheless.
     pub(crate) handle: Handle,
     pub(crate) notification: Handle,
+    /// It is another process's, which shares the space.
+    shared: bool,
 }
 
 /// A thread that was just made.
@@ -76,6 +78,24 @@ impl Space {
         other.map_or(self.thread, |t| t.handle)
     }
 
+    /// The threads of a process: of that which shares the space as this one, or the first and those that the program made itself (0).
+    fn threads_of(&self, number: u32) -> Vec<Handle> {
+        let own = |t: &&Thread| if number == 0 { !t.shared } else { t.shared && t.number == number };
+        let first = (number == 0).then_some(self.thread);
+        let all = first.into_iter().chain(self.threads.iter().filter(own).map(|t| t.handle));
+        all.filter(|h| *h != Handle::NONE).collect()
+    }
+
+    /// Whether several processes share it.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.threads.iter().any(|t| t.shared)
+    }
+
+    /// A thread that the program made itself.
+    fn own(&self, number: u32) -> Option<&Thread> {
+        self.threads.iter().find(|t| t.number == number && !t.shared)
+    }
+
     fn numbered(&self, number: u32) -> Option<usize> {
         self.threads.iter().position(|t| t.number == number)
     }
@@ -92,7 +112,12 @@ impl<M: Machine> Vm<M> {
             return Err(Error::Invalid);
         }
         space.priority = op.priority;
-        let start = Start { buffer: MESSAGE_BUFFER, entry: op.entry, stack: op.stack, argument: op.argument };
+        // A copy of a thread that was not the first goes on with the stack and the buffer that it has.
+        let number = thread_of(op.stack);
+        let number = if number < MAX_THREADS as u64 { number } else { 0 };
+        space.first = number as u32;
+        let buffer = MESSAGE_BUFFER + number * PAGE_SIZE as u64;
+        let start = Start { buffer, entry: op.entry, stack: op.stack, argument: op.argument };
         let thread = self.make_thread(op.space, start)?.handle;
         if let Some(space) = self.spaces.get_mut(op.space) {
             space.thread = thread;
@@ -154,8 +179,13 @@ impl<M: Machine> Vm<M> {
         self.m.thread_control(thread, ThreadOp::Start, 0).map_err(from_sys)
     }
 
-    /// Another thread of a program. Returns the program's handle of its notification.
-    pub fn thread_new(&mut self, id: proto::Space, op: &proto::ThreadNew) -> Result<u32, Error> {
+    /// Another thread of a program, or one of another process that shares its space. Returns the program's handle of its notification.
+    pub fn thread_new(
+        &mut self,
+        id: proto::Space,
+        op: &proto::ThreadNew,
+        shared: bool,
+    ) -> Result<u32, Error> {
         let space = self.spaces.get(id).ok_or(Error::NotFound)?;
         if space.protected {
             return Err(Error::NotPermitted);
@@ -181,7 +211,7 @@ impl<M: Machine> Vm<M> {
             }
         };
         if let Some(space) = self.spaces.get_mut(id) {
-            space.threads.push(Thread { number: op.number, frame, handle, notification });
+            space.threads.push(Thread { number: op.number, frame, handle, notification, shared });
         }
         self.threads.count += 1;
         let rights = Rights::SEND | Rights::RECEIVE | Rights::GRANT;
@@ -198,7 +228,12 @@ impl<M: Machine> Vm<M> {
 
     /// The end of a thread that its program wished.
     pub fn thread_exit(&mut self, id: proto::Space, number: u32, reply: M::Reply) {
-        let ended = if number == 0 { Err(Error::Invalid) } else { self.end_thread(id, number) };
+        let own = self.spaces.get(id).is_some_and(|s| s.own(number).is_some());
+        let ended = match (number, own) {
+            (0, _) => Err(Error::Invalid),
+            (_, false) => Err(Error::NotFound),
+            (_, true) => self.end_thread(id, number),
+        };
         match ended {
             Err(error) => self.m.answer::<proto::ThreadExit>(reply, Err(error), &[]),
             Ok(()) => {
@@ -214,7 +249,7 @@ impl<M: Machine> Vm<M> {
 
     /// Waits for a thread's end.
     pub fn thread_join(&mut self, id: proto::Space, number: u32, reply: M::Reply) {
-        let thread = self.spaces.get(id).and_then(|s| s.numbered(number).and_then(|at| s.threads.get(at)));
+        let thread = self.spaces.get(id).and_then(|s| s.own(number));
         let result = match thread {
             None => Err(Error::NotFound),
             Some(thread) if thread.handle == Handle::NONE => {
@@ -229,6 +264,64 @@ impl<M: Machine> Vm<M> {
         self.m.answer::<proto::ThreadJoin>(reply, result, &[]);
     }
 
+    /// A thread of another process that shares a space.
+    pub fn share_new(&mut self, op: &proto::ShareNew) -> Result<u32, Error> {
+        let proto::ShareNew { space, number, entry, stack, argument } = *op;
+        self.thread_new(space, &proto::ThreadNew { number, entry, stack, argument }, true)
+    }
+
+    /// The end of a process that shares a space with others.
+    pub fn share_end(&mut self, id: proto::Space, number: u32) -> Result<(), Error> {
+        let space = self.spaces.get(id).ok_or(Error::NotFound)?;
+        if number != 0 {
+            let shared = space.threads.iter().any(|t| t.number == number && t.shared);
+            if !shared {
+                return Err(Error::NotFound);
+            }
+            self.end_thread(id, number)?;
+            self.forget_thread(id, number);
+            return Ok(());
+        }
+        let first = space.thread;
+        let own: Vec<(u32, bool)> = space
+            .threads
+            .iter()
+            .filter(|t| !t.shared)
+            .map(|t| (t.number, t.handle != Handle::NONE))
+            .collect();
+        if first == Handle::NONE && own.is_empty() {
+            return Err(Error::NotFound);
+        }
+        for (number, runs) in own {
+            if runs {
+                self.end_thread(id, number)?;
+            }
+            // Who waits for it has ended too.
+            drop(self.threads.waiter(id, number));
+            self.forget_thread(id, number);
+        }
+        if first != Handle::NONE {
+            self.destroy_thread(id, 0, first);
+            let notification = self.spaces.get_mut(id).map(|s| {
+                s.thread = Handle::NONE;
+                core::mem::replace(&mut s.notification, Handle::NONE)
+            });
+            self.discard(notification.unwrap_or(Handle::NONE));
+        }
+        Ok(())
+    }
+
+    /// Holds the threads of one of the processes that share a space, or lets them go on.
+    pub fn share_halt(&mut self, id: proto::Space, number: u32, halted: bool) -> Result<(), Error> {
+        let threads = self.spaces.get(id).ok_or(Error::NotFound)?.threads_of(number);
+        if threads.is_empty() {
+            return Err(Error::NotFound);
+        }
+        threads.into_iter().try_for_each(|thread| {
+            self.m.thread_control(thread, ThreadOp::Hold, halted as u64).map_err(from_sys)
+        })
+    }
+
     /// Takes back what the kernel has for a thread that runs; its number stays taken.
     fn end_thread(&mut self, id: proto::Space, number: u32) -> Result<(), Error> {
         let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
@@ -236,6 +329,12 @@ impl<M: Machine> Vm<M> {
         let thread = thread.ok_or(Error::NotFound)?;
         let handle = core::mem::replace(&mut thread.handle, Handle::NONE);
         let notification = core::mem::replace(&mut thread.notification, Handle::NONE);
+        self.destroy_thread(id, number, handle);
+        self.discard_notification(notification);
+        Ok(())
+    }
+
+    fn destroy_thread(&mut self, id: proto::Space, number: u32, handle: Handle) {
         let frames = &mut self.frames;
         let mut returned = 0;
         let mut give = |frame: Frame| {
@@ -249,8 +348,6 @@ impl<M: Machine> Vm<M> {
         if let Some(space) = self.spaces.get_mut(id) {
             space.kernel_frames = space.kernel_frames.saturating_sub(returned);
         }
-        self.discard_notification(notification);
-        Ok(())
     }
 
     /// A thread was waited for: its number is free.

@@ -14,8 +14,10 @@ mod crowd;
 mod files;
 mod forking;
 mod launching;
+mod limiting;
 mod parent;
 mod pipes;
+mod sharing;
 mod signals;
 mod survival;
 mod swapping;
@@ -56,10 +58,18 @@ const TESTS: &[(&str, Test)] = &[
     ("waiting for any child", signals::any),
     ("a stopped program loses no answer", signals::stopped_in_a_call),
     ("limits and niceness", signals::limits),
+    ("memory beyond a limit is refused", limiting::memory),
+    ("what becomes writable, and stacks", limiting::protection),
+    ("programs that do not fit a limit", limiting::programs),
     ("children of a program that has ended", signals::orphans),
     ("a copy has what there was, and nothing of what comes", forking::memory),
     ("a copy shares pipes", forking::pipes),
     ("a copy of a program with threads", forking::threads),
+    ("processes that share a space", sharing::together),
+    ("a shared space goes with the last", sharing::last),
+    ("signals for one that shares a space", sharing::signals),
+    ("what one that shares a space starts", sharing::children),
+    ("an exception ends all that share a space", sharing::exceptions),
     ("many copies, one after the other and at once", forking::many),
     ("becoming another program", forking::exec),
     ("a program swapped out whole comes back as it was", swapping::there_and_back),

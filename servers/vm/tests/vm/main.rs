@@ -6,6 +6,7 @@ mod death;
 mod deciding;
 mod filing;
 mod forking;
+mod limiting;
 mod managing;
 mod mapping;
 mod memory;

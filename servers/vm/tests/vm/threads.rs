@@ -305,3 +305,40 @@ fn pages_of_a_file_that_are_just_being_wired_stay_where_they_are() {
 fn mapping(pages: u64, source: Source) -> Request {
     Request::Map(proto::Map { space: 0, address: 0, pages, protection: Protection::READ.bits(), source })
 }
+
+#[test]
+fn a_first_thread_has_the_buffer_that_belongs_to_its_stack() {
+    let mut w = World::new(300);
+    for number in [0, 3, MAX_THREADS as u32 - 1] {
+        let p = w.program();
+        let stack = ebb_abi::layout::stack_top(number as u64) - 0x2008;
+        w.init::<()>(Request::Start(proto::Start {
+            space: p,
+            entry: ENTRY,
+            stack,
+            argument: 0,
+            priority: 3,
+        }))
+        .expect("a first thread");
+        // Nobody else gets its place.
+        for other in 1..MAX_THREADS as u32 {
+            assert_eq!(thread(&mut w, p, other).err(), (other == number).then_some(Error::Exists), "{other}");
+        }
+        w.end(p);
+    }
+    // A stack that is none of a thread's.
+    for stack in [0x7fff_0000, 0x20_0000, ebb_abi::layout::STACK_TOP + 8] {
+        let p = w.program();
+        w.init::<()>(Request::Start(proto::Start {
+            space: p,
+            entry: ENTRY,
+            stack,
+            argument: 0,
+            priority: 3,
+        }))
+        .expect("a first thread");
+        assert!(thread(&mut w, p, 1).is_ok());
+        w.end(p);
+    }
+    w.check();
+}
