@@ -18,6 +18,7 @@ use ebb_abi::meter::Counter;
 use ebb_abi::{Frame, PAGE_SIZE};
 use ebb_policy::gate::Class;
 use ebb_proto::Error;
+use ebb_proto::pager::MAX_RUN;
 use ebb_proto::vm::{Advice, EventKind, Happening, PagerKind, Protection, Space};
 
 /// Most pages that a sequential fault brings in from swap.
@@ -265,20 +266,34 @@ impl<M: Machine> Vm<M> {
             run[len] = (next, frame);
             len += 1;
         }
+        self.read_run(PagerKind::Swap, object, object, &run[..len], demand);
+        Found::Wait(Reason::Page(frame))
+    }
+
+    /// Begins to read neighbouring pages of an object, of which the first must come and has room in the ring. `name`: what the pager calls the object. `demand`: somebody needs the first.
+    pub(crate) fn read_run(
+        &mut self,
+        kind: PagerKind,
+        name: u32,
+        object: u32,
+        mut run: &[(u32, u32)],
+        demand: bool,
+    ) {
         // A ring that has not room for all gets fewer.
-        while !self.pager.room(len) {
-            len -= 1;
-            self.frames.free(run[len].1);
+        while let Some(((_, frame), fewer)) = run.split_last()
+            && !self.pager_room(kind, run.len())
+        {
+            self.frames.free(*frame);
+            run = fewer;
         }
         // They will be as clean as their copies.
-        let mut bits = [0; MAX_READ_AHEAD as usize];
-        bits.iter_mut().zip(&run[..len]).for_each(|(bits, (_, frame))| *bits = *frame as u64);
-        self.clear_bits(&mut bits[..len]);
-        for (nth, (index, frame)) in run[..len].iter().enumerate() {
+        let mut bits = [0; MAX_RUN];
+        bits.iter_mut().zip(run).for_each(|(bits, (_, frame))| *bits = *frame as u64);
+        self.clear_bits(&mut bits[..run.len().min(MAX_RUN)]);
+        for (nth, (index, frame)) in run.iter().enumerate() {
             self.reading(object, *index, *frame, nth == 0 && demand);
         }
-        self.submit_get(PagerKind::Swap, object, &run[..len], 0);
-        Found::Wait(Reason::Page(frame))
+        self.submit_get(kind, name, run, 0);
     }
 
     /// Notes that a page is being read into a frame.

@@ -144,17 +144,7 @@ impl<M: Machine> Vm<M> {
             run[len] = (next, frame);
             len += 1;
         }
-        while !self.vnode.room(len) {
-            len -= 1;
-            self.frames.free(run[len].1);
-        }
-        let mut bits = [0; MAX_FILE_READ_AHEAD as usize];
-        bits.iter_mut().zip(&run[..len]).for_each(|(bits, (_, frame))| *bits = *frame as u64);
-        self.clear_bits(&mut bits[..len]);
-        for (nth, (index, frame)) in run[..len].iter().enumerate() {
-            self.reading(object, *index, *frame, nth == 0);
-        }
-        self.submit_get(PagerKind::Vnode, file.inode, &run[..len], 0);
+        self.read_run(PagerKind::Vnode, file.inode, object, &run[..len], true);
         Found::Wait(Reason::Page(frame))
     }
 }

@@ -247,11 +247,9 @@ impl<M: Machine> Vm<M> {
         }
         if pages == NO_LIMIT {
             self.limits.groups.retain(|g| g.number != number);
-            self.spaces.each(|s| {
-                if s.limit.group == number {
-                    s.limit.group = 0;
-                }
-            });
+            for space in self.spaces.iter_mut().filter(|s| s.limit.group == number) {
+                space.limit.group = 0;
+            }
             return Ok(());
         }
         let watch = Watch::new(pages);
@@ -341,13 +339,14 @@ impl<M: Machine> Vm<M> {
     pub fn limits_over(&mut self) -> (Vec<Limited>, bool) {
         let mut ids = Vec::new();
         let mut more = false;
-        self.spaces.each(|s| {
-            if s.limit.watch.over && ids.len() < AT_ONCE {
-                s.limit.watch.over = false;
-                ids.push(s.id);
+        for space in self.spaces.iter_mut() {
+            let watch = &mut space.limit.watch;
+            if watch.over && ids.len() < AT_ONCE {
+                watch.over = false;
+                ids.push(space.id);
             }
-            more |= s.limit.watch.over;
-        });
+            more |= watch.over;
+        }
         let mut any = false;
         for group in &mut self.limits.groups {
             any |= core::mem::take(&mut group.watch.over);

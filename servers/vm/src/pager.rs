@@ -94,6 +94,14 @@ impl<R> Pager<R> {
 }
 
 impl<M: Machine> Vm<M> {
+    /// Whether a pager's ring has room for so many requests now.
+    pub(crate) fn pager_room(&self, kind: PagerKind, entries: usize) -> bool {
+        match kind {
+            PagerKind::Swap => self.pager.room(entries),
+            PagerKind::Vnode => self.vnode.room(entries),
+        }
+    }
+
     /// The rings with a pager.
     pub fn channel(&mut self, kind: PagerKind) -> &mut Channel {
         match kind {

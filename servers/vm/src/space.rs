@@ -110,11 +110,6 @@ impl Spaces {
         self.slots.iter().flatten().map(|s| &**s)
     }
 
-    /// Does something to each.
-    pub fn each(&mut self, change: impl FnMut(&mut Space)) {
-        self.iter_mut().for_each(change);
-    }
-
     /// A number that no space has: slots are used in turn, so that a number comes back late, and never twice.
     fn vacant(&mut self) -> Option<proto::Space> {
         for _ in 0..SLOTS {
