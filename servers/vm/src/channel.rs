@@ -35,6 +35,7 @@ pub struct Channel {
     pub writing: u32,
     /// After a new instance came: the frame from which on what was in flight has not been submitted again yet.
     pub resubmit_from: Option<u32>,
+    attached_at: u64,
     detached_at: u64,
     /// Cycles that requests were held at the last replacement.
     pub held: u64,
@@ -55,6 +56,7 @@ impl Channel {
             reading: 0,
             writing: 0,
             resubmit_from: None,
+            attached_at: 0,
             detached_at: 0,
             held: 0,
             rang: true,
@@ -92,6 +94,11 @@ impl Channel {
         !self.attached() && self.generation > 0 && now.saturating_sub(self.detached_at) < patience
     }
 
+    /// Whether one came in the place of another less than `patience` cycles ago.
+    pub fn is_back(&self, now: u64, patience: u64) -> bool {
+        self.attached() && self.generation > 1 && now.saturating_sub(self.attached_at) < patience
+    }
+
     /// A pager comes, with rings in these words, which are cleared.
     pub fn attach(&mut self, space: Space, notification: Handle, words: &'static [AtomicU64], now: u64) {
         words.iter().for_each(|w| w.store(0, Ordering::Relaxed));
@@ -102,6 +109,7 @@ impl Channel {
         self.space = space;
         self.notification = notification;
         self.generation += 1;
+        self.attached_at = now;
         self.rang = true;
         if self.detached_at != 0 {
             self.held = now.saturating_sub(self.detached_at);

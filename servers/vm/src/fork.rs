@@ -152,7 +152,7 @@ impl<M: Machine> Vm<M> {
         self.frames.meter.add(Counter::v_anon_bytes, region.pages * PAGE);
         let copy = Region { backing, needs_copy: false, read_ahead: (0, 0), ..*region };
         self.add_region(child, copy)?;
-        let class = if region.wired { Class::Normal } else { Class::System };
+        let class = if region.wired { Class::Normal } else { self.system_class(child) };
         for n in 0..pages {
             let Backing::Object { object, offset } = region.backing.advanced(n) else { break };
             let frame = self.objects.get(object).and_then(|o: &Object| o.entry(offset).frame());

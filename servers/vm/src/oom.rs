@@ -4,6 +4,7 @@
 //! Charged is what would really be freed: resident pages and copies in swap (W11, W12: no lock, nothing allocated); of memory that it has together with others since a `fork`, a program
 //! is charged its part. Servers and who is spared are never chosen. The memory is back when this returns, but for pages whose I/O is under way; until those are back nobody else is ended (W15).
 
+use crate::channel::Channel;
 use crate::machine::Machine;
 use crate::map::{Backing, Region};
 use crate::space::Space;
@@ -17,15 +18,19 @@ use ebb_proto::vm::Happening;
 const PARTS: u64 = 1 << 12;
 /// How long a pager that is gone is waited for before memory counts as exhausted without it. Guessed: a restart takes a hundredth of it.
 const PAGER_AWAY_MS: u64 = 10_000;
+/// How long one that is back is given to write something: who asks for a victim counts from when nothing could be written. Guessed: a write takes a hundredth of it.
+const PAGER_BACK_MS: u64 = 1_000;
 /// How long a victim's last pages are waited for. Guessed: a write takes a thousandth of it.
 const VICTIM_MS: u64 = 5_000;
 
 impl<M: Machine> Vm<M> {
-    /// Whether ending a program can be the answer: somebody waits for a page, and it is not that the pager is being started again, nor that the last victim's pages are to come yet.
+    /// Whether ending a program can be the answer: somebody waits for a page, and it is not that a pager is being started again or just was, nor that the last victim's pages are to come yet.
     pub fn is_exhausted(&self) -> bool {
-        let (now, patience) = (self.m.now(), PAGER_AWAY_MS * self.cycles_per_ms);
-        let swap_comes = !self.pager.devices.is_empty() && self.pager.ch.is_awaited(now, patience);
-        let pager_comes = swap_comes || self.vnode.ch.is_awaited(now, patience);
+        let now = self.m.now();
+        let (away, back) = (PAGER_AWAY_MS * self.cycles_per_ms, PAGER_BACK_MS * self.cycles_per_ms);
+        let comes = |ch: &Channel| ch.is_awaited(now, away) || ch.is_back(now, back);
+        let swap_comes = !self.pager.devices.is_empty() && comes(&self.pager.ch);
+        let pager_comes = swap_comes || comes(&self.vnode.ch);
         self.waiting.for_memory() > 0 && !pager_comes && self.victim_is_gone(now)
     }
 

@@ -189,13 +189,16 @@ impl<M: Machine> Vm<M> {
 
     /// A frame for the kernel's use on behalf of a space.
     pub(crate) fn kernel_frame(&mut self, space: proto::Space) -> Result<u32, Error> {
-        let server = self.spaces.get(space).is_none_or(|s| s.protected);
-        self.kernel_frame_for(space, server)
+        let class = self.system_class(space);
+        self.frames.allocate(class, Place::Kernel, space, 0).ok_or(Error::NoMemory)
     }
 
-    fn kernel_frame_for(&mut self, space: proto::Space, server: bool) -> Result<u32, Error> {
-        let class = if server { Class::System } else { Class::Program };
-        self.frames.allocate(class, Place::Kernel, space, 0).ok_or(Error::NoMemory)
+    /// How far a space may go for what it cannot wait for: what is set aside for starting servers is left by programs.
+    pub(crate) fn system_class(&self, space: proto::Space) -> Class {
+        match self.spaces.get(space) {
+            Some(space) if !space.protected => Class::Program,
+            _ => Class::System,
+        }
     }
 
     /// A number that no space has or will have.
@@ -211,13 +214,14 @@ impl<M: Machine> Vm<M> {
         manager: proto::Space,
     ) -> Result<proto::Space, Error> {
         let id = self.spaces.vacant().ok_or(Error::NoMemory)?;
+        let class = if protected { Class::System } else { Class::Program };
         let mut frames = [0; 3];
         for n in 0..3 {
-            match self.kernel_frame_for(id, protected) {
-                Ok(frame) => frames[n] = frame,
-                Err(error) => {
+            match self.frames.allocate(class, Place::Kernel, id, 0) {
+                Some(frame) => frames[n] = frame,
+                None => {
                     frames[..n].iter().for_each(|f| self.frames.free(*f));
-                    return Err(error);
+                    return Err(Error::NoMemory);
                 }
             }
         }

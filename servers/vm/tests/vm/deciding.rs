@@ -5,12 +5,13 @@ use crate::memory::swap_out;
 use crate::model::World;
 use crate::model::world::{MS, PAGE, decode};
 use ebb_abi::meter::Counter;
+use ebb_policy::gate::Class;
 use ebb_proto::Error;
 use ebb_proto::pager::Outcome;
 use ebb_proto::vm::{
     self as proto, EventKind, Happening, INIT, PolicyRequest, Request, Source, Space, Verdict, Want,
 };
-use ebb_vm::page::Flags;
+use ebb_vm::page::{Flags, Place};
 
 /// Writes pages one after the other until the program waits; how many it wrote.
 fn fill(w: &mut World, p: Space, a: u64, pages: u64) -> u64 {
@@ -373,6 +374,72 @@ fn nobody_is_ended_because_the_pager_is_being_started_again() {
         w.pump();
     }
     assert!(!w.stopped(p) && !w.stopped(q));
+    w.check();
+}
+
+/// What the policy has seen while nothing could be written is no reason to end somebody when it can be again.
+#[test]
+fn nobody_is_ended_because_the_pager_has_just_come_back() {
+    let mut w = World::with_swap(500, 600);
+    let (p, ..) = short(&mut w);
+    w.pump();
+    let seat = w.scripted_policy();
+    w.kill_pager(|_| false);
+    let q = w.program();
+    let b = w.try_mmap(q, 0, 500).unwrap();
+    fill(&mut w, q, b, 500);
+    w.pass(500);
+    w.attach_pager();
+    w.pass(500);
+    assert_eq!(ask_oom(&mut w, &seat), Ok(()));
+    assert!(w.happenings.is_empty(), "{:?}", w.happenings);
+    assert!(w.vm.spaces.get(p).is_some() && w.vm.spaces.get(q).is_some());
+    // It has had its time, and nothing came of it.
+    w.pass(600);
+    assert_eq!(ask_oom(&mut w, &seat), Ok(()));
+    assert!(matches!(w.happenings[..], [Happening::OutOfMemory { .. }]), "{:?}", w.happenings);
+}
+
+/// Whatever programs ask the kernel for, there is enough left to start a pager.
+#[test]
+fn what_is_set_aside_for_servers_is_not_had_by_programs() {
+    let mut w = World::with_swap(500, 600);
+    let aside = 30;
+    w.init::<()>(Request::SetAside(proto::SetAside { pages: aside })).unwrap();
+    let p = w.program();
+    w.start(p);
+    w.mmap(p, 1);
+    w.kill_pager(|_| false);
+    // What the dead one had is kept for its successor too.
+    let aside = w.vm.frames.gate.aside().max(aside);
+    let mut taken = Vec::new();
+    while w.vm.frames.gate.free_count() > aside + 20 {
+        taken.extend(w.vm.frames.allocate(Class::Interrupt, Place::Own, 0, 0));
+    }
+    let thread = |number: u32| {
+        let stack = ebb_abi::layout::stack_top(number as u64) - 8;
+        Request::ThreadNew(proto::ThreadNew { number, entry: 0x20_1000, stack, argument: 0 })
+    };
+    let mut threads = 0;
+    let refused = loop {
+        match w.ask::<u32>(p, thread(threads + 1)) {
+            Ok(_) => threads += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(refused, Error::NoMemory);
+    let mut spaces = Vec::new();
+    let space = || Request::SpaceNew(proto::SpaceNew { name: "p".into(), protected: false });
+    while let Ok(space) = w.init::<Space>(space()) {
+        spaces.push(space);
+    }
+    assert_eq!(w.fork(p), Err(Error::NoMemory));
+    let left = w.vm.frames.gate.free_count();
+    assert!(threads > 1 && left >= aside, "{left} left");
+    w.attach_pager();
+    taken.into_iter().for_each(|frame| w.vm.frames.free(frame));
+    spaces.into_iter().for_each(|space| w.end(space));
+    w.settle();
     w.check();
 }
 

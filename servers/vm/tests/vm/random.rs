@@ -2,6 +2,7 @@
 //! Random interleavings of all that can happen, on a machine with a few hundred frames. Whatever happens: a page reads as what was last written to it, or
 //! zero; the audit finds nothing when things have come to rest; nobody waits for ever; and in the end everything has come back.
 
+use crate::config::config;
 use crate::model::policy::Seat;
 use crate::model::reply::Answer;
 use crate::model::world::{PAGE, World, decode};
@@ -769,21 +770,8 @@ impl Run {
     }
 }
 
-/// Seeded, so that a run can be repeated; `VM_CASES` and `VM_SEED` ask for others.
-fn config() -> ProptestConfig {
-    let number =
-        |name: &str, default: u64| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default);
-    ProptestConfig {
-        cases: number("VM_CASES", 60) as u32,
-        failure_persistence: None,
-        rng_seed: prop::test_runner::RngSeed::Fixed(number("VM_SEED", 1)),
-        max_shrink_iters: number("VM_SHRINK", 3000) as u32,
-        ..ProptestConfig::default()
-    }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(60, 3000))]
     #[test]
     fn whatever_happens_no_byte_is_wrong_and_nobody_waits_for_ever(
         steps in prop::collection::vec((kind(), any::<u16>(), any::<u16>(), any::<u16>()), 50..900)

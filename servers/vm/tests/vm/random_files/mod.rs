@@ -7,6 +7,7 @@ mod book;
 mod look;
 mod steps;
 
+use crate::config::config;
 use crate::model::files::{RW, Reach, pattern};
 use crate::model::reply::Answer;
 use crate::model::world::{PAGE, World, decode};
@@ -36,6 +37,7 @@ type Step = (Kind, u16, u16, u16);
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Start,
+    Fork,
     End,
     Open,
     Close,
@@ -75,6 +77,7 @@ fn kind() -> impl Strategy<Value = Kind> {
     use Kind::*;
     prop_oneof![
         3 => Just(Start), 1 => Just(End), 8 => Just(Open), 3 => Just(Close), 1 => Just(Share),
+        3 => Just(Fork),
         22 => Just(Read), 24 => Just(Write), 7 => Just(Truncate), 4 => Just(Sync),
         8 => Just(Map), 3 => Just(Unmap), 2 => Just(Protect), 4 => Just(Advise), 2 => Just(Wire), 2 => Just(Unwire),
         30 => Just(Poke), 24 => Just(Peek), 3 => Just(Msync), 2 => Just(SyncAll), 1 => Just(Unlink),
@@ -110,6 +113,7 @@ enum Job {
     Touch { address: u64, write: Option<u8>, shorter: bool },
 }
 
+#[derive(Clone)]
 struct Prog {
     files: Vec<(u32, u32, bool)>,
     maps: Vec<Mapping>,
@@ -162,6 +166,7 @@ impl Run {
     fn step(&mut self, (kind, a, b, c): Step) {
         match kind {
             Kind::Start => self.start(),
+            Kind::Fork => self.fork(a),
             Kind::End => {
                 if let Some(space) = self.progs.keys().nth(a as usize % MAX_PROGRAMS).copied() {
                     self.end(space);
@@ -291,21 +296,8 @@ impl Run {
     }
 }
 
-/// Seeded, so that a run can be repeated; `VM_CASES`, `VM_SEED` and `VM_SHRINK` ask for others.
-fn config() -> ProptestConfig {
-    let number =
-        |name: &str, default: u64| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default);
-    ProptestConfig {
-        cases: number("VM_CASES", 40) as u32,
-        failure_persistence: None,
-        rng_seed: prop::test_runner::RngSeed::Fixed(number("VM_SEED", 1)),
-        max_shrink_iters: number("VM_SHRINK", 1500) as u32,
-        ..ProptestConfig::default()
-    }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(40, 1500))]
     #[test]
     fn whatever_happens_a_file_holds_what_was_written(
         blocks in prop_oneof![Just(2000u64), Just(60)],

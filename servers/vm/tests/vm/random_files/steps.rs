@@ -5,7 +5,7 @@ use super::*;
 
 impl Run {
     pub(super) fn start(&mut self) {
-        if self.progs.len() >= MAX_PROGRAMS || self.w.vm.frames.gate.free_count() < 40 {
+        if self.progs.len() >= MAX_PROGRAMS || self.w.vm.frames.gate.free_count() < 60 {
             return;
         }
         let space = self.w.file_program();
@@ -16,6 +16,18 @@ impl Run {
         self.progs.insert(space, prog);
         self.attach_vnode();
         self.w.poke(space, source, &data);
+    }
+
+    /// A copy of a program has its open files and its mappings: of shared ones what both store, of private ones what had been stored before.
+    pub(super) fn fork(&mut self, a: u16) {
+        let Some(parent) = self.pick(a).filter(|_| self.progs.len() < MAX_PROGRAMS) else { return };
+        match self.w.fork(parent) {
+            Ok(child) => {
+                let prog = Prog { job: Job::Idle, ..self.progs[&parent].clone() };
+                self.progs.insert(child, prog);
+            }
+            Err(error) => assert!(matches!(error, Error::NoMemory | Error::Busy), "{error:?}"),
+        }
     }
 
     pub(super) fn attach_vnode(&mut self) {
