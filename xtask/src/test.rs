@@ -341,7 +341,9 @@ fn evidence(console: &Heard, log: &Heard) -> String {
     let last = |name: &str, text: &str| {
         let lines: Vec<&str> = text.lines().collect();
         let from = lines.len().saturating_sub(30);
-        lines[from..].iter().map(|l| format!("  {name}| {l}\n")).collect::<String>()
+        // What a test program says is wrong, however long ago.
+        let wrong = lines[..from].iter().filter(|l| l.contains("FAILED"));
+        wrong.chain(&lines[from..]).map(|l| format!("  {name}| {l}\n")).collect::<String>()
     };
     let mut text = String::new();
     if !console.marked {
