@@ -109,11 +109,15 @@ fn end_task(k: &'static Kernel, task: Ref<Task>, returned: &mut Returned) -> boo
             handle::free_slot(task, slot, e);
         }
     }
+    let mut from = 0;
     for _ in 0..TABLES_PER_STEP {
-        if !pmap::tear_down(k, task) {
-            // Inner tables that lead to no leaf.
-            pmap::collect(k, task);
-            break;
+        match pmap::tear_down(k, task, from) {
+            Some(address) => from = address,
+            None => {
+                // Inner tables that lead to no leaf.
+                pmap::collect(k, task);
+                break;
+            }
         }
     }
     while returned.room() > LAST {

@@ -200,18 +200,19 @@ fn collect_below(task: Ref<Task>, frame: u32, level: u32) {
     }
 }
 
-/// The first leaf page table of a task and its base address.
-pub fn first_leaf(task: Ref<Task>) -> Option<(u32, u64)> {
-    let mut found = None;
-    let mut frame = task.root_frame();
-    let mut address = 0u64;
+/// The first leaf page table of a task and its base address, if there is none below `from`.
+pub fn first_leaf(task: Ref<Task>, from: u64) -> Option<(u32, u64)> {
+    let (mut frame, mut from, mut base) = (task.root_frame(), from, 0);
     for level in [3u32, 2, 1] {
-        let index = table(frame).next(0, if level == 3 { 255 } else { 511 })?;
-        address |= index << shift(level);
+        let first = from >> shift(level) & 511;
+        let index = table(frame).next(first, if level == 3 { 255 } else { 511 })?;
+        if index != first {
+            from = 0;
+        }
+        base |= index << shift(level);
         frame = paging::frame(table(frame).at(index).get());
-        found = Some((frame, address));
     }
-    found
+    Some((frame, base))
 }
 
 /// Takes an empty leaf page table out of a task, and the tables above it that are empty then.

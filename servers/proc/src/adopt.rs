@@ -56,6 +56,9 @@ impl Proc {
             lost: Vec::new(),
             initial: limits::initial(meter(Counter::v_free_count), meter(Counter::v_page_count)),
         };
+        for (_, handle) in &proc.servers {
+            proc.peers.vm_with(&ebb_proto::vm::KitAdd {}, &[*handle])?;
+        }
         proc.put_in_order()?;
         Ok(proc)
     }

@@ -6,7 +6,7 @@ use crate::server::{Module, Proc};
 use alloc::string::String;
 use alloc::vec;
 use ebb_abi::layout::{HEAP, MMAP, SEGMENTS, STACK_TOP, START_INFO, START_INFO_PAGES, USER_MIN};
-use ebb_abi::{Handle, PAGE_SIZE, Rights};
+use ebb_abi::{Handle, PAGE_SIZE};
 use ebb_image::Image;
 use ebb_proc::{Header, New, Slot, limits};
 use ebb_proto::Error;
@@ -87,10 +87,9 @@ impl Proc {
         let space = self.peers.vm(&vm::Fork { space: from, name: String::from(name) })?;
         self.table.made(slot, space);
         let priority = self.priority(name, self.table.nice(slot));
-        let limited = self.limit_space(slot, space);
-        // The numbers are those that the copied start information says.
-        let equipped = limited
-            .and_then(|()| self.give_servers(space, &mut StartInfo::default()))
+        // The numbers are those that the copied start information says. Limits came with the copy.
+        let equipped = self
+            .give_servers(space, &mut StartInfo::default())
             .and_then(|()| self.peers.pipe(&pipe::Inherit { from, to: space }))
             .and_then(|()| self.peers.vm(&vm::Start { space, entry, stack, argument: 0, priority }));
         if let Err(error) = equipped {
@@ -199,13 +198,12 @@ impl Proc {
 
     /// What every program gets: servers to call, and a notification. In one order, so that the numbers are the same in each.
     fn give_servers(&self, space: Space, info: &mut StartInfo) -> Result<(), Error> {
-        for (role, handle) in &self.servers {
-            let give = vm::HandleGive { space, rights: Rights::SEND.bits(), badge: space };
-            let (there, _) = self.peers.vm_with(&give, &[*handle])?;
-            info.handles.push((role.clone(), there));
+        let numbers = self.peers.vm(&vm::Equip { space })?;
+        let names = self.servers.iter().map(|(role, _)| role.clone()).chain([String::from("notification")]);
+        if numbers.len() != self.servers.len() + 1 {
+            return Err(Error::Malformed);
         }
-        let there = self.peers.vm(&vm::NotificationGive { space })?;
-        info.handles.push((String::from("notification"), there));
+        info.handles.extend(names.zip(numbers));
         Ok(())
     }
 
