@@ -379,6 +379,23 @@ pub const CASES: &[Case] = &[
         checks: &[Says(" passed, 0 failed")],
         ..CASE
     },
+    // Beyond each limit a program is told so and ends with a line; one after it, without the limit, has what it wants.
+    Case {
+        name: "limits-enforced",
+        exec: "for r in as data swap; do limit $r=24M; thrash --mem 40M --rounds 1 || echo $r refused $?; \
+               thrash --mem 1M --rounds 1 --verify || echo too little; limit $r=unlimited || limit $r=8T; \
+               thrash --mem 40M --rounds 1 --verify || echo still limited; done; \
+               thrash --mem 16M --rounds 1000 --verify & sleep 0.3; limit $! as=1M data=1M swap=1M; wait $! || echo wrong; limit $$",
+        checks: &[
+            Says("as refused"),
+            Says("data refused"),
+            Says("swap refused"),
+            NeverSays("too little"),
+            NeverSays("still limited"),
+            NeverSays("wrong"),
+        ],
+        ..CASE
+    },
     Case {
         name: "launch-proc-fails",
         cmdline: "proc-fails=60",
@@ -403,6 +420,21 @@ pub const CASES: &[Case] = &[
         exec: "launch-test in-a-row 10000; vmstat --json; swapinfo --json",
         timeout_s: 900,
         checks: &[Says("in a row: 0 wrong"), AtMost("swap_used", 0.0)],
+        ..CASE
+    },
+    // Fifty programs that sleep, with up to three threads each: those that are not held go out and come back a thousand times.
+    Case {
+        name: "swapped-whole",
+        mem: "48M",
+        icount: true,
+        exec: "launch-test out-and-in 50 1000; vmstat --json",
+        timeout_s: 1800,
+        checks: &[
+            AtLeast("least_swaps", 1000.0),
+            AtLeast("frames_gained_each", 10.0),
+            AtLeast("v_swappgsin", 1.0),
+            AtMost("v_oom_kills", 0.0),
+        ],
         ..CASE
     },
     Case {

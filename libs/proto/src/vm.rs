@@ -173,7 +173,9 @@ pub struct SpaceInfo {
     pub faults: (u64, u64),
     /// Whether it is a server: never a victim of the out-of-memory killer.
     pub protected: bool,
-    /// What it waits for: `memory`, `swap`, or nothing.
+    /// Times that it was swapped out whole (`ru_nswap`).
+    pub swaps: u32,
+    /// What it waits for: `memory`, `page`, `file`, or nothing; `out`: it is swapped out whole; `coming in`: not for long.
     pub waiting: String,
 }
 
@@ -214,6 +216,26 @@ pub enum Happening {
         /// The address.
         address: u64,
     },
+    /// There are bits for a thread of a program that is swapped out ([`SwapOut`]): it should come in.
+    Kicked {
+        /// The program.
+        space: Space,
+    },
+    /// Processes should be swapped out ([`WantSwapOut`]).
+    SwapOutWanted {
+        /// Why: bits of `ebb_policy::swapout_request`.
+        bits: u8,
+    },
+    /// A program that was swapped out is in, and its threads go on.
+    SwappedIn {
+        /// The program.
+        space: Space,
+    },
+    /// What the threads of a program were doing when it was swapped out cannot be read any more: it cannot go on.
+    StateLost {
+        /// The program.
+        space: Space,
+    },
     /// What [`SyncStart`] asked for is done.
     Synced {
         /// Pages that could not be written.
@@ -223,6 +245,61 @@ pub enum Happening {
 
 /// No limit on pages.
 pub const NO_LIMIT: u64 = u64::MAX;
+
+/// What the threads of a program do, all together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Doing {
+    /// Each waits for bits of its notification, and for nothing else.
+    Sleeping,
+    /// Some could run; the others sleep.
+    Runnable,
+    /// Some wait for an answer or a page, or were not started yet.
+    Blocked,
+}
+
+/// Where the threads of a program are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Place {
+    /// In the kernel.
+    In,
+    /// In the program's own pageable memory.
+    Out,
+    /// On their way back.
+    ComingIn,
+}
+
+/// What a program does ([`Activities`]).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Activity {
+    /// Its space.
+    pub space: Space,
+    /// What its threads do. While they are out: whether there is something for them.
+    pub doing: Doing,
+    /// Where they are.
+    pub place: Place,
+    /// How often they were given the processor, modulo 2^32; 0 while they are out.
+    pub runs: u32,
+    /// Frames of the kernel that bringing them in takes at least: two for each thread.
+    pub pages: u32,
+}
+
+/// What a space may have, or has, in pages; [`NO_LIMIT`]: as many as it likes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Bounds {
+    /// In memory and mapped; what is more is taken from it, if that is possible.
+    pub resident: u64,
+    /// Of its address space in use: all mappings, whatever they show. This and what follows is never exceeded: the mapping that would is refused.
+    pub mapped: u64,
+    /// Of its own that it could write: anonymous memory and private mappings of files, without the stacks of threads.
+    pub data: u64,
+    /// The same with the stacks: what may have to go to swap, whether it is there or not.
+    pub swap: u64,
+}
+
+impl Bounds {
+    /// No limits.
+    pub const NONE: Bounds = Bounds { resident: NO_LIMIT, mapped: NO_LIMIT, data: NO_LIMIT, swap: NO_LIMIT };
+}
 
 /// What a program has mapped, and may.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -239,6 +316,8 @@ pub struct Limited {
     pub group: u32,
     /// Whether it is spared when memory is exhausted ([`Spare`]).
     pub spared: bool,
+    /// Whether it is swapped out whole ([`SwapOut`]).
+    pub out: bool,
 }
 
 /// A group of programs with one limit.
@@ -466,11 +545,12 @@ protocol! {
     number 4;
 
     /// Maps memory (`mmap`). `address` 0: `vm` chooses. Replaces nothing: `Exists` if something is mapped there. Returns the address.
-    /// `Invalid`: bad range or protection; `NoMemory`: also for more than 1,024 regions; `NotFound`: no such segment or module.
+    /// `Invalid`: bad range or protection; `NoMemory`: also for more than 1,024 regions, or than the space may have ([`SetLimits`]); `NotFound`: no such segment or module.
     1 Map { space: Space, address: u64, pages: u64, protection: u8, source: Source } -> u64;
     /// Removes mappings (`munmap`); holes are no error. `Invalid`; `Busy`: another thread is just wiring pages of a file there.
     2 Unmap { space: Space, address: u64, pages: u64 } -> ();
-    /// Changes protection (`mprotect`). `Fault`: part of the range is not mapped; nothing was changed.
+    /// Changes protection (`mprotect`). `Fault`: part of the range is not mapped; nothing was changed. `NoMemory`: what becomes writable is more than the space may have, or there
+    /// are too many regions.
     3 Protect { space: Space, address: u64, pages: u64, protection: u8 } -> ();
     /// Advises (`madvise`). `Fault` as above.
     4 Advise { space: Space, address: u64, pages: u64, advice: Advice } -> ();
@@ -489,7 +569,8 @@ protocol! {
     17 SpaceFree { space: Space } -> ();
     /// Copies the handle that the message carries into a space with fewer rights (bits of `ebb_abi::Rights`) and a badge. Returns its number there.
     18 HandleGive { space: Space, rights: u8, badge: u32 } -> u32;
-    /// Starts the space's thread. The message carries the notification to bind to it. `Exists`: it has one.
+    /// Starts the space's thread. The message carries the notification to bind to it. Its message buffer is that of the thread whose stack `stack` is ([`ebb_abi::layout::thread_of`]); the first
+    /// one's, if it is nobody's. `Exists`: it has one.
     19 Start { space: Space, entry: u64, stack: u64, argument: u64, priority: u8 } -> ();
     /// All spaces from a number on, ascending, at most 16.
     20 Spaces { from: Space } -> Vec<SpaceInfo>;
@@ -612,14 +693,36 @@ protocol! {
     115 Halt { space: Space, halted: bool } -> ();
     /// Sets the priority of all threads of a space, those that come later among them. `Invalid`: above the highest.
     116 SetPriority { space: Space, priority: u8 } -> ();
+    /// Swaps a program out whole: what the kernel has of its threads goes into its own pageable memory, its mappings and page tables go, its memory is deactivated. What of it is locked stays resident, and mapped.
+    /// It comes in with [`SwapIn`]; [`Happening::Kicked`] says when there are bits for it. Returns the kernel frames that came back. For the space's manager, as the two below. `Busy`: a thread waits for something
+    /// else than bits, or was not started yet, or several processes share the space; `Exists`: it is out; `NotPermitted`: a server; `NoMemory`: not even two pages. Nothing was done then.
+    120 SwapOut { space: Space } -> u64;
+    /// Brings a program in that is out, as soon as there is memory for it ([`Happening::SwappedIn`]). One that is in, or on its way, is no error. `NoMemory`: more pages would be wired than may be.
+    121 SwapIn { space: Space } -> ();
+    /// What the programs do that the caller manages, from a space on, ascending, at most 64.
+    122 Activities { from: Space } -> Vec<Activity>;
+    /// Tells all managers that processes should be swapped out ([`Happening::SwapOutWanted`]). For the attached daemon.
+    123 WantSwapOut { bits: u8 } -> ();
     /// Lets a space attach as the daemon. For `init`.
     100 DaemonAllow { space: Space } -> ();
     /// Attaches the caller as the daemon that enforces limits; the message carries its notification, which gets [`OVER_BIT`] when a space or a group crosses its limit. The one before is
     /// forgotten. `NotPermitted`: the caller's space was not made for it ([`DaemonAllow`]); `Invalid`: the message carries no notification.
     101 DaemonAttach {} -> ();
-    /// Limits the pages that a space has mapped; [`NO_LIMIT`]: as many as it likes. For `init`, the daemon and the space's manager. It stays when the daemon dies. `NotFound`; `NotPermitted`: a server, whose
-    /// memory is wired.
-    102 SetLimit { space: Space, pages: u64 } -> ();
+    /// Limits what a space may have. What it has already it keeps, also where that is more; children get the same limits. For the space's manager. They stay when the daemon dies.
+    /// `NotFound`; `NotPermitted`: a server, whose memory is wired.
+    102 SetLimits { space: Space, bounds: Bounds } -> ();
+    /// What a space has of what can be limited; any may be asked for, as in [`Spaces`]. `NotFound`.
+    130 Usage { space: Space } -> Bounds;
+    /// A number that no space has or ever will: for a process that shares the space of another one. For managers.
+    131 NumberNew {} -> Space;
+    /// A thread in a space for another process that shares it ([`crate::proc::Share`]). Arguments, reply and errors as of [`ThreadNew`]; but the threads of a space's own program can neither end it nor wait for its
+    /// end. For the space's manager.
+    132 ShareNew { space: Space, number: u32, entry: u64, stack: u64, argument: u64 } -> u32;
+    /// Ends a thread that was made with [`ShareNew`], whatever it is doing; 0: the first one and those that the program made itself. The space stays. `NotFound`: there is none, or it has ended. For the
+    /// space's manager.
+    133 ShareEnd { space: Space, number: u32 } -> ();
+    /// As [`Halt`], for the threads that [`ShareEnd`] would end.
+    134 ShareHalt { space: Space, number: u32, halted: bool } -> ();
     /// Limits a group of spaces, which is made if there is none of this number; with [`NO_LIMIT`] it goes, and its members are in none. `NotPermitted`; `Invalid`: number 0; `NoMemory`: too
     /// many groups.
     103 SetGroupLimit { group: u32, pages: u64 } -> ();

@@ -28,6 +28,9 @@ impl<M: Machine> Vm<M> {
         if self.spaces.get(parent).ok_or(Error::NotFound)?.protected {
             return Err(Error::NotPermitted);
         }
+        if self.spaces.get(parent).is_some_and(|s| s.parked.is_some()) {
+            return Err(Error::Busy);
+        }
         if self.waiting.wires(parent, Range { start: USER_MIN, end: USER_END }) {
             return Err(Error::Busy);
         }

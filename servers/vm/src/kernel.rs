@@ -4,7 +4,7 @@
 use core::sync::atomic::AtomicU64;
 use ebb_abi::frame::{FrameOp, Piece};
 use ebb_abi::map::{MapFlags, MapOp};
-use ebb_abi::thread::{Registers, TaskOp, ThreadOp};
+use ebb_abi::thread::{Registers, State, TaskOp, ThreadOp};
 use ebb_abi::{Error, Frame, Handle, Kind, Rights, Tag};
 use ebb_proto::Operation;
 use ebb_rt::server::{self, Call};
@@ -146,6 +146,18 @@ impl Machine for Kernel {
     }
     fn thread_registers(&mut self, thread: Handle) -> Result<Registers> {
         object::thread_registers(thread)
+    }
+    fn thread_set_registers(&mut self, thread: Handle, registers: &Registers) -> Result<()> {
+        object::thread_set_registers(thread, registers)
+    }
+    fn thread_look(&mut self, thread: Handle) -> Result<(State, u32)> {
+        object::thread_look(thread)
+    }
+    fn thread_park(&mut self, thread: Handle, kick: Handle, bits: u64) -> Result<()> {
+        object::thread_park(thread, kick, bits)
+    }
+    fn pending(&mut self, notification: Handle) -> Result<u64> {
+        ipc::pending(notification)
     }
     fn destroy_step(&mut self, handle: Handle, give: &mut dyn FnMut(Frame)) -> Result<bool> {
         object::destroy_step(handle, give)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `mmap` and its kin: what programs ask of their address space.
 
+use crate::charge::{Charge, Charges};
 use crate::fault::flags_of;
 use crate::file::File;
 use crate::machine::Machine;
@@ -46,9 +47,26 @@ pub struct Held {
     pub wired: u64,
 }
 
+/// What a new mapping counts as.
+fn charge_of(op: &proto::Map, protection: Protection) -> Charge {
+    match op.source {
+        Source::Segment { .. } | Source::File { private: false, .. } => Charge::Address,
+        // The module's own frames.
+        Source::Module { .. } if !protection.contains(Protection::WRITE) => Charge::Address,
+        _ if protection.contains(Protection::WRITE) => Charge::Swap,
+        _ => Charge::Own,
+    }
+}
+
 impl<M: Machine> Vm<M> {
     /// `mmap`.
     pub fn map(&mut self, id: Space, op: &proto::Map) -> Result<u64, Error> {
+        let protection = Protection::from_bits(op.protection).ok_or(Error::Invalid)?;
+        self.map_as(id, op, charge_of(op, protection))
+    }
+
+    /// The same, of a mapping that counts as this.
+    pub(crate) fn map_as(&mut self, id: Space, op: &proto::Map, charge: Charge) -> Result<u64, Error> {
         let space = self.spaces.get(id).ok_or(Error::NotFound)?;
         let protection = Protection::from_bits(op.protection).ok_or(Error::Invalid)?;
         if op.pages == 0 || op.pages > MAX_PAGES {
@@ -63,6 +81,8 @@ impl<M: Machine> Vm<M> {
             return Err(Error::NoMemory);
         }
         let pages = op.pages as u32;
+        // Before anything is made: most of what comes then cannot be undone at no cost.
+        self.may_charge(id, Charges::of(charge, range.start, op.pages))?;
         let backing = match op.source {
             Source::Anonymous => self.new_object(pages)?,
             Source::Wired => self.new_wired(pages)?,
@@ -87,6 +107,7 @@ impl<M: Machine> Vm<M> {
             protection,
             most,
             backing,
+            charge,
             advice: Advice::Normal,
             wired: false,
             inheritance: Inheritance::Copy,
@@ -357,7 +378,9 @@ impl<M: Machine> Vm<M> {
         let protection = Protection::from_bits(protection).ok_or(Error::Invalid)?;
         let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
         let task = space.task;
-        if let Some(region) = space.map.exactly_mut(range) {
+        let write = protection.contains(Protection::WRITE);
+        let region = space.map.exactly_mut(range);
+        if let Some(region) = region.filter(|r| !write || r.charge != Charge::Own) {
             may_protect(region, protection)?;
             let before = core::mem::replace(&mut region.protection, protection);
             let region = *region;
@@ -370,12 +393,14 @@ impl<M: Machine> Vm<M> {
                 return Err(Error::NoMemory);
             }
             space.map.touching(range).try_for_each(|r| may_protect(r, protection))?;
-            let mut changed = Vec::new();
-            for region in space.map.range_mut(range) {
-                let before = core::mem::replace(&mut region.protection, protection);
-                changed.push((*region, before));
+            if write {
+                let more = space.map.charges_of_writing(range);
+                self.may_charge(id, more)?;
             }
-            changed.iter().for_each(|(region, before)| self.protected(region, *before));
+            let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
+            for (before, region) in space.map.protect(range, protection) {
+                self.protected(&region, before);
+            }
         }
         if protection.is_empty() {
             return self.m.unmap(task, range.start, range.pages()).map_err(from_sys);
@@ -456,7 +481,7 @@ impl<M: Machine> Vm<M> {
         }
     }
 
-    fn deactivate(&mut self, object: u32, first: u32, pages: u32) {
+    pub(crate) fn deactivate(&mut self, object: u32, first: u32, pages: u32) {
         let mut at = first;
         while let Some(index) = self.objects.get(object).and_then(|o| o.next_used(at, first + pages)) {
             at = index + 1;

@@ -20,6 +20,7 @@ use ebb_vm::frames::Frames;
 use ebb_vm::meter::Meter;
 use ebb_vm::page::Place;
 use ebb_vm::pager::COMPLETION_BITS;
+use ebb_vm::parking::KICK_BITS;
 use ebb_vm::segment::Module;
 use ebb_vm::vm::{Parts, Vm};
 
@@ -122,6 +123,9 @@ fn serve(vm: &mut Vm<Kernel>) -> Result<core::convert::Infallible, Error> {
             Received::Bits(bits) => {
                 if bits & TIMER_BIT != 0 {
                     armed = 0;
+                }
+                if bits & KICK_BITS != 0 {
+                    vm.kicked(bits);
                 }
                 for (bit, kind) in COMPLETION_BITS {
                     if bits & bit != 0 {

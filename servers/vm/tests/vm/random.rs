@@ -5,7 +5,9 @@
 use crate::model::policy::Seat;
 use crate::model::reply::Answer;
 use crate::model::world::{PAGE, World, decode};
+use crate::parking;
 use ebb_abi::meter::Counter;
+use ebb_abi::thread::State;
 use ebb_proto::Error;
 use ebb_proto::pager::{Op as PagerOp, Outcome};
 use ebb_proto::vm::{self as proto, Advice, Happening, INIT, Inheritance, Protection, Request, Space};
@@ -58,6 +60,8 @@ enum Kind {
     Pass,
     SwapOff,
     SwapOn,
+    GoOut,
+    ComeIn,
 }
 
 fn kind() -> impl Strategy<Value = Kind> {
@@ -90,6 +94,8 @@ fn kind() -> impl Strategy<Value = Kind> {
         8 => Just(Kind::Pass),
         1 => Just(Kind::SwapOff),
         1 => Just(Kind::SwapOn),
+        5 => Just(Kind::GoOut),
+        5 => Just(Kind::ComeIn),
     ]
 }
 
@@ -236,9 +242,67 @@ impl Run {
                 let (id, answer) = self.w.call(INIT, Request::SwapOn(proto::SwapOn { disk }));
                 self.called(id, answer, Call::Swap);
             }
+            Kind::GoOut => self.go_out(a, b),
+            Kind::ComeIn => {
+                if let Some(space) = self.pick_program(a) {
+                    self.come_in(space);
+                }
+            }
         }
         self.w.run_programs();
         self.look();
+    }
+
+    fn is_out(&self, space: Space) -> bool {
+        self.w.vm.spaces.get(space).is_some_and(|s| s.parked.is_some())
+    }
+
+    /// A program whose threads wait, or do something else, is swapped out whole.
+    fn go_out(&mut self, a: u16, b: u16) {
+        // Who waits for a page stays.
+        let Some(space) = self.pick_program(a).filter(|s| !self.w.stopped(*s)) else { return };
+        if self.is_out(space) {
+            return;
+        }
+        if parking::threads(&self.w, space).is_empty()
+            && !parking::give_threads(&mut self.w, space, 1 + b as u32 % 3)
+        {
+            return;
+        }
+        let state = [State::Waiting, State::Waiting, State::Ready, State::Calling][b as usize / 3 % 4];
+        let last = *parking::threads(&self.w, space).last().expect("a thread");
+        self.w.vm.m.thread(last).expect("a thread").state = state;
+        match parking::out(&mut self.w, space) {
+            Ok(gained) => assert!(state != State::Calling && gained >= 2),
+            Err(Error::Busy) => assert_eq!(state, State::Calling),
+            Err(error) => assert_eq!(error, Error::NoMemory),
+        }
+        if !self.is_out(space) {
+            parking::set_state(&mut self.w, space, State::Waiting);
+        }
+    }
+
+    fn come_in(&mut self, space: Space) {
+        let began = parking::come(&mut self.w, space);
+        assert!(matches!(began, Ok(()) | Err(Error::NoMemory)), "{began:?}");
+    }
+
+    /// Programs that came in are as they were; those that cannot end.
+    fn look_at_comers(&mut self) {
+        let (came, others) =
+            core::mem::take(&mut self.w.happenings).into_iter().partition::<Vec<_>, _>(|h| {
+                matches!(h, Happening::SwappedIn { .. } | Happening::StateLost { .. })
+            });
+        self.w.happenings = others;
+        for happening in came {
+            match happening {
+                Happening::SwappedIn { space } if self.w.programs.contains_key(&space) => {
+                    parking::are_back(&mut self.w, space);
+                }
+                Happening::StateLost { space } if self.w.programs.contains_key(&space) => self.end(space),
+                _ => {}
+            }
+        }
     }
 
     /// Answers that came, programs that ended.
@@ -256,6 +320,7 @@ impl Run {
                 self.end(space);
             }
         }
+        self.look_at_comers();
         let living = &self.w.programs;
         self.maps.retain(|space, _| living.contains_key(space));
         self.read_only.retain(|(space, _)| living.contains_key(space));
@@ -311,6 +376,9 @@ impl Run {
 
     fn touch_page(&mut self, space: Space, address: u64, write: bool) {
         if self.w.stopped(space) || self.w.refused(space) || !self.w.programs.contains_key(&space) {
+            return;
+        }
+        if self.is_out(space) {
             return;
         }
         self.stamp += 1;
@@ -571,8 +639,8 @@ impl Run {
     fn attach_pager(&mut self) {
         if self.w.pager.is_none() {
             // What it needs may not be there; then it is tried again later, as `init` does.
-            let needed = SERVER + self.w.vm.frames.gate.thresholds().pageout_free_min;
-            if self.w.vm.frames.gate.free_count() > needed {
+            let needed = SERVER + self.w.vm.frames.gate.thresholds().interrupt_free_min;
+            if self.w.vm.frames.gate.free_count() >= needed {
                 self.w.attach_pager();
             }
         }
@@ -636,7 +704,8 @@ impl Run {
             self.attach_pager();
             self.look();
             let waiting = self.w.programs.values().any(|p| p.stopped.is_some());
-            let quiet = !waiting && !self.w.vm.collapsing();
+            let coming = self.w.vm.spaces.iter().any(|s| s.parked.is_some_and(|p| p.coming));
+            let quiet = !waiting && !coming && !self.w.vm.collapsing();
             if quiet && self.calls.is_empty() && self.w.pager.is_some() {
                 self.w.pump();
                 return;
@@ -673,6 +742,10 @@ impl Run {
     fn finish_run(&mut self) {
         self.rest();
         self.w.check();
+        while let Some(space) = self.w.programs.keys().copied().find(|s| self.is_out(*s)) {
+            self.come_in(space);
+            self.rest();
+        }
         self.read_all();
         self.rest();
         self.w.check();
