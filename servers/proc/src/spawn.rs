@@ -5,6 +5,7 @@ use crate::launch::{Order, describe};
 use crate::server::{Module, Proc};
 use alloc::string::String;
 use alloc::vec;
+use alloc::vec::Vec;
 use ebb_abi::layout::{HEAP, MMAP, SEGMENTS, STACK_TOP, START_INFO, START_INFO_PAGES, USER_MIN};
 use ebb_abi::{Handle, PAGE_SIZE};
 use ebb_image::Image;
@@ -90,8 +91,8 @@ impl Proc {
         let priority = self.priority(name, self.table.nice(slot));
         // The numbers are those that the copied start information says. Limits came with the copy.
         let equipped = self
-            .give_servers(space, &mut StartInfo::default())
-            .and_then(|()| self.peers.pipe(&pipe::Inherit { from, to: space }))
+            .equip(space)
+            .and_then(|_| self.peers.pipe(&pipe::Inherit { from, to: space }))
             .and_then(|()| self.peers.vm(&vm::Start { space, entry, stack, argument: 0, priority }));
         if let Err(error) = equipped {
             self.free_space(space);
@@ -199,13 +200,15 @@ impl Proc {
 
     /// What every program gets: servers to call, and a notification. In one order, so that the numbers are the same in each.
     fn give_servers(&self, space: Space, info: &mut StartInfo) -> Result<(), Error> {
-        let numbers = self.peers.vm(&vm::Equip { space })?;
         let names = self.servers.iter().map(|(role, _)| role.clone()).chain([String::from("notification")]);
-        if numbers.len() != self.servers.len() + 1 {
-            return Err(Error::Malformed);
-        }
-        info.handles.extend(names.zip(numbers));
+        info.handles.extend(names.zip(self.equip(space)?));
         Ok(())
+    }
+
+    /// Numbers of what every program gets.
+    fn equip(&self, space: Space) -> Result<Vec<u32>, Error> {
+        let numbers = self.peers.vm(&vm::Equip { space })?;
+        if numbers.len() == self.servers.len() + 1 { Ok(numbers) } else { Err(Error::Malformed) }
     }
 
     /// Gives `to` what `from` has, and says what it is there.

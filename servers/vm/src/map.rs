@@ -238,6 +238,11 @@ impl Map {
 
     /// Adds a region where nothing is.
     pub fn insert(&mut self, region: Region) -> Result<(), Error> {
+        // A copy of another map is made in order.
+        if self.regions.last().is_none_or(|last| last.end() <= region.start) {
+            self.regions.push(region);
+            return Ok(());
+        }
         if !self.is_free(Range { start: region.start, end: region.end() }) {
             return Err(Error::Exists);
         }

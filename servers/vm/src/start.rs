@@ -169,7 +169,10 @@ fn answer_and_receive(vm: &mut Vm<Kernel>, r: Resolved) -> Result<Received, Erro
     match ipc::map_reply_receive(reply, vm.m.phys, task, r.op, vm.endpoint) {
         Ok(received) => Ok(received),
         // Nothing was answered: most likely a page table is missing.
-        Err(_) => {
+        Err(error) => {
+            if error == ebb_abi::Error::NoTables && vm.donate_tables(r.space).is_ok() {
+                return answer_and_receive(vm, Resolved { reply: Call::new(reply), ..r });
+            }
             vm.finish_fault(r.space, Call::new(reply), r.op);
             vm.ring_pager();
             receive(vm)
