@@ -102,18 +102,22 @@ fn end_task(k: &'static Kernel, task: Ref<Task>, returned: &mut Returned) -> boo
     }
     // Without threads nobody receives any more, and into a task that is dying nothing is copied: once is enough.
     if !task.emptied.replace(true) {
-        for (slot, e) in handle::entries(task) {
+        handle::each(task, |slot, e| {
             if e.is(Kind::Reply) {
                 ipc::abandon(k, e);
             }
             handle::free_slot(task, slot, e);
-        }
+        });
     }
+    let mut from = 0;
     for _ in 0..TABLES_PER_STEP {
-        if !pmap::tear_down(k, task) {
-            // Inner tables that lead to no leaf.
-            pmap::collect(k, task);
-            break;
+        match pmap::tear_down(k, task, from) {
+            Some(address) => from = address,
+            None => {
+                // Inner tables that lead to no leaf.
+                pmap::collect(k, task);
+                break;
+            }
         }
     }
     while returned.room() > LAST {

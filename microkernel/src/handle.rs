@@ -238,12 +238,13 @@ pub fn add_table(task: Ref<Task>, frame: u32) -> Result<(), Error> {
     Ok(())
 }
 
-/// Every entry of a task that is in use, with its slot.
-pub fn entries(task: Ref<Task>) -> impl Iterator<Item = (u16, &'static Entry)> {
-    let tables = task.get().tables.iter().filter_map(Cell::get).enumerate();
-    let all = tables.flat_map(|(n, table)| {
-        let first = n * ENTRIES;
-        table.get().entries.iter().enumerate().map(move |(slot, e)| ((first + slot) as u16, e))
-    });
-    all.filter(|(_, e)| !e.is(Kind::Empty))
+/// Does something with every entry of a task that is in use, and its slot.
+pub fn each(task: Ref<Task>, mut visit: impl FnMut(u16, &'static Entry)) {
+    for (n, table) in task.get().tables.iter().filter_map(Cell::get).enumerate() {
+        for (slot, e) in table.get().entries.iter().enumerate() {
+            if !e.is(Kind::Empty) {
+                visit((n * ENTRIES + slot) as u16, e);
+            }
+        }
+    }
 }

@@ -98,6 +98,8 @@ pub struct FileStatus {
 pub const OWN_OFFSET: u64 = u64::MAX;
 /// Bytes that one [`Read`] or [`Write`] moves at most; it says how many it has.
 pub const MAX_TRANSFER: u32 = 64 << 10;
+/// Handles that a manager's kit may have.
+pub const MAX_KIT: usize = 16;
 /// Pages that one [`TakeWritten`] tells of.
 pub const MAX_TAKEN: u64 = 16_384;
 /// Threads that a space may have.
@@ -747,6 +749,12 @@ protocol! {
     141 TakeWritten { space: Space, address: u64, pages: u64 } -> Vec<u8>;
     /// Nothing is noted of a range any more. `Fault`: part of the range is not mapped; `NoMemory`: there are too many regions.
     142 Untrack { space: Space, address: u64, pages: u64 } -> ();
+
+    /// The handle that the message carries is from now on the next one that [`Equip`] gives. For managers, but not `init`. `Invalid`: there is none; `NoMemory`: [`MAX_KIT`] are there.
+    143 KitAdd {} -> ();
+    /// Gives a space a copy of each handle of the manager's kit, to send, with the space as the badge, and then makes a notification as [`NotificationGive`] does. Returns their numbers there, in this
+    /// order. If it fails the space may have some. `Exists`: it has a notification, or runs.
+    144 Equip { space: Space } -> Vec<u32>;
 
     /// Checks everything (`vm.audit`). `Busy`: an audit is under way.
     64 Audit {} -> AuditReport;

@@ -80,10 +80,10 @@ pub fn extract(task: Ref<Task>, address: u64) -> Result<(Frame, MapFlags), Error
 }
 
 /// Removes all mappings of one leaf page table; its frames, and those of tables above it that are empty then, go to the pool.
-/// False: there is none left.
-pub fn tear_down(k: &Kernel, task: Ref<Task>) -> bool {
-    let Some((leaf, base)) = walk::first_leaf(task) else { return false };
+/// Returns where it was; below there is none any more. `None`: there is none left, as far as was looked: below `from` there must be none.
+pub fn tear_down(k: &Kernel, task: Ref<Task>, from: u64) -> Option<u64> {
+    let (leaf, base) = walk::first_leaf(task, from)?;
     remove_from(k, task, leaf, base, (base + (511 << 12)).min(USER_END));
     walk::prune(task, base);
-    true
+    Some(base)
 }

@@ -28,11 +28,14 @@ impl Table {
         &self.entries[(index & 511) as usize]
     }
 
-    /// The first valid entry from one index to another, both below 512. Most entries of most tables are not.
-    #[inline(always)]
+    /// The first valid entry from one index to another, both below 512. Most entries of most tables are not: eight are looked at together.
+    #[inline(never)]
     pub fn next(&self, first: u64, last: u64) -> Option<u64> {
         let range = self.entries.get(first as usize..=last as usize)?;
-        range.iter().position(|e| e.get() & PRESENT != 0).map(|n| first + n as u64)
+        let none = |e: &[Cell<u64>]| e.iter().fold(0, |all, e| all | e.get()) & PRESENT == 0;
+        let skipped = 8 * range.chunks_exact(8).take_while(|e| none(e)).count();
+        let rest = range.get(skipped..)?.iter().position(|e| e.get() & PRESENT != 0)?;
+        Some(first + (skipped + rest) as u64)
     }
 }
 
@@ -200,18 +203,19 @@ fn collect_below(task: Ref<Task>, frame: u32, level: u32) {
     }
 }
 
-/// The first leaf page table of a task and its base address.
-pub fn first_leaf(task: Ref<Task>) -> Option<(u32, u64)> {
-    let mut found = None;
-    let mut frame = task.root_frame();
-    let mut address = 0u64;
+/// The first leaf page table of a task and its base address, if there is none below `from`.
+pub fn first_leaf(task: Ref<Task>, from: u64) -> Option<(u32, u64)> {
+    let (mut frame, mut from, mut base) = (task.root_frame(), from, 0);
     for level in [3u32, 2, 1] {
-        let index = table(frame).next(0, if level == 3 { 255 } else { 511 })?;
-        address |= index << shift(level);
+        let first = from >> shift(level) & 511;
+        let index = table(frame).next(first, if level == 3 { 255 } else { 511 })?;
+        if index != first {
+            from = 0;
+        }
+        base |= index << shift(level);
         frame = paging::frame(table(frame).at(index).get());
-        found = Some((frame, address));
     }
-    found
+    Some((frame, base))
 }
 
 /// Takes an empty leaf page table out of a task, and the tables above it that are empty then.

@@ -58,6 +58,9 @@ impl Proc {
             swapping: Swapping::new(info.handle("notification")?),
             initial: limits::initial(meter(Counter::v_free_count), meter(Counter::v_page_count)),
         };
+        for (_, handle) in &proc.servers {
+            proc.peers.vm_with(&ebb_proto::vm::KitAdd {}, &[*handle])?;
+        }
         proc.put_in_order()?;
         Ok(proc)
     }

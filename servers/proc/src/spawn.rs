@@ -5,8 +5,9 @@ use crate::launch::{Order, describe};
 use crate::server::{Module, Proc};
 use alloc::string::String;
 use alloc::vec;
+use alloc::vec::Vec;
 use ebb_abi::layout::{HEAP, MMAP, SEGMENTS, STACK_TOP, START_INFO, START_INFO_PAGES, USER_MIN};
-use ebb_abi::{Handle, PAGE_SIZE, Rights};
+use ebb_abi::{Handle, PAGE_SIZE};
 use ebb_image::Image;
 use ebb_proc::{Header, New, Slot, limits};
 use ebb_proto::Error;
@@ -88,11 +89,10 @@ impl Proc {
         let space = self.peers.vm(&vm::Fork { space: from, name: String::from(name) })?;
         self.table.made(slot, space);
         let priority = self.priority(name, self.table.nice(slot));
-        let limited = self.limit_space(slot, space);
-        // The numbers are those that the copied start information says.
-        let equipped = limited
-            .and_then(|()| self.give_servers(space, &mut StartInfo::default()))
-            .and_then(|()| self.peers.pipe(&pipe::Inherit { from, to: space }))
+        // The numbers are those that the copied start information says. Limits came with the copy.
+        let equipped = self
+            .equip(space)
+            .and_then(|_| self.peers.pipe(&pipe::Inherit { from, to: space }))
             .and_then(|()| self.peers.vm(&vm::Start { space, entry, stack, argument: 0, priority }));
         if let Err(error) = equipped {
             self.free_space(space);
@@ -200,14 +200,15 @@ impl Proc {
 
     /// What every program gets: servers to call, and a notification. In one order, so that the numbers are the same in each.
     fn give_servers(&self, space: Space, info: &mut StartInfo) -> Result<(), Error> {
-        for (role, handle) in &self.servers {
-            let give = vm::HandleGive { space, rights: Rights::SEND.bits(), badge: space };
-            let (there, _) = self.peers.vm_with(&give, &[*handle])?;
-            info.handles.push((role.clone(), there));
-        }
-        let there = self.peers.vm(&vm::NotificationGive { space })?;
-        info.handles.push((String::from("notification"), there));
+        let names = self.servers.iter().map(|(role, _)| role.clone()).chain([String::from("notification")]);
+        info.handles.extend(names.zip(self.equip(space)?));
         Ok(())
+    }
+
+    /// Numbers of what every program gets.
+    fn equip(&self, space: Space) -> Result<Vec<u32>, Error> {
+        let numbers = self.peers.vm(&vm::Equip { space })?;
+        if numbers.len() == self.servers.len() + 1 { Ok(numbers) } else { Err(Error::Malformed) }
     }
 
     /// Gives `to` what `from` has, and says what it is there.

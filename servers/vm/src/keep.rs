@@ -24,6 +24,10 @@ impl<M: Machine> Vm<M> {
                 let result = self.managed(caller, op.space).and_then(|id| self.notification_give(id));
                 self.m.answer::<proto::NotificationGive>(reply, result, &[]);
             }
+            Request::Equip(op) => {
+                let result = self.managed(caller, op.space).and_then(|id| self.equip(caller, id));
+                self.m.answer::<proto::Equip>(reply, result, &[]);
+            }
             Request::EndpointGive(op) => {
                 match self.managed(caller, op.space).and_then(|id| self.endpoint_give(id)) {
                     Ok((there, endpoint)) => {
@@ -94,7 +98,7 @@ impl<M: Machine> Vm<M> {
         }
     }
 
-    fn notification_give(&mut self, id: Space) -> Result<u32, Error> {
+    pub(crate) fn notification_give(&mut self, id: Space) -> Result<u32, Error> {
         let space = self.spaces.get(id).ok_or(Error::NotFound)?;
         if space.notification != Handle::NONE || space.thread != Handle::NONE {
             return Err(Error::Exists);

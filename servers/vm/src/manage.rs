@@ -6,10 +6,10 @@
 use crate::machine::Machine;
 use crate::vm::Vm;
 use alloc::vec::Vec;
-use ebb_abi::Handle;
 use ebb_abi::thread::TaskOp;
+use ebb_abi::{Handle, Rights};
 use ebb_proto::Error;
-use ebb_proto::vm::{Happening, INIT, Space};
+use ebb_proto::vm::{Happening, INIT, MAX_KIT, Space};
 use ebb_rt::client::from_sys;
 
 /// What a manager of spaces has here.
@@ -19,6 +19,8 @@ pub struct Manages {
     exceptions: Handle,
     /// Its notification, once it is started.
     notification: Handle,
+    /// What it gives each program that it makes; from the first `Handle::NONE` on there is nothing.
+    kit: [Handle; MAX_KIT],
 }
 
 impl<M: Machine> Vm<M> {
@@ -52,7 +54,8 @@ impl<M: Machine> Vm<M> {
         if id == INIT || space.manages.is_some() || space.thread != Handle::NONE {
             return Err(Error::Exists);
         }
-        space.manages = Some(Manages { exceptions, notification: Handle::NONE });
+        space.manages =
+            Some(Manages { exceptions, notification: Handle::NONE, kit: [Handle::NONE; MAX_KIT] });
         let gone = |spaces: &crate::space::Spaces, manager: Space| spaces.get(manager).is_none();
         let orphans: Vec<Space> =
             self.spaces.iter().filter(|s| gone(&self.spaces, s.manager)).map(|s| s.id).collect();
@@ -111,9 +114,31 @@ impl<M: Machine> Vm<M> {
         theirs.into_iter().map(|(_, happening)| happening).collect()
     }
 
+    /// `KitAdd`: one more handle for each program that a manager makes.
+    pub(crate) fn kit_add(&mut self, manager: Space, handle: Handle) -> Result<(), Error> {
+        if handle == Handle::NONE {
+            return Err(Error::Invalid);
+        }
+        let manages = self.spaces.get_mut(manager).and_then(|s| s.manages.as_mut());
+        let kit = &mut manages.ok_or(Error::NotPermitted)?.kit;
+        *kit.iter_mut().find(|place| **place == Handle::NONE).ok_or(Error::NoMemory)? = handle;
+        Ok(())
+    }
+
+    /// `Equip`: gives a space the manager's kit, and a notification.
+    pub(crate) fn equip(&mut self, manager: Space, id: Space) -> Result<Vec<u32>, Error> {
+        let kit = self.spaces.get(manager).and_then(|s| s.manages).ok_or(Error::NotPermitted)?.kit;
+        let mut numbers = Vec::with_capacity(MAX_KIT + 1);
+        for handle in kit.into_iter().take_while(|h| *h != Handle::NONE) {
+            numbers.push(self.give(id, handle, Rights::SEND, id)?);
+        }
+        numbers.push(self.notification_give(id)?);
+        Ok(numbers)
+    }
+
     /// A manager is gone.
     pub(crate) fn manager_gone(&mut self, manages: Manages) {
-        for handle in [manages.exceptions, manages.notification] {
+        for handle in [manages.exceptions, manages.notification].into_iter().chain(manages.kit) {
             if handle != Handle::NONE {
                 self.m.handle_close(handle);
             }

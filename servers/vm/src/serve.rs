@@ -211,6 +211,12 @@ impl<M: Machine> Vm<M> {
                 self.m.answer::<proto::Manage>(reply, result, &[]);
                 return kept;
             }
+            Request::KitAdd(_) => {
+                let result = self.kit_add(caller, handle);
+                let kept = result.is_ok();
+                self.m.answer::<proto::KitAdd>(reply, result, &[]);
+                return kept;
+            }
             Request::PolicyAllow(op) => {
                 let result = init.and_then(|()| match self.spaces.get_mut(op.space) {
                     Some(space) => {
@@ -279,6 +285,7 @@ impl<M: Machine> Vm<M> {
             }
             request @ (Request::HandleRoom(_)
             | Request::NotificationGive(_)
+            | Request::Equip(_)
             | Request::EndpointGive(_)
             | Request::SegmentTemporary(_)
             | Request::Signal(_)

@@ -169,12 +169,19 @@ fn answer_and_receive(vm: &mut Vm<Kernel>, r: Resolved) -> Result<Received, Erro
     match ipc::map_reply_receive(reply, vm.m.phys, task, r.op, vm.endpoint) {
         Ok(received) => Ok(received),
         // Nothing was answered: most likely a page table is missing.
-        Err(_) => {
-            vm.finish_fault(r.space, Call::new(reply), r.op);
-            vm.ring_pager();
-            receive(vm)
-        }
+        Err(error) => answer_otherwise(vm, Resolved { reply: Call::new(reply), ..r }, error),
     }
+}
+
+/// A mapping could not be entered.
+#[cold]
+fn answer_otherwise(vm: &mut Vm<Kernel>, r: Resolved, error: ebb_abi::Error) -> Result<Received, Error> {
+    if error == ebb_abi::Error::NoTables && vm.donate_tables(r.space).is_ok() {
+        return answer_and_receive(vm, r);
+    }
+    vm.finish_fault(r.space, r.reply, r.op);
+    vm.ring_pager();
+    receive(vm)
 }
 
 /// A message. That faults cost little is why calls are served elsewhere.

@@ -210,3 +210,34 @@ fn all_threads_of_a_space_are_held_and_those_that_come_later() {
     assert_eq!(counted(&w, ThreadOp::Priority, 1), 4);
     w.check();
 }
+
+#[test]
+fn a_manager_gives_each_program_its_kit_in_one_order() {
+    let mut w = World::new(400);
+    let m = manager(&mut w);
+    let (stranger, child) = (w.program(), space_new(&mut w, m, false).expect("a space"));
+    let add = || Request::KitAdd(proto::KitAdd {});
+    let equip = |space| Request::Equip(proto::Equip { space });
+    let decode = |answer: Option<crate::model::reply::Answer>| {
+        crate::model::world::decode::<()>(answer.expect("an answer at once"))
+    };
+    assert_eq!(w.ask::<()>(m, add()), Err(Error::Invalid), "no handle");
+    for caller in [stranger, INIT] {
+        let answer = w.call_with(caller, add(), Handle(79)).1;
+        assert_eq!(decode(answer), Err(Error::NotPermitted));
+    }
+    for n in 0..proto::MAX_KIT as u32 {
+        let answer = w.call_with(m, add(), Handle(80 + n)).1;
+        assert_eq!(decode(answer), Ok(()));
+    }
+    let answer = w.call_with(m, add(), Handle(99)).1;
+    assert_eq!(decode(answer), Err(Error::NoMemory));
+    assert_eq!(w.ask::<Vec<u32>>(m, equip(stranger)), Err(Error::NotPermitted));
+    let numbers: Vec<u32> = w.ask(m, equip(child)).expect("a kit");
+    assert_eq!(numbers.len(), proto::MAX_KIT + 1);
+    assert!(numbers.windows(2).all(|n| n[0] != n[1]));
+    assert_eq!(w.ask::<Vec<u32>>(m, equip(child)), Err(Error::Exists), "it has a notification");
+    w.end(m);
+    assert_eq!(w.ask::<()>(INIT, Request::SpaceFree(proto::SpaceFree { space: child })), Ok(()));
+    w.check();
+}
