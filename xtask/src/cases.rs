@@ -373,6 +373,32 @@ pub const CASES: &[Case] = &[
         checks: &[Says(" passed, 0 failed"), Says(" that were never there")],
         ..CASE
     },
+    // Who manages processes and who holds them to their limits are killed at moments drawn once (seed 2026), while programs are made, copied and limited.
+    Case {
+        name: "servers-killed",
+        exec: "audit --json; thrash --mem 32M --pattern random --rounds 150 --verify & limited=$!; \
+               limit $limited rss=8M; \
+               repeat 12 { launch-test in-a-row 40; thrash --mem 1M --rounds 2 --verify && echo spawned } & made=$!; \
+               service kill proc; sleep 0.42; service kill proc; sleep 0.30; service kill vm-daemon; sleep 0.72; \
+               service kill vm-daemon; sleep 0.58; service kill proc; sleep 0.02; service kill proc; sleep 0.16; \
+               service kill vm-daemon; sleep 0.14; service kill vm-daemon; sleep 0.03; service kill vm-daemon; sleep 0.42; \
+               service kill proc; sleep 0.52; service kill vm-daemon; sleep 0.46; service kill vm-daemon; sleep 0.50; \
+               service kill proc; sleep 0.45; service kill proc; sleep 0.73; service kill vm-daemon; sleep 0.38; \
+               service kill vm-daemon; sleep 0.20; service kill vm-daemon; sleep 0.05; service kill vm-daemon; sleep 0.48; \
+               service kill vm-daemon; sleep 0.56; service kill proc; sleep 0.53; \
+               sleep 1; repeat 10 { sleep 0.1; limit $limited --json }; \
+               wait; services --json; swapinfo --json; audit --json",
+        checks: &[
+            Times("40 copies in a row: 0 wrong", 12),
+            Times("spawned", 12),
+            Always("0.used", 10, LIMIT_PAGES * 4096.0 * 1.1),
+            Always("checked.spaces", 2, 13.0),
+            AtMost("swap_used", 0.0),
+            Is("clean", "true"),
+            NeverSays("wrong byte"),
+        ],
+        ..CASE
+    },
     Case {
         name: "fork-at-once",
         swap: &["512M"],
@@ -383,9 +409,14 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "fork-in-a-row",
-        exec: "launch-test in-a-row 10000; vmstat --json; swapinfo --json",
+        exec: "audit --json; launch-test in-a-row 10000; audit --json; vmstat --json; swapinfo --json",
         timeout_s: 900,
-        checks: &[Says("in a row: 0 wrong"), AtMost("swap_used", 0.0)],
+        checks: &[
+            Says("in a row: 0 wrong"),
+            AtMost("swap_used", 0.0),
+            Always("checked.longest chain", 2, 2.0),
+            Always("checked.swapped", 2, 0.0),
+        ],
         ..CASE
     },
     Case {
