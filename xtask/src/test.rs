@@ -296,6 +296,10 @@ fn holds(check: Check, out: &str, log: &str) -> bool {
             let all: Vec<f64> = fields(out, path).filter_map(|v| v.as_f64()).collect();
             all.len() >= times && all.iter().all(|v| *v <= bound)
         }
+        Check::Back(path) => {
+            let all: Vec<f64> = fields(out, path).filter_map(|v| v.as_f64()).collect();
+            matches!(all[..], [last, .., first] if last <= first)
+        }
         Check::Times(text, times) => out.lines().filter(|l| l.trim() == text).count() == times,
         Check::Is(path, value) => field(out, path).is_some_and(|v| value == format!("{v}")),
     }
@@ -414,6 +418,9 @@ mod tests {
         assert!(
             holds(Check::Always("v", 2, 5.0), out, "log") && !holds(Check::Always("v", 2, 4.0), out, "log")
         );
+        assert!(holds(Check::Back("w"), "{\"w\":5}\n{\"w\":9}\n{\"w\":5}", "log"));
+        assert!(!holds(Check::Back("w"), "{\"w\":4}\n{\"w\":5}", "log"));
+        assert!(!holds(Check::Back("w"), "{\"w\":4}", "log"), "seen but once");
         assert!(!holds(Check::Always("v", 3, 9.0), out, "log"), "seen too seldom");
         assert!(holds(Check::Times("ebb", 1), out, "log") && !holds(Check::Times("eb", 1), out, "log"));
         assert!(holds(Check::Is("vm.audit", "1"), out, "log"));
