@@ -378,9 +378,9 @@ pub const CASES: &[Case] = &[
     // Who manages processes and who holds them to their limits are killed at moments drawn once (seed 2026), while programs are made, copied and limited.
     Case {
         name: "servers-killed",
-        exec: "audit --json; thrash --mem 32M --pattern random --rounds 150 --verify & limited=$!; \
+        exec: "audit --json; thrash --mem 32M --pattern random --rounds 80 --verify & limited=$!; \
                limit $limited rss=8M; \
-               repeat 12 { launch-test in-a-row 40; thrash --mem 1M --rounds 2 --verify && echo spawned } & made=$!; \
+               repeat 12 { launch-test in-a-row 40; thrash --mem 1M --rounds 2 --verify && echo spawned } & \
                service kill proc; sleep 0.42; service kill proc; sleep 0.30; service kill vm-daemon; sleep 0.72; \
                service kill vm-daemon; sleep 0.58; service kill proc; sleep 0.02; service kill proc; sleep 0.16; \
                service kill vm-daemon; sleep 0.14; service kill vm-daemon; sleep 0.03; service kill vm-daemon; sleep 0.42; \
@@ -389,11 +389,14 @@ pub const CASES: &[Case] = &[
                service kill vm-daemon; sleep 0.20; service kill vm-daemon; sleep 0.05; service kill vm-daemon; sleep 0.48; \
                service kill vm-daemon; sleep 0.56; service kill proc; sleep 0.53; \
                sleep 1; repeat 10 { sleep 0.1; limit $limited --json }; \
-               wait; services --json; swapinfo --json; audit --json",
+               wait; services --json; vmstat --json; audit --json",
         checks: &[
             Times("40 copies in a row: 0 wrong", 12),
             Times("spawned", 12),
             Always("0.used", 10, LIMIT_PAGES * 4096.0 * 1.1),
+            // The manager of limits and that of processes, by their places among the services.
+            AtLeast("6.starts", 13.0),
+            AtLeast("8.starts", 9.0),
             Back("checked.spaces"),
             Back("checked.swapped"),
             AtMost("swap_used", 0.0),
