@@ -15,7 +15,7 @@ pub enum Class {
     Normal,
     /// Kernel objects and the like: what must not wait for paging. Stops at the interrupt reserve.
     System,
-    /// Kernel objects of programs: as `System`, but what is set aside for servers is none of theirs.
+    /// The same on behalf of a program: what is set aside for servers is not for it.
     Program,
     /// Cannot wait at all: takes the last page.
     Interrupt,
