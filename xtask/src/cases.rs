@@ -77,6 +77,8 @@ pub enum Check {
     AtMost(&'static str, f64),
     /// Whenever an object has this field, which it does at least so often, its number is at most the last one.
     Always(&'static str, usize, f64),
+    /// At least two objects have this field, and its number in the last one is at most that in the first: what was taken is back.
+    Back(&'static str),
     /// `time` of the shell said at least so often how long something took: the median, and the longest, is at most so many seconds.
     Takes(usize, f64, f64),
     /// Standard output has exactly this line so often.
@@ -87,7 +89,7 @@ pub enum Check {
     Is(&'static str, &'static str),
 }
 
-use Check::{Always, AtLeast, AtMost, Is, Logs, NeverSays, Says, Takes, Times};
+use Check::{Always, AtLeast, AtMost, Back, Is, Logs, NeverSays, Says, Takes, Times};
 
 /// What a shell's status above 63 comes out as: 127 for a command that is not there, 137 for a killed program.
 const ABOVE_63: u8 = 63;
@@ -407,6 +409,36 @@ pub const CASES: &[Case] = &[
         checks: &[Says(" passed, 0 failed"), Says(" that were never there")],
         ..CASE
     },
+    // Who manages processes and who holds them to their limits are killed at moments drawn once (seed 2026), while programs are made, copied and limited.
+    Case {
+        name: "servers-killed",
+        exec: "audit --json; thrash --mem 32M --pattern random --rounds 80 --verify & limited=$!; \
+               limit $limited rss=8M; \
+               repeat 12 { launch-test in-a-row 40; thrash --mem 1M --rounds 2 --verify && echo spawned } & \
+               service kill proc; sleep 0.42; service kill proc; sleep 0.30; service kill vm-daemon; sleep 0.72; \
+               service kill vm-daemon; sleep 0.58; service kill proc; sleep 0.02; service kill proc; sleep 0.16; \
+               service kill vm-daemon; sleep 0.14; service kill vm-daemon; sleep 0.03; service kill vm-daemon; sleep 0.42; \
+               service kill proc; sleep 0.52; service kill vm-daemon; sleep 0.46; service kill vm-daemon; sleep 0.50; \
+               service kill proc; sleep 0.45; service kill proc; sleep 0.73; service kill vm-daemon; sleep 0.38; \
+               service kill vm-daemon; sleep 0.20; service kill vm-daemon; sleep 0.05; service kill vm-daemon; sleep 0.48; \
+               service kill vm-daemon; sleep 0.56; service kill proc; sleep 0.53; \
+               sleep 1; repeat 10 { sleep 0.1; limit $limited --json }; \
+               wait; services --json; vmstat --json; audit --json",
+        checks: &[
+            Times("40 copies in a row: 0 wrong", 12),
+            Times("spawned", 12),
+            Always("0.used", 10, LIMIT_PAGES * 4096.0 * 1.1),
+            // The manager of limits and that of processes, by their places among the services.
+            AtLeast("6.starts", 13.0),
+            AtLeast("8.starts", 9.0),
+            Back("checked.spaces"),
+            Back("checked.swapped"),
+            AtMost("swap_used", 0.0),
+            Is("clean", "true"),
+            NeverSays("wrong byte"),
+        ],
+        ..CASE
+    },
     Case {
         name: "fork-at-once",
         swap: &["512M"],
@@ -417,9 +449,15 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "fork-in-a-row",
-        exec: "launch-test in-a-row 10000; vmstat --json; swapinfo --json",
+        exec: "audit --json; launch-test in-a-row 10000; audit --json; vmstat --json; swapinfo --json",
         timeout_s: 900,
-        checks: &[Says("in a row: 0 wrong"), AtMost("swap_used", 0.0)],
+        checks: &[
+            Says("in a row: 0 wrong"),
+            AtMost("swap_used", 0.0),
+            Always("checked.longest chain", 2, 2.0),
+            Back("checked.swapped"),
+            Back("checked.spaces"),
+        ],
         ..CASE
     },
     // Fifty programs that sleep, with up to three threads each: those that are not held go out and come back a thousand times.

@@ -296,6 +296,10 @@ fn holds(check: Check, out: &str, log: &str) -> bool {
             let all: Vec<f64> = fields(out, path).filter_map(|v| v.as_f64()).collect();
             all.len() >= times && all.iter().all(|v| *v <= bound)
         }
+        Check::Back(path) => {
+            let all: Vec<f64> = fields(out, path).filter_map(|v| v.as_f64()).collect();
+            matches!(all[..], [last, .., first] if last <= first)
+        }
         Check::Takes(times, median, worst) => {
             let seconds = |line: &str| line.trim().strip_prefix("time: ")?.split(' ').next()?.parse().ok();
             let mut all: Vec<f64> = out.lines().filter_map(seconds).collect();
@@ -425,6 +429,9 @@ mod tests {
         assert!(
             holds(Check::Always("v", 2, 5.0), out, "log") && !holds(Check::Always("v", 2, 4.0), out, "log")
         );
+        assert!(holds(Check::Back("w"), "{\"w\":5}\n{\"w\":9}\n{\"w\":5}", "log"));
+        assert!(!holds(Check::Back("w"), "{\"w\":4}\n{\"w\":5}", "log"));
+        assert!(!holds(Check::Back("w"), "{\"w\":4}", "log"), "seen but once");
         assert!(!holds(Check::Always("v", 3, 9.0), out, "log"), "seen too seldom");
         assert!(holds(Check::Times("ebb", 1), out, "log") && !holds(Check::Times("eb", 1), out, "log"));
         let out = "time: 0.100000 s, 1 faults, 0 with i/o\nps\ntime: 3.5 s, 2 faults\ntime: 0.2 s\n";

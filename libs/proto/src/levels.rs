@@ -186,6 +186,16 @@ mod tests {
         }
     }
 
+    /// Who brings processes in never goes before who makes room, nor before who reads and writes pages.
+    #[test]
+    fn prs_007_who_swaps_processes_runs_after_paging() {
+        let of = |role| server(role).expect("a server").priority;
+        assert!(of("proc") <= of("pageout"));
+        for role in ["vm", "swap-pager", "vnode-pager", "block"] {
+            assert!(of("proc") < of(role), "{role}");
+        }
+    }
+
     #[test]
     fn who_serves_paging_runs_before_who_needs_it() {
         for s in SERVERS {

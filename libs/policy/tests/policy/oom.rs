@@ -43,6 +43,22 @@ fn pgo_215_vote_resets_the_sequence() {
     assert_eq!(oom.seq(), 0);
 }
 
+/// PGO-218, better (W08): what a scan votes for is done at once or not at all. No vote waits for others, and none is left that a later scan could complete.
+#[test]
+fn pgo_218_w08_a_vote_is_the_quorum_and_leaves_nothing_behind() {
+    let mut oom = Oom::default();
+    for _ in 0..50 {
+        // Progress in the middle of a sequence is the beginning of a new one.
+        assert!((0..11).all(|_| !oom.vote(scan(100, 100), 12, 0)));
+        assert!(!oom.vote(scan(100, 99), 12, 0));
+        assert_eq!(oom.seq(), 0);
+        let votes = (0..12).map(|_| oom.vote(scan(100, 100), 12, 0));
+        assert_eq!(votes.filter(|v| *v).count(), 1);
+        // And after a vote nothing of it is to be seen.
+        assert_eq!(oom.seq(), 0);
+    }
+}
+
 /// PGO-216 and PGO-217 for one domain: its vote is the quorum, with reason 1, and kills are a full sequence apart.
 #[test]
 fn pgo_084_pgo_216_pgo_217_kills_are_apart() {

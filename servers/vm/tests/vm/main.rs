@@ -7,6 +7,7 @@ mod death;
 mod deciding;
 mod filing;
 mod forking;
+mod kernel_state;
 mod limiting;
 mod managing;
 mod mapping;

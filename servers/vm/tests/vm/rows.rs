@@ -1,43 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Every test that the table of requirements names is there, and every row it names is one of the specification's.
+//! Every test that the table of requirements names is there, and every test that bears the number of a row is in the table.
+
+use ebb_rows::{Sources, wrong};
+use std::path::Path;
 
 #[test]
 fn the_table_of_requirements_names_tests_that_exist() {
-    let tests = [
-        include_str!("death.rs"),
-        include_str!("deciding.rs"),
-        include_str!("filing.rs"),
-        include_str!("forking.rs"),
-        include_str!("limiting.rs"),
-        include_str!("mapping.rs"),
-        include_str!("memory.rs"),
-        include_str!("patching.rs"),
-        include_str!("random.rs"),
-        include_str!("random_files/mod.rs"),
-        include_str!("swapping.rs"),
-        include_str!("syncing.rs"),
-        include_str!("trimming.rs"),
-        include_str!("vnode_death.rs"),
-        include_str!("writing.rs"),
-    ];
-    let rows = include_str!("../../src/rows.md")
-        .lines()
-        .filter(|l| ["| PGO", "| SWP", "| PRS"].iter().any(|s| l.starts_with(s)));
-    let mut named = 0;
-    for row in rows {
-        let proven_by = row.split('|').nth(2).expect("a second column");
-        for name in proven_by.split('`').skip(1).step_by(2) {
-            named += 1;
-            let function = format!("#[test]\nfn {name}()");
-            assert!(tests.iter().any(|t| t.contains(&function)), "no test is called {name}");
-        }
-    }
-    assert!(named > 20);
-    // And a test that bears the number of a row is in the table.
-    for line in
-        tests.iter().flat_map(|t| t.lines()).filter(|l| l.starts_with("fn pgo_") || l.starts_with("fn prs_"))
-    {
-        let name = line.trim_start_matches("fn ").split('(').next().expect("a name");
-        assert!(include_str!("../../src/rows.md").contains(name), "{name} is not in the table");
-    }
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let all = Sources::under(&here.join("../..")).expect("the sources can be read");
+    let own = Sources::under(&here.join("tests")).expect("the tests can be read");
+    assert!(own.tests().count() > 150);
+    let wrong = wrong(include_str!("../../src/rows.md"), &all, &own);
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
