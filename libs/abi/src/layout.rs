@@ -27,6 +27,8 @@ pub const START_INFO: u64 = 0x7000_1000_0000;
 pub const START_INFO_PAGES: u64 = 16;
 /// The counters ([`crate::meter`]), read-only.
 pub const METER: u64 = 0x7000_2000_0000;
+/// What the kernel had of the threads of a program that is swapped out whole; nothing else is mapped there, and nothing while the program is in.
+pub const PARKED: u64 = 0x7000_4000_0000;
 /// First address above the first thread's stack; above that of thread `n` it is [`stack_top`]. From its stack pointer a thread knows its number, and so its message buffer: there
 /// is no memory of its own that another register would lead to.
 pub const STACK_TOP: u64 = 0x7fff_ff00_0000;

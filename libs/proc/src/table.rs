@@ -163,6 +163,12 @@ impl<W: Words> Table<W> {
         self.all().filter(|s| space != 0 && self.head(*s).lives() && self.space(*s) == space).collect()
     }
 
+    /// The process that has a space for itself.
+    pub fn alone_in(&self, space: Space) -> Option<Slot> {
+        let all = self.sharing(space);
+        all.first().copied().filter(|_| all.len() == 1)
+    }
+
     /// Its thread, where it shares a space that another process began in; 0: it is the one that did.
     pub fn thread(&self, slot: Slot) -> u8 {
         self.head(slot).thread
@@ -218,6 +224,25 @@ impl<W: Words> Table<W> {
         let nice = nice.clamp(-20, 19);
         self.change(slot, |head| head.nice = nice);
         nice
+    }
+
+    /// How many hold it in memory.
+    pub fn holds(&self, slot: Slot) -> u8 {
+        self.head(slot).holds
+    }
+
+    /// One more holds it in memory. `Busy`: there are as many as can be counted.
+    pub fn hold(&mut self, slot: Slot) -> Result<(), Error> {
+        let holds = self.holds(slot).checked_add(1).ok_or(Error::Busy)?;
+        self.change(slot, |head| head.holds = holds);
+        Ok(())
+    }
+
+    /// One fewer does. `Invalid`: nobody does (PRS-W22).
+    pub fn release(&mut self, slot: Slot) -> Result<(), Error> {
+        let holds = self.holds(slot).checked_sub(1).ok_or(Error::Invalid)?;
+        self.change(slot, |head| head.holds = holds);
+        Ok(())
     }
 
     /// The boot module that was started.

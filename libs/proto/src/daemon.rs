@@ -18,8 +18,6 @@ protocol! {
     4 Join { space: Space, group: u32 } -> ();
     /// Spares a program when memory is exhausted, or no longer. `NotFound`; `NotPermitted`: a server.
     5 Spare { space: Space, spare: bool } -> ();
-    /// A program is swapped out whole, or in again. While it is out its limit counts as 0. For `init` and `proc`. `NotFound`.
-    6 SwappedOut { space: Space, out: bool } -> ();
     /// Asks for whole-process swap-out (bits of `ebb_policy::swapout_request`); served with the next run, at most one a second.
     7 RequestSwapOut { bits: u8 } -> ();
     /// Its counters by name.

@@ -98,6 +98,8 @@ pub struct FileStatus {
 pub const OWN_OFFSET: u64 = u64::MAX;
 /// Bytes that one [`Read`] or [`Write`] moves at most; it says how many it has.
 pub const MAX_TRANSFER: u32 = 64 << 10;
+/// Pages that one [`TakeWritten`] tells of.
+pub const MAX_TAKEN: u64 = 16_384;
 /// Threads that a space may have.
 pub const MAX_THREADS: usize = 16;
 /// Files that a space may have open.
@@ -169,7 +171,9 @@ pub struct SpaceInfo {
     pub faults: (u64, u64),
     /// Whether it is a server: never a victim of the out-of-memory killer.
     pub protected: bool,
-    /// What it waits for: `memory`, `swap`, or nothing.
+    /// Times that it was swapped out whole (`ru_nswap`).
+    pub swaps: u32,
+    /// What it waits for: `memory`, `page`, `file`, or nothing; `out`: it is swapped out whole; `coming in`: not for long.
     pub waiting: String,
 }
 
@@ -210,6 +214,26 @@ pub enum Happening {
         /// The address.
         address: u64,
     },
+    /// There are bits for a thread of a program that is swapped out ([`SwapOut`]): it should come in.
+    Kicked {
+        /// The program.
+        space: Space,
+    },
+    /// Processes should be swapped out ([`WantSwapOut`]).
+    SwapOutWanted {
+        /// Why: bits of `ebb_policy::swapout_request`.
+        bits: u8,
+    },
+    /// A program that was swapped out is in, and its threads go on.
+    SwappedIn {
+        /// The program.
+        space: Space,
+    },
+    /// What the threads of a program were doing when it was swapped out cannot be read any more: it cannot go on.
+    StateLost {
+        /// The program.
+        space: Space,
+    },
     /// What [`SyncStart`] asked for is done.
     Synced {
         /// Pages that could not be written.
@@ -238,6 +262,43 @@ impl Bounds {
     pub const NONE: Bounds = Bounds { resident: NO_LIMIT, mapped: NO_LIMIT, data: NO_LIMIT, swap: NO_LIMIT };
 }
 
+/// What the threads of a program do, all together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Doing {
+    /// Each waits for bits of its notification, and for nothing else.
+    Sleeping,
+    /// Some could run; the others sleep.
+    Runnable,
+    /// Some wait for an answer or a page, or were not started yet.
+    Blocked,
+}
+
+/// Where the threads of a program are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Place {
+    /// In the kernel.
+    In,
+    /// In the program's own pageable memory.
+    Out,
+    /// On their way back.
+    ComingIn,
+}
+
+/// What a program does ([`Activities`]).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Activity {
+    /// Its space.
+    pub space: Space,
+    /// What its threads do. While they are out: whether there is something for them.
+    pub doing: Doing,
+    /// Where they are.
+    pub place: Place,
+    /// How often they were given the processor, modulo 2^32; 0 while they are out.
+    pub runs: u32,
+    /// Frames of the kernel that bringing them in takes at least: two for each thread.
+    pub pages: u32,
+}
+
 /// What a program has mapped, and may.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Limited {
@@ -253,6 +314,8 @@ pub struct Limited {
     pub group: u32,
     /// Whether it is spared when memory is exhausted ([`Spare`]).
     pub spared: bool,
+    /// Whether it is swapped out whole ([`SwapOut`]).
+    pub out: bool,
 }
 
 /// A group of programs with one limit.
@@ -628,6 +691,16 @@ protocol! {
     115 Halt { space: Space, halted: bool } -> ();
     /// Sets the priority of all threads of a space, those that come later among them. `Invalid`: above the highest.
     116 SetPriority { space: Space, priority: u8 } -> ();
+    /// Swaps a program out whole: what the kernel has of its threads goes into its own pageable memory, its mappings and page tables go, its memory is deactivated. What of it is locked stays resident, and mapped.
+    /// It comes in with [`SwapIn`]; [`Happening::Kicked`] says when there are bits for it. Returns the kernel frames that came back. For the space's manager, as the two below. `Busy`: a thread waits for something
+    /// else than bits, or was not started yet; `Exists`: it is out; `NotPermitted`: a server; `NoMemory`: not even two pages. Nothing was done then.
+    120 SwapOut { space: Space } -> u64;
+    /// Brings a program in that is out, as soon as there is memory for it ([`Happening::SwappedIn`]). One that is in, or on its way, is no error. `NoMemory`: more pages would be wired than may be.
+    121 SwapIn { space: Space } -> ();
+    /// What the programs do that the caller manages, from a space on, ascending, at most 64.
+    122 Activities { from: Space } -> Vec<Activity>;
+    /// Tells all managers that processes should be swapped out ([`Happening::SwapOutWanted`]). For the attached daemon.
+    123 WantSwapOut { bits: u8 } -> ();
     /// Lets a space attach as the daemon. For `init`.
     100 DaemonAllow { space: Space } -> ();
     /// Attaches the caller as the daemon that enforces limits; the message carries its notification, which gets [`OVER_BIT`] when a space or a group crosses its limit. The one before is
@@ -664,6 +737,16 @@ protocol! {
     108 Trim { space: Space, target: u64, hard: bool, anew: bool } -> Trimmed;
     /// Makes a program no victim when memory is exhausted, or one again. For `init` and the daemon. `NotFound`; `NotPermitted`: a server, which never is one.
     109 Spare { space: Space, spare: bool } -> ();
+
+    /// From now on the first write to each page of a range is noted ([`TakeWritten`]); what was noted there before is forgotten. What a read of a file or a debugger puts there counts as written, and so
+    /// does locking a page; what other programs do with memory that is shared later, and giving up what pages hold, does not. Children are not tracked. `Fault`: part of the range is not mapped;
+    /// `NotPermitted`: not memory of the program's own (a shared mapping, or wired by its nature); `NoMemory`: all programs together track too much (2 GiB), or there are too many regions.
+    140 Track { space: Space, address: u64, pages: u64 } -> ();
+    /// Which pages of a range were written to since the last call, or since [`Track`]: bit `n % 8` of byte `n / 8` is page `n` of the range. The next write to each is a first one again. At most
+    /// [`MAX_TAKEN`] pages (`TooLong`). `Fault`: part of the range is not tracked.
+    141 TakeWritten { space: Space, address: u64, pages: u64 } -> Vec<u8>;
+    /// Nothing is noted of a range any more. `Fault`: part of the range is not mapped; `NoMemory`: there are too many regions.
+    142 Untrack { space: Space, address: u64, pages: u64 } -> ();
 
     /// Checks everything (`vm.audit`). `Busy`: an audit is under way.
     64 Audit {} -> AuditReport;

@@ -12,8 +12,8 @@ use ebb_proto::Error;
 use ebb_proto::Operation;
 pub use ebb_proto::proc::{Change, Ended, Group, Limit, Pid, Process, Resource, Status, Target, signal};
 use ebb_proto::proc::{
-    Exec, Fork, Ignore, Kill, Launch, Limits, MoreArguments, Nice, Own, Poll, Processes, SetGroup, SetLimit,
-    Wait, WaitAny,
+    Exec, Fork, Hold, Ignore, Kill, Launch, Limits, MoreArguments, Nice, Own, Poll, Processes, Release,
+    SetGroup, SetLimit, SwapOut, Wait, WaitAny,
 };
 use ebb_proto::start::Stream;
 
@@ -315,6 +315,21 @@ pub fn limits(pid: Pid) -> Result<[Limit; 6], Error> {
 /// Sets a limit. `Invalid`: the soft value is above the hard one; `NotPermitted`: the hard one would rise.
 pub fn set_limit(pid: Pid, resource: Resource, limit: Limit) -> Result<(), Error> {
     ask(&SetLimit { pid, resource, limit })
+}
+
+/// Holds this process (0) or another in memory until it is [`release`]d: it is not swapped out whole. When this returns it is in.
+pub fn hold(pid: Pid) -> Result<(), Error> {
+    ask(&Hold { pid })
+}
+
+/// Holds it no longer. `Invalid`: nobody does.
+pub fn release(pid: Pid) -> Result<(), Error> {
+    ask(&Release { pid })
+}
+
+/// Swaps a process out whole, which comes in by itself when there is something for it. `Busy`: it is held, or waits for somebody.
+pub fn swap_out(pid: Pid) -> Result<(), Error> {
+    ask(&SwapOut { pid })
 }
 
 /// All processes, by number.

@@ -4,6 +4,7 @@
 use crate::arguments::Arguments;
 use crate::peers::Peers;
 use crate::server::{Module, Proc};
+use crate::swapping::Swapping;
 use alloc::string::String;
 use alloc::vec::Vec;
 use ebb_abi::Handle;
@@ -54,6 +55,7 @@ impl Proc {
             waits: Waits::default(),
             arguments: Arguments::default(),
             lost: Vec::new(),
+            swapping: Swapping::new(info.handle("notification")?),
             initial: limits::initial(meter(Counter::v_free_count), meter(Counter::v_page_count)),
         };
         proc.put_in_order()?;
@@ -90,7 +92,8 @@ impl Proc {
         } else if self.table.alive(self.table.header(Header::First) as Pid).is_none() {
             self.start_first().inspect_err(|error| ebb_rt::log!("shell: {error}"))?;
         }
-        Ok(())
+        // Some may be out, and kicked while nobody listened.
+        self.swap_look()
     }
 
     /// Spaces of programs.

@@ -144,6 +144,7 @@ impl Proc {
             name: self.table.name(s),
             space: self.table.space(s),
             nice: self.table.nice(s),
+            holds: self.table.holds(s),
             limits: self.table.limits(s),
         };
         all.into_iter().map(one).collect()

@@ -29,6 +29,7 @@ impl Proc {
         }
         self.table.end(slot, &Ended { status, reason });
         self.waits.forget(pid);
+        self.swapping.gone(pid);
         self.arguments.forget(badge);
         self.clear(slot);
     }
@@ -74,6 +75,15 @@ impl Proc {
                     ebb_rt::log!("{name} ({space}): the page at {address:#x} could not be read");
                     self.lost.push((space, Error::Io));
                 }
+                Happening::Kicked { space } => self.kicked(space),
+                Happening::SwappedIn { space } => self.swapped_in(space),
+                Happening::StateLost { space } => {
+                    let Some(slot) = self.table.alone_in(space) else { continue };
+                    self.swapping.lost(self.table.pid(slot));
+                    let reason = "what it was doing when it was swapped out cannot be read";
+                    self.end(slot, BUS_ERROR, String::from(reason));
+                }
+                Happening::SwapOutWanted { bits } => self.swap_out_some(bits)?,
                 // These are `init`'s.
                 Happening::PolicyEjected { .. } | Happening::Synced { .. } => {}
             }

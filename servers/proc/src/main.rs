@@ -13,6 +13,7 @@
 //! | `children` | waiting, asking, being told |
 //! | `sharing` | processes in one space |
 //! | `signal` | signals, limits, niceness |
+//! | `swapping` | who is swapped out whole, and when |
 //! | `peers` | whom it calls |
 //! | `end` | the end of a process, exceptions |
 #![no_std]
@@ -31,5 +32,6 @@ mod server;
 mod sharing;
 mod signal;
 mod spawn;
+mod swapping;
 
 ebb_rt::entry!(server::main);

@@ -52,6 +52,7 @@ impl<M: Machine> Vm<M> {
             return self.m.answer::<proto::Audit>(reply, Err(Error::Busy), &[]);
         }
         let (chains, longest) = self.audit_chains();
+        let parked = self.parked_wrong();
         let mut f = Findings { m: &mut self.m, report: AuditReport::default() };
         chains.into_iter().for_each(|text| f.wrong(text));
         let nr = self.frames.nr_frames();
@@ -159,6 +160,9 @@ impl<M: Machine> Vm<M> {
         }
         for space in self.limits.wrong(&self.spaces) {
             f.wrong(format!("the limits of space {space} are not those of a program"));
+        }
+        for space in parked {
+            f.wrong(format!("space {space} is out, and has threads, or not what they need"));
         }
         mapped.sort_unstable();
         // Files: each use of one is somebody's.

@@ -77,6 +77,18 @@ impl<M: Machine> Vm<M> {
                 let result = self.managed(caller, op.space).and_then(|id| self.set_priority(id, op.priority));
                 self.m.answer::<proto::SetPriority>(reply, result, &[]);
             }
+            Request::SwapOut(op) => {
+                let result = self.managed(caller, op.space).and_then(|id| self.swap_out(id));
+                self.m.answer::<proto::SwapOut>(reply, result, &[]);
+            }
+            Request::SwapIn(op) => {
+                let result = self.managed(caller, op.space).and_then(|id| self.swap_in(id));
+                self.m.answer::<proto::SwapIn>(reply, result, &[]);
+            }
+            Request::Activities(op) => {
+                let result = self.only_managers(caller).map(|()| self.activities(caller, op.from));
+                self.m.answer::<proto::Activities>(reply, result, &[]);
+            }
             // The others were served before.
             _ => drop(reply),
         }

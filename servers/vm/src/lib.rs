@@ -9,6 +9,7 @@
 //! | `fault`, `file_fault`, `shadow` | from an address to a mapping; pages of files; copy-on-write |
 //! | `patch` | a debugger's writes |
 //! | `fork`, `collapse`, `release` | `fork`; chains of objects become shorter; what is given back |
+//! | `parking` | programs swapped out whole |
 //! | `manage`, `keep` | who may do what with which space; what goes with a space |
 //! | `waiting` | what cannot go on yet |
 //! | `memory`, `wire` | `mmap` and its kin; `mlock` |
@@ -56,6 +57,7 @@ pub mod object;
 pub mod oom;
 pub mod page;
 pub mod pager;
+pub mod parking;
 pub mod patch;
 pub mod policy;
 pub mod release;
@@ -74,3 +76,4 @@ pub mod vm;
 pub mod vnode;
 pub mod waiting;
 pub mod wire;
+pub mod written;

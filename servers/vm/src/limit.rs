@@ -62,7 +62,7 @@ impl Watch {
 pub struct Limit {
     watch: Watch,
     /// What its mappings may come to.
-    bounds: Bounds,
+    pub bounds: Bounds,
     group: u32,
     /// Spared when memory is exhausted.
     pub spared: bool,
@@ -385,6 +385,7 @@ impl<M: Machine> Vm<M> {
             limit: limit.watch.limit,
             group: limit.group,
             spared: limit.spared,
+            out: space.parked.is_some(),
         })
     }
 

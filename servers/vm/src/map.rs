@@ -71,6 +71,8 @@ pub struct Region {
     pub needs_copy: bool,
     /// Anonymous memory that other programs have too, and see what is written here.
     pub shared: bool,
+    /// Which of its pages are written to is noted ([`crate::written`]): it is mapped read-only until they are.
+    pub tracked: bool,
     /// Where a sequential reader would fault next, and how many pages were brought in at its last fault.
     pub read_ahead: (u32, u32),
 }
@@ -150,6 +152,12 @@ impl Map {
     pub fn find_mut(&mut self, address: u64) -> Option<&mut Region> {
         let at = self.at(address);
         self.regions.get_mut(at).filter(|r| r.start <= address)
+    }
+
+    /// The region that is just this range, as it mostly is: the range need not be looked through for holes, nor split.
+    #[inline]
+    pub fn exactly_mut(&mut self, range: Range) -> Option<&mut Region> {
+        self.find_mut(range.start).filter(|r| r.start == range.start && r.end() == range.end)
     }
 
     /// Whether some region shows this object.
@@ -305,6 +313,7 @@ mod tests {
             inheritance: Inheritance::Copy,
             needs_copy: false,
             shared: false,
+            tracked: false,
             read_ahead: (0, 0),
         }
     }

@@ -19,7 +19,7 @@ use ebb_policy::gate::Class;
 use ebb_proto::Error;
 use ebb_proto::fs::OpenFlags;
 use ebb_proto::pager::MAX_RUN;
-use ebb_proto::vm::{self as proto, Advice, EventKind, Inheritance, Protection, Source, Space};
+use ebb_proto::vm::{self as proto, Advice, Bounds, EventKind, Inheritance, Protection, Source, Space};
 use ebb_rt::client::from_sys;
 
 const PAGE: u64 = PAGE_SIZE as u64;
@@ -27,6 +27,14 @@ const PAGE: u64 = PAGE_SIZE as u64;
 const REGIONS_AT_ONCE: usize = 32;
 /// Pages in one answer of `mincore`.
 const MINCORE_PAGES: u64 = 3900;
+
+/// Whether a region may have a protection.
+fn may_protect(region: &Region, protection: Protection) -> Result<(), Error> {
+    if protection.contains(Protection::WRITE) && matches!(region.backing, Backing::Module { .. }) {
+        return Err(Error::NotPermitted);
+    }
+    if region.most.contains(protection) { Ok(()) } else { Err(Error::Access) }
+}
 
 /// What a region holds.
 #[derive(Clone, Copy, Default)]
@@ -53,6 +61,12 @@ fn charge_of(op: &proto::Map, protection: Protection) -> Charge {
 impl<M: Machine> Vm<M> {
     /// `mmap`.
     pub fn map(&mut self, id: Space, op: &proto::Map) -> Result<u64, Error> {
+        let bounds = self.spaces.get(id).ok_or(Error::NotFound)?.limit.bounds;
+        self.map_within(id, op, &bounds)
+    }
+
+    /// The same within these limits.
+    pub(crate) fn map_within(&mut self, id: Space, op: &proto::Map, bounds: &Bounds) -> Result<u64, Error> {
         let space = self.spaces.get(id).ok_or(Error::NotFound)?;
         let protection = Protection::from_bits(op.protection).ok_or(Error::Invalid)?;
         if op.pages == 0 || op.pages > MAX_PAGES {
@@ -66,10 +80,12 @@ impl<M: Machine> Vm<M> {
         if !space.map.has_room() {
             return Err(Error::NoMemory);
         }
-        let pages = op.pages as u32;
         // Before anything is made: most of what comes then cannot be undone at no cost.
         let charge = charge_of(op, protection);
-        self.may_charge(id, Charges::of(charge, range.start, op.pages))?;
+        if !space.map.charges().may_grow(Charges::of(charge, range.start, op.pages), bounds) {
+            return Err(Error::NoMemory);
+        }
+        let pages = op.pages as u32;
         let backing = match op.source {
             Source::Anonymous => self.new_object(pages)?,
             Source::Wired => self.new_wired(pages)?,
@@ -100,6 +116,7 @@ impl<M: Machine> Vm<M> {
             inheritance: Inheritance::Copy,
             needs_copy: false,
             shared: false,
+            tracked: false,
             read_ahead: (0, 0),
         };
         let inserted = match self.spaces.get_mut(id) {
@@ -355,6 +372,7 @@ impl<M: Machine> Vm<M> {
         for (n, region) in regions.iter().enumerate() {
             self.drop_region(id, region, regions.get(n + 1..).unwrap_or_default());
         }
+        self.forget_written(id, range);
         Ok(())
     }
 
@@ -362,35 +380,28 @@ impl<M: Machine> Vm<M> {
     pub fn protect(&mut self, id: Space, range: Range, protection: u8) -> Result<(), Error> {
         let protection = Protection::from_bits(protection).ok_or(Error::Invalid)?;
         let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
-        if !space.map.covers(range) {
-            return Err(Error::Fault);
-        }
-        if !space.map.may_split(range) {
-            return Err(Error::NoMemory);
-        }
         let task = space.task;
-        let shared = |r: &Region| matches!(r.backing, Backing::Module { .. });
-        if protection.contains(Protection::WRITE) && space.map.touching(range).any(shared) {
-            return Err(Error::NotPermitted);
-        }
-        if !space.map.touching(range).all(|r| r.most.contains(protection)) {
-            return Err(Error::Access);
-        }
-        if protection.contains(Protection::WRITE) {
-            let more = space.map.charges_of_writing(range);
-            self.may_charge(id, more)?;
-        }
-        let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
-        for (before, region) in space.map.protect(range, protection) {
-            let pages = region.pages as u32;
-            if before.contains(Protection::WRITE) != protection.contains(Protection::WRITE)
-                && let Some(file) = self.file_behind(region.backing)
-            {
-                file.touched = true;
-                file.writable = match protection.contains(Protection::WRITE) {
-                    true => file.writable + pages,
-                    false => file.writable.saturating_sub(pages),
-                };
+        let charges = |r: &Region| protection.contains(Protection::WRITE) && r.charge == Charge::Own;
+        if let Some(region) = space.map.exactly_mut(range).filter(|r| !charges(r)) {
+            may_protect(region, protection)?;
+            let before = core::mem::replace(&mut region.protection, protection);
+            let region = *region;
+            self.protected(&region, before);
+        } else {
+            if !space.map.covers(range) {
+                return Err(Error::Fault);
+            }
+            if !space.map.may_split(range) {
+                return Err(Error::NoMemory);
+            }
+            space.map.touching(range).try_for_each(|r| may_protect(r, protection))?;
+            if protection.contains(Protection::WRITE) {
+                let more = space.map.charges_of_writing(range);
+                self.may_charge(id, more)?;
+            }
+            let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
+            for (before, region) in space.map.protect(range, protection) {
+                self.protected(&region, before);
             }
         }
         if protection.is_empty() {
@@ -399,6 +410,17 @@ impl<M: Machine> Vm<M> {
         // Taking rights away is done now; giving some is left to the next fault, which knows whether the page is being written.
         let flags = flags_of(protection) - ebb_abi::map::MapFlags::WRITE;
         self.m.protect(task, range.start, range.pages(), flags).map_err(from_sys)
+    }
+
+    /// The protection of a region has changed: files count what may be written through mappings.
+    fn protected(&mut self, region: &Region, before: Protection) {
+        let (now, pages) = (region.protection.contains(Protection::WRITE), region.pages as u32);
+        if before.contains(Protection::WRITE) != now
+            && let Some(file) = self.file_behind(region.backing)
+        {
+            file.touched = true;
+            file.writable = if now { file.writable + pages } else { file.writable.saturating_sub(pages) };
+        }
     }
 
     /// `madvise`.
@@ -461,7 +483,7 @@ impl<M: Machine> Vm<M> {
         }
     }
 
-    fn deactivate(&mut self, object: u32, first: u32, pages: u32) {
+    pub(crate) fn deactivate(&mut self, object: u32, first: u32, pages: u32) {
         let mut at = first;
         while let Some(index) = self.objects.get(object).and_then(|o| o.next_used(at, first + pages)) {
             at = index + 1;

@@ -327,6 +327,7 @@ impl<M: Machine> Vm<M> {
                 inheritance: Inheritance::Copy,
                 needs_copy: false,
                 shared: false,
+                tracked: false,
                 read_ahead: (0, 0),
             };
             match self.find_page(0, &region, object, index, true, true) {

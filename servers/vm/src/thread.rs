@@ -23,14 +23,23 @@ const MAX_OTHERS: usize = 240;
 
 /// A thread beside a space's first.
 pub struct Thread {
-    number: u32,
+    pub(crate) number: u32,
     /// As the kernel names it.
-    frame: u32,
-    /// `Handle::NONE`: it has ended, and nobody has waited for it yet.
-    handle: Handle,
-    notification: Handle,
+    pub(crate) frame: u32,
+    /// `Handle::NONE`: it has ended, and nobody has waited for it yet; or it is out, and has its notification nevertheless.
+    pub(crate) handle: Handle,
+    pub(crate) notification: Handle,
     /// It is another process's, which shares the space.
-    shared: bool,
+    pub(crate) shared: bool,
+}
+
+/// A thread that was just made.
+pub(crate) struct Made {
+    pub handle: Handle,
+    /// As the kernel names it.
+    pub frame: u32,
+    /// That of its message buffer.
+    pub buffer: u32,
 }
 
 /// The threads beside the spaces' first ones.
@@ -56,8 +65,8 @@ impl<R> Threads<R> {
 }
 
 impl Thread {
-    /// `Handle::NONE`: it has ended.
-    pub(crate) fn handle(&self) -> Handle {
+    /// `Handle::NONE`: it has ended, or is out.
+    pub fn handle(&self) -> Handle {
         self.handle
     }
 }
@@ -91,7 +100,7 @@ impl<M: Machine> Vm<M> {
     /// Starts a space's first thread.
     pub fn start(&mut self, op: &proto::Start, notification: Handle) -> Result<(), Error> {
         let space = self.spaces.get_mut(op.space).ok_or(Error::NotFound)?;
-        if space.thread != Handle::NONE {
+        if space.thread != Handle::NONE || space.parked.is_some() {
             return Err(Error::Exists);
         }
         if op.priority as u64 > MAX_PRIORITY {
@@ -101,9 +110,10 @@ impl<M: Machine> Vm<M> {
         // A copy of a thread that was not the first goes on with the stack and the buffer that it has.
         let number = thread_of(op.stack);
         let number = if number < MAX_THREADS as u64 { number } else { 0 };
+        space.first = number as u32;
         let buffer = MESSAGE_BUFFER + number * PAGE_SIZE as u64;
         let start = Start { buffer, entry: op.entry, stack: op.stack, argument: op.argument };
-        let (thread, _) = self.make_thread(op.space, start)?;
+        let thread = self.make_thread(op.space, start)?.handle;
         if let Some(space) = self.spaces.get_mut(op.space) {
             space.thread = thread;
         }
@@ -116,8 +126,8 @@ impl<M: Machine> Vm<M> {
         Ok(())
     }
 
-    /// A stopped thread, and its frame.
-    fn make_thread(&mut self, id: proto::Space, start: Start) -> Result<(Handle, u32), Error> {
+    /// A stopped thread.
+    pub(crate) fn make_thread(&mut self, id: proto::Space, start: Start) -> Result<Made, Error> {
         let task = self.spaces.get(id).ok_or(Error::NotFound)?.task;
         let frame = self.kernel_frame(id)?;
         let buffer = self.kernel_frame(id).inspect_err(|_| self.frames.free(frame))?;
@@ -137,7 +147,7 @@ impl<M: Machine> Vm<M> {
                 if let Some(space) = self.spaces.get_mut(id) {
                     space.kernel_frames += 2;
                 }
-                Ok((thread, frame))
+                Ok(Made { handle: thread, frame, buffer })
             }
             Err(error) => {
                 self.frames.free(frame);
@@ -147,7 +157,7 @@ impl<M: Machine> Vm<M> {
         }
     }
 
-    fn run_thread(
+    pub(crate) fn run_thread(
         &mut self,
         id: proto::Space,
         thread: Handle,
@@ -188,7 +198,7 @@ impl<M: Machine> Vm<M> {
         let buffer = MESSAGE_BUFFER + op.number as u64 * PAGE_SIZE as u64;
         let start = Start { buffer, entry: op.entry, stack: op.stack, argument: op.argument };
         let notification = self.object_new(Kind::Notification)?;
-        let (handle, frame) = match self.make_thread(id, start) {
+        let Made { handle, frame, .. } = match self.make_thread(id, start) {
             Ok(made) => made,
             Err(error) => {
                 self.discard_notification(notification);
@@ -355,9 +365,13 @@ impl<M: Machine> Vm<M> {
     /// A space is gone, and with its task its threads.
     pub(crate) fn threads_gone(&mut self, id: proto::Space, threads: Vec<Thread>) {
         self.threads.count -= threads.len();
-        for thread in threads.into_iter().filter(|t| t.handle != Handle::NONE) {
-            self.m.handle_close(thread.handle);
-            self.discard_notification(thread.notification);
+        for thread in threads {
+            if thread.handle != Handle::NONE {
+                self.m.handle_close(thread.handle);
+            }
+            if thread.notification != Handle::NONE {
+                self.discard_notification(thread.notification);
+            }
         }
         self.threads.joins.retain(|(space, ..)| *space != id);
     }

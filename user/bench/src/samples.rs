@@ -39,6 +39,11 @@ impl Samples {
         self.0.push(value);
     }
 
+    /// Looks at each.
+    pub fn each(&self, look: impl FnMut(u64)) {
+        self.0.iter().copied().for_each(look);
+    }
+
     /// Rounds so far.
     pub fn len(&self) -> usize {
         self.0.len()

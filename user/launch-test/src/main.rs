@@ -20,6 +20,7 @@ mod pipes;
 mod sharing;
 mod signals;
 mod survival;
+mod swapping;
 
 use ebb_rt::{StartInfo, println};
 use parent::Parent;
@@ -71,6 +72,11 @@ const TESTS: &[(&str, Test)] = &[
     ("an exception ends all that share a space", sharing::exceptions),
     ("many copies, one after the other and at once", forking::many),
     ("becoming another program", forking::exec),
+    ("a program swapped out whole comes back as it was", swapping::there_and_back),
+    ("what happens to one that is out", swapping::while_out),
+    ("a held program is not swapped out", swapping::held),
+    ("idle programs go out by themselves", swapping::idle),
+    ("the server dies while programs are out", swapping::server_dies),
     ("the server dies while programs start and end", survival::spawning),
     ("the server dies while programs wait and are stopped", survival::waiting),
 ];
@@ -79,8 +85,23 @@ const TESTS: &[(&str, Test)] = &[
 const FAILING: &[(&str, Test)] =
     &[("the server dies in the middle of what it does", survival::in_the_middle)];
 
+fn swapped(info: &'static StartInfo, children: usize, rounds: usize) -> u8 {
+    let parent = Parent::new(info).map_err(|error| alloc::format!("{error}"));
+    match parent.and_then(|p| swapping::out_and_in(&p, children, rounds as u32)) {
+        Ok(()) => 0,
+        Err(why) => {
+            println!("out-and-in: {why}");
+            1
+        }
+    }
+}
+
 fn main(info: &'static StartInfo) -> u8 {
     if let Some((mode, args)) = info.args.split_first() {
+        let number = |n: usize| args.get(n).and_then(|n| n.parse().ok()).unwrap_or(0);
+        if mode == "out-and-in" {
+            return swapped(info, number(0), number(1));
+        }
         return child::run(info, mode, args);
     }
     let tests = if info.cmdline.contains(survival::FAILS) { FAILING } else { TESTS };

@@ -30,7 +30,7 @@ const FAILURES: u32 = 24;
 /// How long a server has to live, so that it counts as one that can.
 const LIFE_MS: u64 = 1_100;
 
-fn kill_server(p: &Parent) -> Result<(), Error> {
+pub fn kill_server(p: &Parent) -> Result<(), Error> {
     call(p.info.handle("init")?, &Kill { role: "proc".into() })
 }
 
