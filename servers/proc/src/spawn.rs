@@ -65,7 +65,11 @@ impl Proc {
         let space = self.peers.vm(&vm::SpaceNew { name: name.clone(), protected: false })?;
         self.fill(slot, space, module, order, exec, old)?;
         self.table.replaced(slot, space, &name, module.index as u16);
-        self.leave(old, 0);
+        if self.table.sharing(old).is_empty() {
+            self.free_unknown(old);
+        } else {
+            self.leave(old, 0);
+        }
         Ok(())
     }
 
@@ -247,12 +251,27 @@ impl Proc {
         written.and(mapped).and(unmapped)
     }
 
+    /// Frees a space that is in no record. Ends of pipes go before it: if this server dies in between, the next one still finds it, and does the same.
+    pub fn free_unknown(&self, space: Space) {
+        // What is in it must not get new ones.
+        match self.peers.vm(&vm::Halt { space, halted: true }) {
+            Ok(()) | Err(Error::NotFound) => {}
+            Err(error) => ebb_rt::log!("halting space {space}: {error}"),
+        }
+        self.close_pipes(space);
+        self.free_space(space);
+    }
+
     /// Frees a space, and the ends of pipes that it has. One that is gone already is no error.
     pub fn free_space(&self, space: Space) {
         match self.peers.vm(&vm::SpaceFree { space }) {
             Ok(()) | Err(Error::NotFound) => {}
             Err(error) => ebb_rt::log!("freeing space {space}: {error}"),
         }
+        self.close_pipes(space);
+    }
+
+    fn close_pipes(&self, space: Space) {
         if let Err(error) = self.peers.pipe(&pipe::Gone { space }) {
             ebb_rt::log!("closing the pipes of {space}: {error}");
         }
