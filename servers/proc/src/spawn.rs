@@ -50,7 +50,8 @@ impl Proc {
         }
         let space = self.peers.vm(&vm::SpaceNew { name: self.table.name(slot), protected: false })?;
         self.table.made(slot, space);
-        let link = self.fill(slot, space, module, order, exec, from)?;
+        let filled = self.fill(slot, space, module, order, exec, from);
+        let link = filled.inspect_err(|_| self.free_space(space))?;
         if from == 0 {
             self.table.set_header(Header::First, space as u64);
         }
@@ -63,7 +64,7 @@ impl Proc {
         let old = self.table.space(slot);
         let name = String::from(order.name());
         let space = self.peers.vm(&vm::SpaceNew { name: name.clone(), protected: false })?;
-        self.fill(slot, space, module, order, exec, old)?;
+        self.fill(slot, space, module, order, exec, old).inspect_err(|_| self.free_space(space))?;
         self.table.replaced(slot, space, &name, module.index as u16);
         if self.table.sharing(old).is_empty() {
             self.free_unknown(old);
@@ -106,24 +107,8 @@ impl Proc {
         Ok(space)
     }
 
-    /// Makes a program in a new space and starts it; if that fails the space is freed.
+    /// Makes a program in a new space and starts it.
     fn fill(
-        &self,
-        slot: Slot,
-        space: Space,
-        module: &Module,
-        order: &Order,
-        exec: String,
-        from: Space,
-    ) -> Result<Handle, Error> {
-        let filled = self.fill_inner(slot, space, module, order, exec, from);
-        if filled.is_err() {
-            self.free_space(space);
-        }
-        filled
-    }
-
-    fn fill_inner(
         &self,
         slot: Slot,
         space: Space,
