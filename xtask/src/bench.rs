@@ -50,7 +50,7 @@ impl Figure {
 
 /// The figures of the rows that this machine has. A notification's target is one signal that wakes; there and back are
 /// two. Policy work has a bound and no aim.
-const TARGETS: [Target; 23] = [
+const TARGETS: [Target; 25] = [
     Target {
         name: "null_syscall",
         what: "null system call",
@@ -196,6 +196,20 @@ const TARGETS: [Target; 23] = [
         what: "fork + exit + wait",
         peer: Some((300_129, "Linux")),
         bounds: Some((300_000, 100_000)),
+        by: Figure::Median,
+    },
+    Target {
+        name: "process_swap_out",
+        what: "swap-out of a process, whole",
+        peer: None,
+        bounds: None,
+        by: Figure::Median,
+    },
+    Target {
+        name: "process_swap_in",
+        what: "swap-in of a process, from memory",
+        peer: None,
+        bounds: None,
         by: Figure::Median,
     },
     Target {

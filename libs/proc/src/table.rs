@@ -46,6 +46,8 @@ pub struct Table<W> {
     pub(crate) words: W,
     /// Numbers and spaces again, where there is something: for finding.
     ids: Vec<u64>,
+    /// Records from here on are nothing's. There are mostly few processes, and they are gone through often.
+    end: usize,
 }
 
 impl<W: Words> Table<W> {
@@ -59,12 +61,13 @@ impl<W: Words> Table<W> {
             MAGIC => {}
             _ => return Err(Error::Malformed),
         }
-        let mut table = Table { words, ids: vec![0; MAX_PROCESSES] };
+        let mut table = Table { words, ids: vec![0; MAX_PROCESSES], end: MAX_PROCESSES };
         for slot in table.slots() {
             if table.head(slot).kind != Kind::Free {
                 table.ids[slot.0] = table.get(slot, IDS);
             }
         }
+        table.trim();
         Ok(table)
     }
 
@@ -89,7 +92,14 @@ impl<W: Words> Table<W> {
     }
 
     pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + use<W> {
-        (0..MAX_PROCESSES).map(Slot)
+        (0..self.end).map(Slot)
+    }
+
+    /// Finds the end anew after a record became nothing's.
+    fn trim(&mut self) {
+        while self.end > 0 && self.head(Slot(self.end - 1)).kind == Kind::Free {
+            self.end -= 1;
+        }
     }
 
     pub(crate) fn at(slot: Slot, word: usize) -> usize {
@@ -110,6 +120,9 @@ impl<W: Words> Table<W> {
 
     pub(crate) fn set_head(&mut self, slot: Slot, head: Head) {
         self.put(slot, HEAD, head.pack());
+        if head.kind != Kind::Free {
+            self.end = self.end.max(slot.0 + 1);
+        }
     }
 
     pub(crate) fn change(&mut self, slot: Slot, change: impl FnOnce(&mut Head)) {
@@ -126,15 +139,17 @@ impl<W: Words> Table<W> {
     pub(crate) fn free(&mut self, slot: Slot) {
         self.set_head(slot, Head::FREE);
         self.ids[slot.0] = 0;
+        self.trim();
     }
 
     /// A record that is nothing's.
     pub(crate) fn vacant(&self) -> Option<Slot> {
-        self.slots().find(|s| self.head(*s).kind == Kind::Free)
+        let hole = self.slots().find(|s| self.head(*s).kind == Kind::Free);
+        hole.or((self.end < MAX_PROCESSES).then_some(Slot(self.end)))
     }
 
     fn find_by(&self, wanted: impl Fn(u64) -> bool) -> Option<Slot> {
-        let found = self.ids.iter().enumerate().find(|(_, ids)| wanted(**ids));
+        let found = self.ids.iter().take(self.end).enumerate().find(|(_, ids)| wanted(**ids));
         found.map(|(n, _)| Slot(n)).filter(|s| !matches!(self.head(*s).kind, Kind::Free | Kind::Making))
     }
 
@@ -226,22 +241,24 @@ impl<W: Words> Table<W> {
         nice
     }
 
-    /// How many hold it in memory.
+    /// How many hold it in memory; nobody does who has ended.
     pub fn holds(&self, slot: Slot) -> u8 {
-        self.head(slot).holds
+        // A sequence number is that of an end that was begun and never came.
+        let word = self.get(slot, WHEN);
+        if self.head(slot).lives() && word & HOLDS != 0 { word as u8 } else { 0 }
     }
 
     /// One more holds it in memory. `Busy`: there are as many as can be counted.
     pub fn hold(&mut self, slot: Slot) -> Result<(), Error> {
         let holds = self.holds(slot).checked_add(1).ok_or(Error::Busy)?;
-        self.change(slot, |head| head.holds = holds);
+        self.put(slot, WHEN, HOLDS | u64::from(holds));
         Ok(())
     }
 
     /// One fewer does. `Invalid`: nobody does (PRS-W22).
     pub fn release(&mut self, slot: Slot) -> Result<(), Error> {
         let holds = self.holds(slot).checked_sub(1).ok_or(Error::Invalid)?;
-        self.change(slot, |head| head.holds = holds);
+        self.put(slot, WHEN, HOLDS | u64::from(holds));
         Ok(())
     }
 

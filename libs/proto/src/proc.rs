@@ -261,7 +261,7 @@ protocol! {
     19 Exec { program: String, args: Vec<String>, env: Vec<(String, String)>, cwd: String, streams: Vec<Stream> } -> ();
     /// Makes a process that shares the caller's space: a thread with a number, a parent and an end of its own, which is waited for and signalled like any process. `number`, `entry`, `stack` and `argument` are as in
     /// [`crate::vm::ThreadNew`], whose errors come too. Returns its number, and the handles of its notification and of this server, which it has to call by it to be known. What a space has all that share it
-    /// have: memory, open files, ends of pipes, limits on memory, niceness; threads that it makes are those of the process that began in the space. A space goes with the last process in it, and stays in memory while there are several; an exception in one
+    /// have: memory, open files, ends of pipes, limits on memory, niceness; threads that it makes are those of the process that began in the space. A space goes with the last process in it; an exception in one
     /// ends them all, for the memory that it left half changed is theirs too. It cannot [`Exec`], [`Watch`] or be given a [`Nice`] value: `Unsupported`. `Exists`: another one has this number. Other errors as [`Launch`].
     20 Share { number: u32, entry: u64, stack: u64, argument: u64 } -> (Pid, u32, u32);
     /// Holds a process (0: the caller) in memory: it is not swapped out whole until it was released as often. Answered when it is in. A process that ends is held no longer, nor is one whose holder ends released.
@@ -269,8 +269,8 @@ protocol! {
     40 Hold { pid: Pid } -> ();
     /// Releases a process (0: the caller) that was held. `NotFound`; `Invalid`: nobody holds it.
     41 Release { pid: Pid } -> ();
-    /// Swaps a process out whole now, however short a time it has slept. It comes in by itself as soon as there is something for it. One that is out is no error. `NotFound`; `Busy`: it is held, or a thread of it waits for
-    /// somebody's answer, or for a page; `NoMemory`.
+    /// Swaps a process out whole now, however short a time it has slept. It comes in by itself as soon as there is something for it. One that is out is no error. `NotFound`; `Busy`: it is held, shares its space, or a thread of it
+    /// waits for somebody's answer, or for a page; `NoMemory`.
     42 SwapOut { pid: Pid } -> ();
 }
 

@@ -252,24 +252,6 @@ pub const fn lacking(reason: u8) -> &'static str {
 /// No limit on pages.
 pub const NO_LIMIT: u64 = u64::MAX;
 
-/// What a space may have, or has, in pages; [`NO_LIMIT`]: as many as it likes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Bounds {
-    /// In memory and mapped; what is more is taken from it, if that is possible.
-    pub resident: u64,
-    /// Of its address space in use: all mappings, whatever they show. This and what follows is never exceeded: the mapping that would is refused.
-    pub mapped: u64,
-    /// Of its own that it could write: anonymous memory and private mappings of files, without the stacks of threads.
-    pub data: u64,
-    /// The same with the stacks: what may have to go to swap, whether it is there or not.
-    pub swap: u64,
-}
-
-impl Bounds {
-    /// No limits.
-    pub const NONE: Bounds = Bounds { resident: NO_LIMIT, mapped: NO_LIMIT, data: NO_LIMIT, swap: NO_LIMIT };
-}
-
 /// What the threads of a program do, all together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Doing {
@@ -305,6 +287,24 @@ pub struct Activity {
     pub runs: u32,
     /// Frames of the kernel that bringing them in takes at least: two for each thread.
     pub pages: u32,
+}
+
+/// What a space may have, or has, in pages; [`NO_LIMIT`]: as many as it likes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Bounds {
+    /// In memory and mapped; what is more is taken from it, if that is possible.
+    pub resident: u64,
+    /// Of its address space in use: all mappings, whatever they show. This and what follows is never exceeded: the mapping that would is refused.
+    pub mapped: u64,
+    /// Of its own that it could write: anonymous memory and private mappings of files, without the stacks of threads.
+    pub data: u64,
+    /// The same with the stacks: what may have to go to swap, whether it is there or not.
+    pub swap: u64,
+}
+
+impl Bounds {
+    /// No limits.
+    pub const NONE: Bounds = Bounds { resident: NO_LIMIT, mapped: NO_LIMIT, data: NO_LIMIT, swap: NO_LIMIT };
 }
 
 /// What a program has mapped, and may.
@@ -701,7 +701,7 @@ protocol! {
     116 SetPriority { space: Space, priority: u8 } -> ();
     /// Swaps a program out whole: what the kernel has of its threads goes into its own pageable memory, its mappings and page tables go, its memory is deactivated. What of it is locked stays resident, and mapped.
     /// It comes in with [`SwapIn`]; [`Happening::Kicked`] says when there are bits for it. Returns the kernel frames that came back. For the space's manager, as the two below. `Busy`: a thread waits for something
-    /// else than bits, or was not started yet; `Exists`: it is out; `NotPermitted`: a server; `NoMemory`: not even two pages. Nothing was done then.
+    /// else than bits, or was not started yet, or several processes share the space; `Exists`: it is out; `NotPermitted`: a server; `NoMemory`: not even two pages. Nothing was done then.
     120 SwapOut { space: Space } -> u64;
     /// Brings a program in that is out, as soon as there is memory for it ([`Happening::SwappedIn`]). One that is in, or on its way, is no error. `NoMemory`: more pages would be wired than may be.
     121 SwapIn { space: Space } -> ();

@@ -78,10 +78,14 @@ impl Proc {
                 Happening::Kicked { space } => self.kicked(space),
                 Happening::SwappedIn { space } => self.swapped_in(space),
                 Happening::StateLost { space } => {
-                    let Some(slot) = self.table.alone_in(space) else { continue };
-                    self.swapping.lost(self.table.pid(slot));
-                    let reason = "what it was doing when it was swapped out cannot be read";
-                    self.end(slot, BUS_ERROR, String::from(reason));
+                    if let Some(slot) = self.table.with_badge(space) {
+                        self.swapping.lost(self.table.pid(slot));
+                    }
+                    self.end_all(
+                        space,
+                        BUS_ERROR,
+                        "what it was doing when it was swapped out cannot be read",
+                    );
                 }
                 Happening::SwapOutWanted { bits } => self.swap_out_some(bits)?,
                 // These are `init`'s.

@@ -224,9 +224,9 @@ impl Proc {
         }
     }
 
-    /// What is seen of a process; `None`: the space is none's, or that of several, which always stays in.
+    /// What is seen of a process; `None`: the space is none's.
     fn sample(&self, a: &Activity) -> Option<Sample> {
-        let slot = self.table.alone_in(a.space)?;
+        let slot = self.table.with_badge(a.space)?;
         Some(Sample {
             process: self.table.pid(slot),
             doing: match a.doing {
@@ -274,7 +274,7 @@ impl Proc {
     /// There is something for a process that is out.
     pub fn kicked(&mut self, space: Space) {
         // A stopped one stays, and is looked at when it goes on.
-        if let Some(slot) = self.table.alone_in(space)
+        if let Some(slot) = self.table.with_badge(space)
             && self.table.kind(slot) != Kind::Stopped
         {
             let id = ThreadId(self.table.pid(slot), 0);
@@ -285,7 +285,7 @@ impl Proc {
 
     /// A process is in again.
     pub fn swapped_in(&mut self, space: Space) {
-        if let Some(slot) = self.table.alone_in(space) {
+        if let Some(slot) = self.table.with_badge(space) {
             let pid = self.table.pid(slot);
             self.swapping.answer_holders(pid, Ok(()));
         }
@@ -304,11 +304,13 @@ impl Proc {
     fn try_hold(&mut self, from: Space, pid: Pid) -> Result<Option<Pid>, Error> {
         let slot = self.named(from, pid)?;
         let (pid, space) = (self.table.pid(slot), self.table.space(slot));
-        let activity = self.activity(space)?;
-        self.table.hold(slot)?;
-        if self.table.alone_in(space).is_none() {
+        if self.table.thread(slot) != 0 {
+            // As long as it shares a space that one stays.
+            self.table.hold(slot)?;
             return Ok(None);
         }
+        let activity = self.activity(space)?;
+        self.table.hold(slot)?;
         let mut live = Live { peers: &self.peers, table: &self.table };
         match self.swapping.swapper.hold(&mut live, ThreadId(pid, 0), space == from) {
             Ok(()) if activity.place == Place::In => Ok(None),
@@ -346,6 +348,9 @@ impl Proc {
     pub fn swap_out(&mut self, from: Space, pid: Pid) -> Result<(), Error> {
         let slot = self.named(from, pid)?;
         let (pid, space) = (self.table.pid(slot), self.table.space(slot));
+        if self.table.thread(slot) != 0 {
+            return Err(Error::Busy);
+        }
         if self.activity(space)?.place != Place::In {
             return Ok(());
         }

@@ -20,6 +20,8 @@ pub enum Charge {
     Own,
     /// Data, unless it is a stack, and room in swap.
     Swap,
+    /// Nothing: this server has put it there for itself.
+    Nothing,
 }
 
 /// Pages by what they count as.
@@ -37,8 +39,9 @@ impl Charges {
     /// What pages of a region that begins at `start` are counted as.
     pub fn of(charge: Charge, start: u64, pages: u64) -> Charges {
         let swap = if charge == Charge::Swap { pages } else { 0 };
+        let mapped = if charge == Charge::Nothing { 0 } else { pages };
         // By page, so that the parts of a region that is split are counted as the whole was.
-        Charges { mapped: pages, data: swap.saturating_sub(pages_of_stacks(start, pages)), swap }
+        Charges { mapped, data: swap.saturating_sub(pages_of_stacks(start, pages)), swap }
     }
 
     /// The same, without the room.

@@ -62,7 +62,7 @@ impl Watch {
 pub struct Limit {
     watch: Watch,
     /// What its mappings may come to.
-    pub bounds: Bounds,
+    bounds: Bounds,
     group: u32,
     /// Spared when memory is exhausted.
     pub spared: bool,

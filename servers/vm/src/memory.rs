@@ -19,7 +19,7 @@ use ebb_policy::gate::Class;
 use ebb_proto::Error;
 use ebb_proto::fs::OpenFlags;
 use ebb_proto::pager::MAX_RUN;
-use ebb_proto::vm::{self as proto, Advice, Bounds, EventKind, Inheritance, Protection, Source, Space};
+use ebb_proto::vm::{self as proto, Advice, EventKind, Inheritance, Protection, Source, Space};
 use ebb_rt::client::from_sys;
 
 const PAGE: u64 = PAGE_SIZE as u64;
@@ -61,12 +61,12 @@ fn charge_of(op: &proto::Map, protection: Protection) -> Charge {
 impl<M: Machine> Vm<M> {
     /// `mmap`.
     pub fn map(&mut self, id: Space, op: &proto::Map) -> Result<u64, Error> {
-        let bounds = self.spaces.get(id).ok_or(Error::NotFound)?.limit.bounds;
-        self.map_within(id, op, &bounds)
+        let protection = Protection::from_bits(op.protection).ok_or(Error::Invalid)?;
+        self.map_as(id, op, charge_of(op, protection))
     }
 
-    /// The same within these limits.
-    pub(crate) fn map_within(&mut self, id: Space, op: &proto::Map, bounds: &Bounds) -> Result<u64, Error> {
+    /// The same, of a mapping that counts as this.
+    pub(crate) fn map_as(&mut self, id: Space, op: &proto::Map, charge: Charge) -> Result<u64, Error> {
         let space = self.spaces.get(id).ok_or(Error::NotFound)?;
         let protection = Protection::from_bits(op.protection).ok_or(Error::Invalid)?;
         if op.pages == 0 || op.pages > MAX_PAGES {
@@ -80,12 +80,9 @@ impl<M: Machine> Vm<M> {
         if !space.map.has_room() {
             return Err(Error::NoMemory);
         }
-        // Before anything is made: most of what comes then cannot be undone at no cost.
-        let charge = charge_of(op, protection);
-        if !space.map.charges().may_grow(Charges::of(charge, range.start, op.pages), bounds) {
-            return Err(Error::NoMemory);
-        }
         let pages = op.pages as u32;
+        // Before anything is made: most of what comes then cannot be undone at no cost.
+        self.may_charge(id, Charges::of(charge, range.start, op.pages))?;
         let backing = match op.source {
             Source::Anonymous => self.new_object(pages)?,
             Source::Wired => self.new_wired(pages)?,
@@ -381,8 +378,9 @@ impl<M: Machine> Vm<M> {
         let protection = Protection::from_bits(protection).ok_or(Error::Invalid)?;
         let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
         let task = space.task;
-        let charges = |r: &Region| protection.contains(Protection::WRITE) && r.charge == Charge::Own;
-        if let Some(region) = space.map.exactly_mut(range).filter(|r| !charges(r)) {
+        let write = protection.contains(Protection::WRITE);
+        let region = space.map.exactly_mut(range);
+        if let Some(region) = region.filter(|r| !write || r.charge != Charge::Own) {
             may_protect(region, protection)?;
             let before = core::mem::replace(&mut region.protection, protection);
             let region = *region;
@@ -395,7 +393,7 @@ impl<M: Machine> Vm<M> {
                 return Err(Error::NoMemory);
             }
             space.map.touching(range).try_for_each(|r| may_protect(r, protection))?;
-            if protection.contains(Protection::WRITE) {
+            if write {
                 let more = space.map.charges_of_writing(range);
                 self.may_charge(id, more)?;
             }

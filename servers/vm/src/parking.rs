@@ -8,6 +8,7 @@
 //! Going out needs two frames, takes no time and is whole or not at all: threads are stopped one by one, and as soon as one does something else than to wait or to run all go on. Coming in has to wait for pages like
 //! a fault, and is tried again from its last point: the region is locked ([`crate::wire`]), then the threads are made, then it goes.
 
+use crate::charge::Charge;
 use crate::machine::Machine;
 use crate::map::{Backing, Range};
 use crate::page::{Flags, Place};
@@ -26,7 +27,7 @@ use ebb_abi::{Frame, Handle, PAGE_SIZE};
 use ebb_policy::gate::Class;
 use ebb_proto::Error;
 use ebb_proto::vm::{
-    self as proto, Activity, Advice, Bounds, Doing, EventKind, Happening, Protection, Source, Space,
+    self as proto, Activity, Advice, Doing, EventKind, Happening, Protection, Source, Space,
 };
 use ebb_rt::client::from_sys;
 use ebb_sys::object::Start;
@@ -76,7 +77,7 @@ fn range_of(threads: u32) -> Range {
 /// The threads of a space that have not ended: number, itself, its notification.
 fn threads_of(space: &Program) -> Vec<(u32, Handle, Handle)> {
     let others = space.threads.iter().map(|t| (t.number, t.handle, t.notification));
-    let first = core::iter::once((space.first, space.thread, space.notification));
+    let first = core::iter::once((0, space.thread, space.notification));
     first.chain(others).filter(|(_, handle, _)| *handle != Handle::NONE).collect()
 }
 
@@ -90,12 +91,8 @@ impl<M: Machine> Vm<M> {
         if space.parked.is_some() {
             return Err(Error::Exists);
         }
-        // Without a notification that was made here nobody could wake it.
-        if space.thread == Handle::NONE || space.notification == Handle::NONE {
-            return Err(Error::Busy);
-        }
-        // Each of the processes that share it may end by itself, and needs its thread for that.
-        if space.threads.iter().any(|t| t.shared) {
+        // Without a notification that was made here nobody could wake it; and one of several processes in a space may be held, stopped, or end by itself.
+        if space.thread == Handle::NONE || space.notification == Handle::NONE || space.is_shared() {
             return Err(Error::Busy);
         }
         let before = space.kernel_frames;
@@ -173,8 +170,8 @@ impl<M: Machine> Vm<M> {
         let pages = 1 + stopped.len() as u64;
         let protection = (Protection::READ | Protection::WRITE).bits();
         let op = proto::Map { space: id, address: PARKED, pages, protection, source: Source::Anonymous };
-        // Who has mapped something there never goes out. It is nothing that the program asked for, and so nothing that its limits are about.
-        self.map_within(id, &op, &Bounds::NONE)
+        // Who has mapped something there never goes out.
+        self.map_as(id, &op, Charge::Nothing)
             .map_err(|error| if error == Error::Exists { Error::Busy } else { error })?;
         let made = self.write_registers(id, stopped);
         if made.is_err() {
@@ -320,7 +317,7 @@ impl<M: Machine> Vm<M> {
 
     fn make_threads(&mut self, id: Space) -> Result<(), Error> {
         let space = self.spaces.get(id).ok_or(Error::NotFound)?;
-        let threads = space.parked.ok_or(Error::NotFound)?.threads;
+        let (threads, first) = (space.parked.ok_or(Error::NotFound)?.threads, space.first);
         let region = space.map.find(PARKED).copied().ok_or(Error::NotFound)?;
         let Backing::Object { object, .. } = region.backing else { return Err(Error::Invalid) };
         let page = |vm: &Self, n: u32| vm.objects.get(object).and_then(|o| o.entry(n).frame());
@@ -332,8 +329,11 @@ impl<M: Machine> Vm<M> {
                 break;
             }
             let from = page(self, n as u32 + 1).ok_or(Error::Io);
-            result =
-                from.and_then(|from| self.make_stopped(id, *number, registers, from)).map(|m| made.push(m));
+            result = from
+                .and_then(|from| {
+                    self.make_stopped(id, if *number == 0 { first } else { *number }, registers, from)
+                })
+                .map(|m| made.push(m));
         }
         if let Err(error) = result {
             made.iter().for_each(|m| self.unmake(id, m));
@@ -373,15 +373,15 @@ impl<M: Machine> Vm<M> {
         if self.unmap_own(slot) { Ok(states) } else { Err(Error::Invalid) }
     }
 
-    /// A thread as it was: stopped, its message buffer a copy of this frame.
+    /// A thread as it was: stopped, its message buffer, which has this number, a copy of this frame.
     fn make_stopped(
         &mut self,
         id: Space,
-        number: u32,
+        buffer: u32,
         registers: &Registers,
         from: u32,
     ) -> Result<Made, Error> {
-        let buffer = MESSAGE_BUFFER + number as u64 * PAGE;
+        let buffer = MESSAGE_BUFFER + buffer as u64 * PAGE;
         let start = Start { buffer, entry: registers.rip, stack: registers.rsp, argument: 0 };
         let made = self.make_thread(id, start)?;
         let whole = Piece {

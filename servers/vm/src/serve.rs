@@ -283,13 +283,13 @@ impl<M: Machine> Vm<M> {
             | Request::SegmentTemporary(_)
             | Request::Signal(_)
             | Request::Halt(_)
+            | Request::SwapOut(_)
+            | Request::SwapIn(_)
+            | Request::Activities(_)
             | Request::NumberNew(_)
             | Request::ShareNew(_)
             | Request::ShareEnd(_)
             | Request::ShareHalt(_)
-            | Request::SwapOut(_)
-            | Request::SwapIn(_)
-            | Request::Activities(_)
             | Request::SetPriority(_)) => self.dispatch_managers(caller, request, reply),
             request => return self.dispatch_daemon(caller, request, handle, reply),
         }

@@ -48,8 +48,6 @@ pub struct Space {
     pub task: Handle,
     /// Its first thread, once started.
     pub thread: Handle,
-    /// Its number, which its message buffer goes by.
-    pub first: u32,
     /// Priority of its threads.
     pub priority: u8,
     /// Whether its threads are held.
@@ -60,6 +58,8 @@ pub struct Space {
     pub link: Handle,
     /// Its other threads.
     pub threads: Vec<Thread>,
+    /// Its first thread has the message buffer of this number.
+    pub first: u32,
     /// It is swapped out whole.
     pub parked: Option<Parked>,
     /// Times that it was.
@@ -157,12 +157,12 @@ impl<M: Machine> Vm<M> {
             manages: None,
             task,
             thread: Handle::NONE,
-            first: 0,
             priority: 0,
             halted: false,
             notification: Handle::NONE,
             link: Handle::NONE,
             threads: Vec::new(),
+            first: 0,
             parked: None,
             swaps: 0,
             map: Map::default(),
@@ -242,12 +242,12 @@ impl<M: Machine> Vm<M> {
             manages: None,
             task,
             thread: Handle::NONE,
-            first: 0,
             priority: 0,
             halted: false,
             notification: Handle::NONE,
             link: Handle::NONE,
             threads: Vec::new(),
+            first: 0,
             parked: None,
             swaps: 0,
             map: Map::default(),

@@ -30,7 +30,7 @@ pub struct Thread {
     pub(crate) handle: Handle,
     pub(crate) notification: Handle,
     /// It is another process's, which shares the space.
-    pub(crate) shared: bool,
+    shared: bool,
 }
 
 /// A thread that was just made.
@@ -84,6 +84,11 @@ impl Space {
         let first = (number == 0).then_some(self.thread);
         let all = first.into_iter().chain(self.threads.iter().filter(own).map(|t| t.handle));
         all.filter(|h| *h != Handle::NONE).collect()
+    }
+
+    /// Whether several processes share it.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.threads.iter().any(|t| t.shared)
     }
 
     /// A thread that the program made itself.

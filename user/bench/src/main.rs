@@ -36,7 +36,7 @@ files wants a file /data/bench that is larger than memory, paging swap of twice 
 
 const SPEC: Spec = Spec {
     values: &["--replacements", "--load"],
-    flags: &["--json", "--help", "--echo", "--end"],
+    flags: &["--json", "--help", "--echo", "--end", "--sleep"],
     operands: 16,
 };
 
@@ -83,6 +83,10 @@ fn run(info: &StartInfo) -> Result<(), Failure> {
     // The ways in which it runs itself.
     if args.flag("--end") {
         return Ok(());
+    }
+    if args.flag("--sleep") {
+        let hour = ebb_rt::time::Duration::from_secs(3600);
+        return ebb_rt::thread::sleep(hour).map_err(|error| Failure::of("sleep", error));
     }
     if args.flag("--echo") {
         return partner::echo(info);

@@ -34,6 +34,11 @@ impl Samples {
         self.0.extend(core::iter::repeat_n(value, rounds as usize));
     }
 
+    /// Adds rounds.
+    pub fn append(&mut self, mut more: Samples) {
+        self.0.append(&mut more.0);
+    }
+
     /// Adds a round.
     pub fn add(&mut self, value: u64) {
         self.0.push(value);
