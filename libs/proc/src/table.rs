@@ -178,6 +178,12 @@ impl<W: Words> Table<W> {
         self.all().filter(|s| space != 0 && self.head(*s).lives() && self.space(*s) == space).collect()
     }
 
+    /// The process that has a space for itself.
+    pub fn alone_in(&self, space: Space) -> Option<Slot> {
+        let all = self.sharing(space);
+        all.first().copied().filter(|_| all.len() == 1)
+    }
+
     /// Its thread, where it shares a space that another process began in; 0: it is the one that did.
     pub fn thread(&self, slot: Slot) -> u8 {
         self.head(slot).thread

@@ -213,7 +213,7 @@ fn apply_model(model: &mut Model, step: &Step, next: Pid) {
                 return;
             }
             let name = format!("s{next}");
-            let (kind, thread, news, ended) = (Kind::Running, next as u8 | 1, None, None);
+            let (kind, thread, news, ended) = (Kind::Running, (next % 15 + 1) as u8, None, None);
             let new = Process { parent, name, kind, thread, news, ended, ..p.clone() };
             model.insert(next, new);
         }
@@ -294,7 +294,7 @@ fn apply(table: &mut Table<Memory>, step: &Step, next: Pid) {
         }
         Step::Share(n) => {
             let Some(parent) = pick(*n) else { return };
-            let (name, thread) = (format!("s{next}"), next as u8 | 1);
+            let (name, thread) = (format!("s{next}"), (next % 15 + 1) as u8);
             let (space, initial) = (table.space(parent), initial(100, 200));
             let group = Group::Inherited;
             let new = New { name: &name, parent: Some(parent), group, image: 0, initial, thread };

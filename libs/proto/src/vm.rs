@@ -243,6 +243,14 @@ pub enum Happening {
     },
 }
 
+/// What there was too little of, by the reason of a [`Happening::OutOfMemory`].
+pub const fn lacking(reason: u8) -> &'static str {
+    match reason {
+        2 => "room for the records of swap",
+        _ => "memory",
+    }
+}
+
 /// No limit on pages.
 pub const NO_LIMIT: u64 = u64::MAX;
 

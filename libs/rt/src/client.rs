@@ -2,6 +2,7 @@
 //! Calling a server.
 
 use alloc::vec;
+use alloc::vec::Vec;
 use ebb_abi::message::MAX_BYTES;
 use ebb_abi::{Handle, Tag};
 use ebb_proto::codec::{self, Encoded};
@@ -68,5 +69,38 @@ pub(crate) fn unpack<T: codec::Decode>(message: &Message) -> Result<T, Error> {
             buffer::get(&mut bytes);
             codec::decode(&bytes)
         }
+    }
+}
+
+/// All of a list that a server answers in pieces, each from a number on, ascending. A server that does not go on ends it.
+pub fn in_pieces<T, E>(
+    mut piece: impl FnMut(u32) -> Result<Vec<T>, E>,
+    number: impl Fn(&T) -> u32,
+) -> Result<Vec<T>, E> {
+    let mut all: Vec<T> = Vec::new();
+    loop {
+        let from = all.last().map_or(0, |last| number(last).saturating_add(1));
+        let some = piece(from)?;
+        if some.is_empty() || some.iter().any(|one| number(one) < from) {
+            return Ok(all);
+        }
+        all.extend(some);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn pieces_are_asked_for_until_there_is_none_or_one_goes_back() {
+        let three = |from: u32| Ok::<_, Error>((from..10).take(3).collect());
+        assert_eq!(in_pieces(three, |n| *n), Ok((0..10).collect()));
+        let stuck = |_| Ok::<_, Error>(vec![4, 7]);
+        assert_eq!(in_pieces(stuck, |n| *n), Ok(vec![4, 7]));
+        let last = |from| Ok::<_, Error>(if from <= u32::MAX - 1 { vec![u32::MAX - 1] } else { vec![] });
+        assert_eq!(in_pieces(last, |n| *n), Ok(vec![u32::MAX - 1]));
+        assert_eq!(in_pieces(|_| Err::<Vec<u32>, _>(Error::Dead), |n| *n), Err(Error::Dead));
     }
 }

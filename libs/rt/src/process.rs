@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Programs that a program starts.
 
-use crate::client::call;
+use crate::client::{call, in_pieces};
 use crate::env;
 use crate::io::Channel;
 use alloc::boxed::Box;
@@ -334,15 +334,7 @@ pub fn swap_out(pid: Pid) -> Result<(), Error> {
 
 /// All processes, by number.
 pub fn list() -> Result<Vec<Process>, Error> {
-    let mut all: Vec<Process> = Vec::new();
-    loop {
-        let from = all.last().map_or(0, |p| p.pid.saturating_add(1));
-        let some = ask(&Processes { from })?;
-        if some.is_empty() {
-            return Ok(all);
-        }
-        all.extend(some);
-    }
+    in_pieces(|from| ask(&Processes { from }), |p| p.pid)
 }
 
 /// Ends the program; what was printed is written first.

@@ -78,7 +78,7 @@ impl Proc {
         // One that was made and not yet written down. All programs are made here.
         for space in &alive {
             match self.table.sharing(*space) {
-                none if none.is_empty() => self.free_space(*space),
+                none if none.is_empty() => self.free_unknown(*space),
                 // The one that began in it is another program now.
                 some if some.iter().all(|s| self.table.thread(*s) != 0) => self.leave(*space, 0),
                 _ => {}

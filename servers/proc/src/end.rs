@@ -61,7 +61,7 @@ impl Proc {
         for happening in self.peers.vm(&vm::TakeEvents {})? {
             match happening {
                 Happening::OutOfMemory { reason, space, held, state, .. } => {
-                    let what = if reason == 2 { "room for the records of swap" } else { "memory" };
+                    let what = vm::lacking(reason);
                     let reason = format!(
                         "out of {what}: it held {} resident and {} swapped pages; {} pages were free (minimum {}), {} slots of swap",
                         held.0, held.1, state.0, state.1, state.2

@@ -70,7 +70,7 @@ impl Proc {
 
     fn halt(&self, slot: Slot, halted: bool) -> Result<(), Error> {
         let (space, number) = (self.table.space(slot), self.table.thread(slot) as u32);
-        if number == 0 && self.table.sharing(space).len() == 1 {
+        if number == 0 && self.table.alone_in(space).is_some() {
             return self.peers.vm(&vm::Halt { space, halted });
         }
         self.peers.vm(&vm::ShareHalt { space, number, halted })

@@ -51,7 +51,8 @@ impl Proc {
         }
         let space = self.peers.vm(&vm::SpaceNew { name: self.table.name(slot), protected: false })?;
         self.table.made(slot, space);
-        let link = self.fill(slot, space, module, order, exec, from)?;
+        let filled = self.fill(slot, space, module, order, exec, from);
+        let link = filled.inspect_err(|_| self.free_space(space))?;
         if from == 0 {
             self.table.set_header(Header::First, space as u64);
         }
@@ -64,9 +65,13 @@ impl Proc {
         let old = self.table.space(slot);
         let name = String::from(order.name());
         let space = self.peers.vm(&vm::SpaceNew { name: name.clone(), protected: false })?;
-        self.fill(slot, space, module, order, exec, old)?;
+        self.fill(slot, space, module, order, exec, old).inspect_err(|_| self.free_space(space))?;
         self.table.replaced(slot, space, &name, module.index as u16);
-        self.leave(old, 0);
+        if self.table.sharing(old).is_empty() {
+            self.free_unknown(old);
+        } else {
+            self.leave(old, 0);
+        }
         Ok(())
     }
 
@@ -102,24 +107,8 @@ impl Proc {
         Ok(space)
     }
 
-    /// Makes a program in a new space and starts it; if that fails the space is freed.
+    /// Makes a program in a new space and starts it.
     fn fill(
-        &self,
-        slot: Slot,
-        space: Space,
-        module: &Module,
-        order: &Order,
-        exec: String,
-        from: Space,
-    ) -> Result<Handle, Error> {
-        let filled = self.fill_inner(slot, space, module, order, exec, from);
-        if filled.is_err() {
-            self.free_space(space);
-        }
-        filled
-    }
-
-    fn fill_inner(
         &self,
         slot: Slot,
         space: Space,
@@ -248,12 +237,27 @@ impl Proc {
         written.and(mapped).and(unmapped)
     }
 
+    /// Frees a space that is in no record. Ends of pipes go before it: if this server dies in between, the next one still finds it, and does the same.
+    pub fn free_unknown(&self, space: Space) {
+        // What is in it must not get new ones.
+        match self.peers.vm(&vm::Halt { space, halted: true }) {
+            Ok(()) | Err(Error::NotFound) => {}
+            Err(error) => ebb_rt::log!("halting space {space}: {error}"),
+        }
+        self.close_pipes(space);
+        self.free_space(space);
+    }
+
     /// Frees a space, and the ends of pipes that it has. One that is gone already is no error.
     pub fn free_space(&self, space: Space) {
         match self.peers.vm(&vm::SpaceFree { space }) {
             Ok(()) | Err(Error::NotFound) => {}
             Err(error) => ebb_rt::log!("freeing space {space}: {error}"),
         }
+        self.close_pipes(space);
+    }
+
+    fn close_pipes(&self, space: Space) {
         if let Err(error) = self.peers.pipe(&pipe::Gone { space }) {
             ebb_rt::log!("closing the pipes of {space}: {error}");
         }

@@ -12,7 +12,7 @@ use crate::vm::Vm;
 use ebb_abi::meter::Counter;
 use ebb_policy::OomReason;
 use ebb_policy::victim::{self, Candidate};
-use ebb_proto::vm::Happening;
+use ebb_proto::vm::{Happening, lacking};
 
 /// Parts of a page in which shared memory is charged.
 const PARTS: u64 = 1 << 12;
@@ -62,7 +62,7 @@ impl<M: Machine> Vm<M> {
     pub fn out_of_memory(&mut self, reason: OomReason) {
         let chosen = victim::choose(reason, self.spaces.iter().map(|s| self.candidate(s)));
         self.oom_report(reason);
-        let what = text_of(reason);
+        let what = lacking(reason as u8);
         let name = chosen.and_then(|c| self.spaces.get(c.id)).map(|s| s.name.clone());
         let (Some(c), Some(name)) = (chosen, name) else {
             self.m.log(format_args!("out of {what}: no program to end"));
@@ -129,7 +129,7 @@ impl<M: Machine> Vm<M> {
         let thresholds = *self.frames.gate.thresholds();
         self.m.log(format_args!(
             "out of {}: {free} pages free, {} waiting, {} being written, {} wired, {slots} of {total} slots of swap free; {thresholds:?}",
-            text_of(reason),
+            lacking(reason as u8),
             self.waiting.for_memory(),
             self.writing(),
             self.frames.gate.wire_count(),
@@ -146,13 +146,5 @@ impl<M: Machine> Vm<M> {
                 space.name, c.id, c.resident, c.swapped, space.kernel_frames
             ));
         }
-    }
-}
-
-/// What there is none of.
-fn text_of(reason: OomReason) -> &'static str {
-    match reason {
-        OomReason::Memory => "memory",
-        OomReason::SwapMetadata => "room for the records of swap",
     }
 }

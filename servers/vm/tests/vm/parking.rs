@@ -415,3 +415,66 @@ fn what_is_said_while_it_is_out_holds_when_it_is_in() {
     assert_ne!(MESSAGE_BUFFER, PARKED);
     w.check();
 }
+
+#[test]
+fn the_copy_of_a_thread_that_was_not_the_first_comes_back_to_its_own_buffer() {
+    let mut w = World::with_swap(500, 200);
+    used_once(&mut w);
+    let p = w.program();
+    w.init::<u32>(Request::NotificationGive(proto::NotificationGive { space: p })).unwrap();
+    let stack = stack_top(3) - 0x108;
+    w.init::<()>(Request::Start(proto::Start { space: p, entry: ENTRY, stack, argument: 0, priority: 2 }))
+        .unwrap();
+    let others = proto::ThreadNew { number: 1, entry: ENTRY, stack: stack_top(1) - 8, argument: 0 };
+    w.ask::<u32>(p, Request::ThreadNew(others)).unwrap();
+    set_state(&mut w, p, State::Waiting);
+    let buffer = w.vm.m.buffer_of(first(&w, p));
+    w.vm.m.frames[buffer as usize].fill(0xabc);
+    out(&mut w, p).expect("it goes out");
+    assert_eq!(come(&mut w, p), Ok(()));
+    w.pump();
+    assert_eq!(threads(&w, p).len(), 2);
+    let buffer = w.vm.m.buffer_of(first(&w, p));
+    assert_eq!(w.vm.m.frames[buffer as usize].stamp(), 0xabc);
+    // Its place is where it was: nobody else gets that, and 2 is free.
+    let new = |number: u32| proto::ThreadNew {
+        number,
+        entry: ENTRY,
+        stack: stack_top(number as u64) - 8,
+        argument: 0,
+    };
+    assert_eq!(w.ask::<u32>(p, Request::ThreadNew(new(3))), Err(Error::Exists));
+    assert!(w.ask::<u32>(p, Request::ThreadNew(new(2))).is_ok());
+    w.check();
+}
+
+#[test]
+fn a_space_that_processes_share_stays_in() {
+    let mut w = World::with_swap(500, 200);
+    let p = sleeper(&mut w, 1);
+    let share = proto::ShareNew { space: p, number: 1, entry: ENTRY, stack: stack_top(1) - 8, argument: 0 };
+    w.init::<u32>(Request::ShareNew(share)).unwrap();
+    set_state(&mut w, p, State::Waiting);
+    assert_eq!(out(&mut w, p), Err(Error::Busy));
+    w.init::<()>(Request::ShareEnd(proto::ShareEnd { space: p, number: 1 })).unwrap();
+    assert!(out(&mut w, p).is_ok());
+    w.check();
+}
+
+#[test]
+fn who_has_all_that_its_limits_allow_goes_out_and_comes_back() {
+    let mut w = World::with_swap(500, 200);
+    let p = sleeper(&mut w, 2);
+    let bounds = proto::Bounds { mapped: 0, data: 0, swap: 0, ..proto::Bounds::NONE };
+    w.init::<()>(Request::SetLimits(proto::SetLimits { space: p, bounds })).unwrap();
+    assert!(w.try_mmap(p, 0, 1).is_err());
+    let before = w.init::<proto::Bounds>(Request::Usage(proto::Usage { space: p })).unwrap();
+    out(&mut w, p).expect("it goes out");
+    w.check();
+    assert_eq!(come(&mut w, p), Ok(()));
+    w.pump();
+    is_back(&mut w, p, 2);
+    let after = w.init::<proto::Bounds>(Request::Usage(proto::Usage { space: p })).unwrap();
+    assert_eq!((after.mapped, after.data, after.swap), (before.mapped, before.data, before.swap));
+    w.check();
+}

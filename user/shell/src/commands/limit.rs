@@ -10,7 +10,7 @@ use ebb_args::Failure;
 use ebb_report::{Column, Listing, Value};
 use ebb_rt::abi::PAGE_SIZE;
 use ebb_rt::abi::meter::Counter;
-use ebb_rt::client::call;
+use ebb_rt::client::{call, in_pieces};
 use ebb_rt::println;
 use ebb_rt::process::{self, Limit, Pid, Resource};
 use ebb_rt::proto::Error;
@@ -204,27 +204,13 @@ fn resources(shell: &Shell, pid: Pid, json: bool) -> Result<(), Failure> {
 }
 
 fn all_programs(shell: &Shell) -> Result<Vec<Limited>, Failure> {
-    let mut all: Vec<Limited> = Vec::new();
-    loop {
-        let from: Space = all.last().map_or(0, |l| l.space.saturating_add(1));
-        let some = call(shell.vm_daemon, &Limits { from }).map_err(|e| Failure::of("vm-daemon", e))?;
-        if some.is_empty() || some.iter().any(|l| l.space < from) {
-            return Ok(all);
-        }
-        all.extend(some);
-    }
+    let piece = |from| call(shell.vm_daemon, &Limits { from });
+    in_pieces(piece, |l| l.space).map_err(|e| Failure::of("vm-daemon", e))
 }
 
 fn all_groups(shell: &Shell) -> Result<Vec<LimitedGroup>, Failure> {
-    let mut all: Vec<LimitedGroup> = Vec::new();
-    loop {
-        let from = all.last().map_or(0, |g| g.group.saturating_add(1));
-        let some = call(shell.vm_daemon, &Groups { from }).map_err(|e| Failure::of("vm-daemon", e))?;
-        if some.is_empty() || some.iter().any(|g| g.group < from) {
-            return Ok(all);
-        }
-        all.extend(some);
-    }
+    let piece = |from| call(shell.vm_daemon, &Groups { from });
+    in_pieces(piece, |g| g.group).map_err(|e| Failure::of("vm-daemon", e))
 }
 
 fn limit_text(pages: u64) -> Value {

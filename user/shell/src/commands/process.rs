@@ -8,7 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use ebb_args::{Args, Failure, Spec};
 use ebb_report::{Column, Listing};
-use ebb_rt::client::call;
+use ebb_rt::client::{call, in_pieces};
 use ebb_rt::process;
 use ebb_rt::proto::Error;
 use ebb_rt::proto::proc::State;
@@ -63,15 +63,7 @@ pub fn row(list: &mut Listing, s: &SpaceInfo) {
 impl Shell {
     /// All address spaces.
     pub fn all_spaces(&self) -> Result<Vec<SpaceInfo>, Failure> {
-        let mut all: Vec<SpaceInfo> = Vec::new();
-        loop {
-            let from = all.last().map_or(0, |s| s.space.saturating_add(1));
-            let some = call(self.vm, &Spaces { from }).map_err(|e| Failure::of("vm", e))?;
-            if some.is_empty() || some.iter().any(|s| s.space < from) {
-                return Ok(all);
-            }
-            all.extend(some);
-        }
+        in_pieces(|from| call(self.vm, &Spaces { from }), |s| s.space).map_err(|e| Failure::of("vm", e))
     }
 }
 
