@@ -253,14 +253,12 @@ impl<O: Order> Engine<O> {
         let mut budget = self.order.len() as usize + self.cleaned.len;
         while scan.shortage > 0 && budget > 0 {
             let want = if Gate::of(m) == Gate::Open { Want::Launder } else { Want::Reclaim };
-            if want == Want::Launder && self.cleaned.len == 0 && Worker::launder_limit(scan, m) == 0 {
-                // Pages go in order: when no more may be written, those behind wait too.
-                break;
-            }
             let limit = usize::try_from(scan.shortage).unwrap_or(MAX_BATCH).min(MAX_BATCH).min(budget);
-            let taken = self.gather_cleaned(m, limit);
-            // What is clean already goes alone: whether more may be written depends on what comes of it.
-            let taken = if taken == 0 { self.gather(m, limit) } else { taken };
+            let mut taken = self.gather_cleaned(m, limit);
+            // Pages go in order: when no more may be written, those behind wait too.
+            if want == Want::Reclaim || Worker::launder_limit(scan, m) > 0 {
+                taken += self.gather(m, limit - taken);
+            }
             if taken == 0 {
                 break;
             }
@@ -269,7 +267,7 @@ impl<O: Order> Engine<O> {
                 self.declare(m);
                 self.batch.set_wants(want);
                 self.batch.decide(m, &mut self.worker.stats);
-                self.apply(scan);
+                self.apply(scan, want);
                 self.forget_uses(m);
             }
             drain(self, m);
@@ -307,9 +305,11 @@ impl<O: Order> Engine<O> {
         visited
     }
 
-    /// Fills the batch with pages that the order names; returns their number.
+    /// Adds pages that the order names to the batch; returns their number.
     fn gather(&mut self, m: &mut dyn Machine, limit: usize) -> usize {
-        self.batch.clear();
+        if limit == 0 {
+            return 0;
+        }
         let mut victims = Victims::new(&mut self.chosen[..limit]);
         let mut view = View { machine: m, states: &mut self.states, stats: &mut self.worker.stats };
         self.order.choose(&mut view, &mut victims);
@@ -343,7 +343,7 @@ impl<O: Order> Engine<O> {
         }
     }
 
-    fn apply(&mut self, scan: &mut Scan) {
+    fn apply(&mut self, scan: &mut Scan, want: Want) {
         for i in 0..self.batch.len() {
             let Some((frame, verdict)) = self.batch.verdict(i) else { break };
             let stats = &mut self.worker.stats;
@@ -377,6 +377,14 @@ impl<O: Order> Engine<O> {
                     scan.stuck += 1;
                 }
                 Verdict::Busy | Verdict::Held | Verdict::DirtyDead => scan.stuck += 1,
+                // Not written since enough writes were started: it is still the next to go.
+                Verdict::Dirty if want == Want::Launder => {
+                    self.give_back(frame);
+                    if self.has(frame, HELD) {
+                        self.order.demote(frame);
+                    }
+                    continue;
+                }
                 Verdict::Dirty | Verdict::Again | Verdict::Changed | Verdict::Unreferenced => {}
             }
             self.give_back(frame);
