@@ -99,6 +99,8 @@ pub struct Engine<O> {
     chosen: Box<[u32; MAX_BATCH]>,
     cleaned: Waiting,
     fresh: Waiting,
+    /// Chosen, and not to be had just now: with the order again when the scan is over, so that it does not name them over and over.
+    deferred: Waiting,
 }
 
 /// The references as the order sees them.
@@ -148,6 +150,7 @@ impl<O: Order> Engine<O> {
             chosen: Box::new([0; MAX_BATCH]),
             cleaned: Waiting::new(),
             fresh: Waiting::new(),
+            deferred: Waiting::new(),
         }
     }
 
@@ -193,7 +196,7 @@ impl<O: Order> Engine<O> {
 
     /// Back to the order, unless something else has to happen to it first.
     fn give_back(&mut self, frame: u32) {
-        if !self.has(frame, HELD | WIRED | LAUNDERING | CLEANED) {
+        if self.has(frame, RESIDENT) && !self.has(frame, HELD | WIRED | LAUNDERING | CLEANED) {
             self.hand_over(frame, Arrival::Returned);
         }
     }
@@ -271,6 +274,9 @@ impl<O: Order> Engine<O> {
                 self.forget_uses(m);
             }
             drain(self, m);
+        }
+        while let Some(frame) = self.deferred.pop() {
+            self.give_back(frame);
         }
     }
 
@@ -376,7 +382,12 @@ impl<O: Order> Engine<O> {
                     stats.refused += 1;
                     scan.stuck += 1;
                 }
-                Verdict::Busy | Verdict::Held | Verdict::DirtyDead => scan.stuck += 1,
+                Verdict::Busy | Verdict::Held | Verdict::DirtyDead => {
+                    scan.stuck += 1;
+                    if self.deferred.push(frame) {
+                        continue;
+                    }
+                }
                 // Not written since enough writes were started: it is still the next to go.
                 Verdict::Dirty if want == Want::Launder => {
                     self.give_back(frame);
