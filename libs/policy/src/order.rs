@@ -98,7 +98,7 @@ pub fn look(
     pages: &mut dyn References,
     frames: &mut dyn Iterator<Item = u32>,
     most: usize,
-) -> impl Iterator<Item = (u32, bool)> + use<> {
+) -> impl ExactSizeIterator<Item = (u32, bool)> + use<> {
     let (mut batch, mut used) = ([0; MAX_BATCH], [false; MAX_BATCH]);
     let len = batch.iter_mut().zip(frames.take(most)).map(|(slot, frame)| *slot = frame).count();
     if len > 0 {

@@ -87,7 +87,7 @@ impl Order for Car {
             let turn = if list == T1 { (t1 - self.p.max(1).min(t1)) as usize + 1 } else { usize::MAX };
             let most = victims.room().min(looks).min(turn);
             let seen = look(pages, &mut self.lists.iter(list), most);
-            looks -= most;
+            looks -= seen.len().max(1);
             for (frame, used) in seen {
                 if used {
                     self.lists.push_tail(frame, T2);

@@ -95,7 +95,7 @@ impl Order for ClockPro {
             let list = if self.lists.len(COLD) > 0 { COLD } else { HOT };
             let most = victims.room().min(looks);
             let seen = look(pages, &mut self.lists.iter(list), most);
-            looks -= most;
+            looks -= seen.len().max(1);
             for (frame, used) in seen {
                 let test = self.lists.bits(frame) & TEST != 0;
                 if used && test && list == COLD {

@@ -98,7 +98,7 @@ impl Order for Mglru {
             }
             let Some(oldest) = self.oldest() else { break };
             let most = victims.room().min(looks).min(self.lists.len(oldest) as usize);
-            looks -= most;
+            looks -= most.max(1);
             let seen = look(pages, &mut self.lists.iter(oldest), most);
             for (frame, used) in seen {
                 if used {

@@ -71,7 +71,7 @@ impl Order for S3Fifo {
             let turn = if from_small { (small - (total / 10).min(small)) as usize + 1 } else { usize::MAX };
             let most = victims.room().min(looks).min(turn);
             let seen = look(pages, &mut self.lists.iter(if from_small { SMALL } else { MAIN }), most);
-            looks -= most;
+            looks -= seen.len().max(1);
             for (frame, used) in seen {
                 let uses = (self.lists.bits(frame) + u8::from(used)).min(MAX_USES);
                 if uses > 0 {

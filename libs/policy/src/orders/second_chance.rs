@@ -48,7 +48,7 @@ impl Order for SecondChance {
             // As many as are wanted: none is looked at before its turn.
             let most = victims.room().min(looks);
             let seen = look(pages, &mut self.lists.iter(0), most);
-            looks -= most;
+            looks -= seen.len().max(1);
             for (frame, used) in seen {
                 if used {
                     self.lists.push_tail(frame, 0);

@@ -56,7 +56,7 @@ impl Order for Sieve {
             let most = victims.room().min(looks);
             let from = self.hand.or(self.lists.head(0));
             let seen = look(pages, &mut core::iter::successors(from, |f| self.lists.after(*f)), most);
-            looks -= most;
+            looks -= seen.len().max(1);
             for (frame, used) in seen {
                 self.hand = self.lists.after(frame);
                 if !used {

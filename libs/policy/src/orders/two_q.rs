@@ -67,7 +67,7 @@ impl Order for TwoQ {
             }
             let most = victims.room().min(looks);
             let seen = look(pages, &mut self.lists.iter(AM), most);
-            looks -= most;
+            looks -= seen.len().max(1);
             for (frame, used) in seen {
                 if used {
                     self.lists.push_tail(frame, AM);
