@@ -33,6 +33,8 @@ pub mod flush;
 pub mod freebsd;
 pub mod gate;
 pub mod ghosts;
+#[doc = include_str!("../../../docs/policy.md")]
+pub mod guide {}
 pub mod lists;
 pub mod lowmem;
 pub mod machine;

@@ -388,3 +388,14 @@ fn a_snapshot_restores_the_order() {
         assert_eq!(choose(a.as_mut()), choose(b.as_mut()), "{name}");
     }
 }
+
+/// The example of the guide is the policy that boots.
+#[test]
+fn the_guide_shows_what_is_shipped() {
+    let guide = include_str!("../../../../docs/policy.md");
+    let shipped = include_str!("../../src/orders/second_chance.rs");
+    let code =
+        shipped.find("use crate::").map(|at| shipped[at..].replace("crate::", "ebb_policy::")).unwrap();
+    assert!(guide.contains(code.trim_end()));
+    assert!(code.lines().count() <= 100);
+}
