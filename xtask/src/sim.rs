@@ -58,9 +58,9 @@ pub struct Options {
     /// Format of all traces; by their names if nothing is said
     #[arg(long, value_enum)]
     format: Option<FormatName>,
-    /// What is done about the reference of the faulting instruction, in sampled mode
-    #[arg(long, value_enum, default_value = "clear")]
-    discount: DiscountName,
+    /// What is done about the reference of the faulting instruction, in sampled mode; what each policy wants if nothing is said
+    #[arg(long, value_enum)]
+    discount: Option<DiscountName>,
     /// Writes the results, an object a point
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -86,11 +86,11 @@ pub fn main(options: &Options) -> Result<()> {
     let work: u64 =
         runs.iter().map(|r| r.trace.pages.len() as u64).sum::<u64>() * (policies.len() + bound) as u64;
     let bar = bar("replay", work)?;
-    let discount = match options.discount {
+    let discount = options.discount.map(|d| match d {
         DiscountName::None => Discount::None,
         DiscountName::FirstLook => Discount::FirstLook,
         DiscountName::Clear => Discount::Clear,
-    };
+    });
     let points = ebb_sim::simulate(&runs, &policies, mode, discount, &|refs| bar.inc(refs))?;
     bar.finish_and_clear();
     print!("{}", report::table(&points));

@@ -39,14 +39,13 @@ const TAG: u32 = RESIDENT - 1;
 const WAITING: usize = 512;
 
 /// What is done about the reference of the faulting instruction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Discount {
     /// Nothing: every page counts as used twice.
     None,
     /// The first look at a page ignores one reference: that of the fault and a second use within the same time are one.
     FirstLook,
     /// The bit is cleared at the next iteration after the page came in: whatever is used from then on was used again.
-    #[default]
     Clear,
 }
 

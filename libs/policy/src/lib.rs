@@ -110,5 +110,6 @@ pub fn by_name(name: &str, nr_frames: u32) -> Option<Box<dyn Policy>> {
         return Some(Box::new(freebsd::Freebsd::new(nr_frames, freebsd::Options::default())));
     }
     let order = order_by_name(name, nr_frames)?;
-    Some(Box::new(Engine::new(nr_frames, order, Discount::default())))
+    let discount = order.discount();
+    Some(Box::new(Engine::new(nr_frames, order, discount)))
 }

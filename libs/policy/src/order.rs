@@ -5,6 +5,7 @@
 //! that once, around an [`Order`], which knows pages that came in and answers one question: which go next? The
 //! simulator drives an order without the engine too.
 
+use crate::engine::Discount;
 use crate::machine::MAX_BATCH;
 use crate::policy::Inconsistency;
 
@@ -147,6 +148,11 @@ pub trait Order {
     /// for each that it is asked for.
     fn choose(&mut self, pages: &mut dyn References, victims: &mut Victims<'_>);
 
+    /// What is to be done about the reference of the faulting instruction, unless somebody says otherwise: what measured best.
+    fn discount(&self) -> Discount {
+        Discount::None
+    }
+
     /// Whether a page that was used while it waited for its write shall come back, and not go.
     fn heeds_use(&self) -> bool {
         true
@@ -211,6 +217,10 @@ impl Order for alloc::boxed::Box<dyn Order> {
 
     fn choose(&mut self, pages: &mut dyn References, victims: &mut Victims<'_>) {
         (**self).choose(pages, victims);
+    }
+
+    fn discount(&self) -> Discount {
+        (**self).discount()
     }
 
     fn heeds_use(&self) -> bool {

@@ -142,7 +142,7 @@ pub fn check(name: &str, mode: Mode) -> Result<(), RunError> {
     }
 }
 
-/// Runs every policy on every run, and the bound. Points come in the order of runs, and policies within. `tell` is told of progress, in references, from many
+/// Runs every policy on every run, and the bound. `discount`: what is done about the reference of the faulting instruction, in sampled mode; `None`: what each policy wants. Points come in the order of runs, and policies within. `tell` is told of progress, in references, from many
 /// threads.
 ///
 /// # Errors
@@ -151,7 +151,7 @@ pub fn simulate(
     runs: &[Run<'_>],
     policies: &[String],
     mode: Mode,
-    discount: Discount,
+    discount: Option<Discount>,
     tell: &(dyn Fn(u64) + Sync),
 ) -> Result<Vec<Point>, RunError> {
     policies.iter().try_for_each(|name| check(name, mode))?;
@@ -198,7 +198,7 @@ fn one(
     run: &Run<'_>,
     name: &str,
     mode: Mode,
-    discount: Discount,
+    discount: Option<Discount>,
     tell: &(dyn Fn(u64) + Sync),
 ) -> Result<Outcome, RunError> {
     let Run { trace, pages, .. } = *run;
@@ -206,7 +206,10 @@ fn one(
     let unknown = || RunError::Unknown(name.into(), mode.name(), policies(mode).join(", "));
     if mode == Mode::Sampled && name != "min" {
         let mut policy: Box<dyn Policy> = match order_by_name(name, pages) {
-            Some(order) => Box::new(Engine::new(pages, order, discount)),
+            Some(order) => {
+                let discount = discount.unwrap_or(order.discount());
+                Box::new(Engine::new(pages, order, discount))
+            }
             None => ebb_policy::by_name(name, pages).ok_or_else(unknown)?,
         };
         return sampled::replay(trace, policy.as_mut(), pages, &mut tell)

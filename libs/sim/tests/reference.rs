@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use ebb_policy::Discount;
 use ebb_sim::{Mode, Run, Trace, simulate};
 
 const REFERENCE: &str = include_str!("data/reference-miss-ratios.csv");
@@ -49,7 +48,7 @@ fn misses_are_those_of_the_reference() {
         let runs: Vec<Run<'_>> =
             sizes.iter().map(|pages| Run { trace: &trace, pages: *pages, percent: None }).collect();
         for mode in [Mode::Once, Mode::FaultRestart] {
-            for point in simulate(&runs, &policies, mode, Discount::Clear, &|_| {}).unwrap() {
+            for point in simulate(&runs, &policies, mode, None, &|_| {}).unwrap() {
                 let published = |called: &str| {
                     let key = (name.clone(), mode.name().to_owned(), point.pages, called.to_owned());
                     reference[&key].clone()
@@ -163,7 +162,7 @@ fn misses_are_those_of_naive_caches() {
         [1, 2, 20, 64, 100].map(|pages| Run { trace: &trace, pages, percent: None }).into();
     let policies = ["fifo", "clock", "second-chance", "lru", "sieve", "min"].map(str::to_owned);
     for mode in [Mode::Once, Mode::FaultRestart] {
-        for point in simulate(&runs, &policies, mode, Discount::Clear, &|_| {}).unwrap() {
+        for point in simulate(&runs, &policies, mode, None, &|_| {}).unwrap() {
             let misses = naive(&trace, point.pages as usize, mode == Mode::FaultRestart, &point.policy);
             assert_eq!(point.misses, misses, "{} with {} pages, {}", point.policy, point.pages, mode.name());
         }
@@ -176,7 +175,7 @@ fn nothing_beats_the_bound_and_all_end() {
     for mode in [Mode::Once, Mode::FaultRestart, Mode::Sampled] {
         let policies: Vec<String> = ebb_sim::policies(mode).into_iter().map(str::to_owned).collect();
         let runs: Vec<Run<'_>> = [8, 64, 200].map(|pages| Run { trace: &trace, pages, percent: None }).into();
-        for point in simulate(&runs, &policies, mode, Discount::Clear, &|_| {}).unwrap() {
+        for point in simulate(&runs, &policies, mode, None, &|_| {}).unwrap() {
             assert!(point.regret >= 1.0, "{point:?}");
             assert!(point.misses >= u64::from(trace.unique));
             // What came in and did not go is there.
@@ -193,7 +192,7 @@ fn memory_for_all_pages_misses_each_once() {
     let run = [Run { trace: &trace, pages: trace.unique, percent: Some(100.0) }];
     for mode in [Mode::Once, Mode::Sampled] {
         let policies: Vec<String> = ebb_sim::policies(mode).into_iter().map(str::to_owned).collect();
-        for point in simulate(&run, &policies, mode, Discount::Clear, &|_| {}).unwrap() {
+        for point in simulate(&run, &policies, mode, None, &|_| {}).unwrap() {
             assert_eq!((point.misses, point.evictions), (u64::from(trace.unique), 0), "{point:?}");
         }
     }
@@ -205,7 +204,7 @@ fn the_same_run_gives_the_same_points() {
     let run = [Run { trace: &trace, pages: 50, percent: None }];
     let policies: Vec<String> = ebb_sim::policies(Mode::Sampled).into_iter().map(str::to_owned).collect();
     let figures = || {
-        let points = simulate(&run, &policies, Mode::Sampled, Discount::Clear, &|_| {}).unwrap();
+        let points = simulate(&run, &policies, Mode::Sampled, None, &|_| {}).unwrap();
         points.into_iter().map(|p| (p.policy, p.misses, p.writebacks)).collect::<Vec<_>>()
     };
     assert_eq!(figures(), figures());
@@ -215,8 +214,8 @@ fn the_same_run_gives_the_same_points() {
 fn a_bad_name_says_what_there_is() {
     let trace = made_up(100);
     let run = [Run { trace: &trace, pages: 50, percent: None }];
-    let error = simulate(&run, &["nope".to_owned()], Mode::Once, Discount::Clear, &|_| {}).unwrap_err();
+    let error = simulate(&run, &["nope".to_owned()], Mode::Once, None, &|_| {}).unwrap_err();
     assert!(error.to_string().contains("nope") && error.to_string().contains("sieve"), "{error}");
     // The seed's policy sees nothing but bits.
-    assert!(simulate(&run, &["freebsd".to_owned()], Mode::Once, Discount::Clear, &|_| {}).is_err());
+    assert!(simulate(&run, &["freebsd".to_owned()], Mode::Once, None, &|_| {}).is_err());
 }

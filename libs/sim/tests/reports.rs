@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! What is said of points: JSON with one object each, and a page that stands alone.
 
-use ebb_policy::Discount;
 use ebb_sim::{Mode, Run, Trace, html, report, simulate};
 
 fn points() -> Vec<ebb_sim::Point> {
@@ -9,7 +8,7 @@ fn points() -> Vec<ebb_sim::Point> {
     let runs: Vec<Run<'_>> =
         [10.0, 50.0].map(|p| Run { trace: &trace, pages: p as u32, percent: Some(p) }).into();
     let policies: Vec<String> = ebb_sim::policies(Mode::Once).into_iter().map(str::to_owned).collect();
-    simulate(&runs, &policies, Mode::Once, Discount::Clear, &|_| {}).unwrap()
+    simulate(&runs, &policies, Mode::Once, None, &|_| {}).unwrap()
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! Tanenbaum, "Modern Operating Systems", 4th edition, 3.4.7. Approximated: pages are aged by a hand that goes around as pages are
 //! wanted and not by a clock tick, and the least is sought among the pages passed, not among all.
 
+use crate::engine::Discount;
 use crate::order::{Arrival, Order, References, Tag, Victims};
 use crate::orders::window::Window;
 use crate::policy::Inconsistency;
@@ -49,6 +50,10 @@ impl Order for Aging {
 
     fn choose(&mut self, pages: &mut dyn References, victims: &mut Victims<'_>) {
         self.window.choose(pages, victims, |value, used| value >> 1 | if used { USED } else { 0 });
+    }
+
+    fn discount(&self) -> Discount {
+        Discount::FirstLook
     }
 
     fn len(&self) -> u32 {

@@ -26,8 +26,7 @@ impl Clock {
     #[must_use]
     pub fn new(nr_frames: u32) -> Self {
         let nr_frames = nr_frames.min(MAX_FRAMES) as usize;
-        let mut flags = Vec::with_capacity(nr_frames);
-        flags.resize(nr_frames, 0);
+        let flags = alloc::vec![0; nr_frames];
         Self { flags, len: 0, hand: 0 }
     }
 }

@@ -5,6 +5,7 @@
 //! Yu Zhao, "Multi-gen LRU", Linux Plumbers Conference 2021 (in Linux since 6.1). Approximated: the original walks page
 //! tables of whole processes, here pages are looked at by frame; no tiers for pages used through file calls, and no feedback from refaults.
 
+use crate::engine::Discount;
 use crate::lists::Lists;
 use crate::order::{Arrival, Order, References, Tag, Victims, look};
 use crate::policy::Inconsistency;
@@ -116,6 +117,10 @@ impl Order for Mglru {
         for (name, generation) in ["oldest", "older", "younger", "youngest"].into_iter().zip(self.ages()) {
             tell(name, self.lists.len(generation).into());
         }
+    }
+
+    fn discount(&self) -> Discount {
+        Discount::FirstLook
     }
 
     fn len(&self) -> u32 {

@@ -33,8 +33,7 @@ impl Nru {
     #[must_use]
     pub fn new(nr_frames: u32) -> Self {
         let nr_frames = nr_frames.min(MAX_FRAMES) as usize;
-        let mut flags = Vec::with_capacity(nr_frames);
-        flags.resize(nr_frames, 0);
+        let flags = alloc::vec![0; nr_frames];
         Self { flags, len: 0, hand: 0, front: 0 }
     }
 

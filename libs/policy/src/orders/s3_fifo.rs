@@ -6,6 +6,7 @@
 //! hit; here a look finds at most one, so that one use is enough to pass from the small queue (the paper: more than one), and a page's count in
 //! the main queue is that of the looks that found it used. Small queue a tenth of memory; as many remembered as the main queue is long.
 
+use crate::engine::Discount;
 use crate::ghosts::Ghosts;
 use crate::lists::Lists;
 use crate::order::{Arrival, Order, References, Tag, Victims, look};
@@ -94,6 +95,10 @@ impl Order for S3Fifo {
         tell("small", self.lists.len(SMALL).into());
         tell("main", self.lists.len(MAIN).into());
         tell("ghosts", self.ghosts.len(0).into());
+    }
+
+    fn discount(&self) -> Discount {
+        Discount::Clear
     }
 
     fn len(&self) -> u32 {

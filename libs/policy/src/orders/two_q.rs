@@ -6,6 +6,7 @@
 //! queue in order of use (LRU); that order is not to be had from reference bits, so here it is a clock. Sizes as in the paper: a quarter
 //! of memory for the first queue, half of memory in remembered pages.
 
+use crate::engine::Discount;
 use crate::ghosts::Ghosts;
 use crate::lists::Lists;
 use crate::order::{Arrival, Order, References, Tag, Victims, look};
@@ -83,6 +84,10 @@ impl Order for TwoQ {
         tell("a1in", self.lists.len(A1IN).into());
         tell("am", self.lists.len(AM).into());
         tell("a1out", self.a1out.len(0).into());
+    }
+
+    fn discount(&self) -> Discount {
+        Discount::Clear
     }
 
     fn len(&self) -> u32 {

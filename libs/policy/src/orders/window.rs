@@ -26,8 +26,7 @@ impl Window {
     /// For frames `0..nr_frames`.
     pub fn new(nr_frames: u32) -> Self {
         let nr_frames = nr_frames.min(MAX_FRAMES) as usize;
-        let mut values = Vec::with_capacity(nr_frames);
-        values.resize(nr_frames, 0);
+        let values = alloc::vec![0; nr_frames];
         Self { values, len: 0, hand: 0 }
     }
 

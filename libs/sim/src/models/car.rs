@@ -54,7 +54,7 @@ impl Cache for Car {
             self.replace(gone);
             if was.is_none() {
                 let b = self.pages.len(B1) + self.pages.len(B2);
-                if self.pages.len(T1) + self.pages.len(B1) >= self.c + 1 && self.pages.len(B1) > 0 {
+                if self.pages.len(T1) + self.pages.len(B1) > self.c && self.pages.len(B1) > 0 {
                     self.pages.pop(B1);
                 } else if self.pages.len(T1) + self.pages.len(T2) + b >= 2 * self.c && self.pages.len(B2) > 0
                 {
