@@ -100,12 +100,14 @@ fn end_task(k: &'static Kernel, task: Ref<Task>, returned: &mut Returned) -> boo
         }
         end_thread(k, t, returned);
     }
-    // Without threads nobody receives any more: this walk finds something once only.
-    for (slot, e) in handle::entries(task) {
-        if e.is(Kind::Reply) {
-            ipc::abandon(k, e);
+    // Without threads nobody receives any more, and into a task that is dying nothing is copied: once is enough.
+    if !task.emptied.replace(true) {
+        for (slot, e) in handle::entries(task) {
+            if e.is(Kind::Reply) {
+                ipc::abandon(k, e);
+            }
+            handle::free_slot(task, slot, e);
         }
-        handle::free_slot(task, slot, e);
     }
     for _ in 0..TABLES_PER_STEP {
         if !pmap::tear_down(k, task) {

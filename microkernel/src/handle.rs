@@ -240,7 +240,10 @@ pub fn add_table(task: Ref<Task>, frame: u32) -> Result<(), Error> {
 
 /// Every entry of a task that is in use, with its slot.
 pub fn entries(task: Ref<Task>) -> impl Iterator<Item = (u16, &'static Entry)> {
-    (0..task.nr_tables.get() * ENTRIES as u16)
-        .filter_map(move |slot| Some((slot, entry(task, slot as u64).ok()?)))
-        .filter(|(_, e)| !e.is(Kind::Empty))
+    let tables = task.get().tables.iter().filter_map(Cell::get).enumerate();
+    let all = tables.flat_map(|(n, table)| {
+        let first = n * ENTRIES;
+        table.get().entries.iter().enumerate().map(move |(slot, e)| ((first + slot) as u16, e))
+    });
+    all.filter(|(_, e)| !e.is(Kind::Empty))
 }

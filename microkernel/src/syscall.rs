@@ -44,6 +44,7 @@ fn dispatch(k: &'static Kernel, current: Ref<Thread>, number: u64) -> Ref<Thread
     }
     let result: Result<(), Error> = numbers! {
         Timer => objects::timer(k, current),
+        Pending => objects::pending(current),
         Yield => {
             objects::yield_now(k, current);
             Ok(())

@@ -43,6 +43,8 @@ pub struct Task {
     pub resident: Cell<u32>,
     /// It is being destroyed: nothing may be added.
     pub dying: Cell<bool>,
+    /// It is being destroyed, and has no handle any more.
+    pub emptied: Cell<bool>,
     /// The machine cannot do without it.
     pub vital: Cell<bool>,
     /// Where page faults go.
@@ -70,6 +72,7 @@ impl Task {
             nr_page_tables: Cell::new(1),
             resident: Cell::new(0),
             dying: Cell::new(false),
+            emptied: Cell::new(false),
             vital: Cell::new(false),
             fault: Cell::default(),
             supervisor: Cell::default(),

@@ -50,7 +50,7 @@ impl Figure {
 
 /// The figures of the rows that this machine has. A notification's target is one signal that wakes; there and back are
 /// two. Policy work has a bound and no aim.
-const TARGETS: [Target; 19] = [
+const TARGETS: [Target; 25] = [
     Target {
         name: "null_syscall",
         what: "null system call",
@@ -84,6 +84,34 @@ const TARGETS: [Target; 19] = [
         what: "first touch of an anonymous page",
         peer: Some((3125, "Linux")),
         bounds: Some((3000, 2000)),
+        by: Figure::Median,
+    },
+    Target {
+        name: "copy_on_write",
+        what: "copy-on-write fault after fork",
+        peer: Some((5130, "Linux")),
+        bounds: Some((4500, 3000)),
+        by: Figure::Median,
+    },
+    Target {
+        name: "write_barrier",
+        what: "write barrier: protect, fault, resolve",
+        peer: Some((7752, "Linux")),
+        bounds: Some((2500, 1500)),
+        by: Figure::Median,
+    },
+    Target {
+        name: "write_barrier_batch",
+        what: "the same, protected in a batch",
+        peer: None,
+        bounds: Some((2500, 1500)),
+        by: Figure::Median,
+    },
+    Target {
+        name: "protect_and_back",
+        what: "protect a page and back",
+        peer: Some((5678, "Linux")),
+        bounds: Some((2500, 1500)),
         by: Figure::Median,
     },
     Target {
@@ -168,6 +196,20 @@ const TARGETS: [Target; 19] = [
         what: "fork + exit + wait",
         peer: Some((300_129, "Linux")),
         bounds: Some((300_000, 100_000)),
+        by: Figure::Median,
+    },
+    Target {
+        name: "process_swap_out",
+        what: "swap-out of a process, whole",
+        peer: None,
+        bounds: None,
+        by: Figure::Median,
+    },
+    Target {
+        name: "process_swap_in",
+        what: "swap-in of a process, from memory",
+        peer: None,
+        bounds: None,
         by: Figure::Median,
     },
     Target {

@@ -77,6 +77,8 @@ pub enum Check {
     AtMost(&'static str, f64),
     /// Whenever an object has this field, which it does at least so often, its number is at most the last one.
     Always(&'static str, usize, f64),
+    /// `time` of the shell said at least so often how long something took: the median, and the longest, is at most so many seconds.
+    Takes(usize, f64, f64),
     /// Standard output has exactly this line so often.
     Times(&'static str, usize),
     /// The log has this text.
@@ -85,7 +87,7 @@ pub enum Check {
     Is(&'static str, &'static str),
 }
 
-use Check::{Always, AtLeast, AtMost, Is, Logs, NeverSays, Says, Times};
+use Check::{Always, AtLeast, AtMost, Is, Logs, NeverSays, Says, Takes, Times};
 
 /// What a shell's status above 63 comes out as: 127 for a command that is not there, 137 for a killed program.
 const ABOVE_63: u8 = 63;
@@ -257,6 +259,21 @@ pub const CASES: &[Case] = &[
         checks: PAGES,
         ..CASE
     },
+    // Whoever types something while a program eats memory has its answer: within 2 s of the machine's time at the median, 10 s at worst.
+    Case {
+        name: "shell-under-pressure",
+        swap: &["768M"],
+        exec: "thrash --mem 8x --pattern random --rounds 500 & repeat 40 { sleep 0.8; time ps }; kill $!; wait $!; \
+               echo thrash $?; vmstat --json",
+        status: ABOVE_63,
+        checks: &[
+            Takes(40, 2.0, 10.0),
+            AtLeast("v_swappgsout", 65_536.0),
+            AtLeast("v_swappgsin", 1.0),
+            Says("thrash 143"),
+        ],
+        ..CASE
+    },
     Case {
         name: "kill-servers",
         exec: "thrash --mem 2x --pattern random --rounds 6 --verify & sleep 1; \
@@ -387,6 +404,23 @@ pub const CASES: &[Case] = &[
         checks: &[Says(" passed, 0 failed")],
         ..CASE
     },
+    // Beyond each limit a program is told so and ends with a line; one after it, without the limit, has what it wants.
+    Case {
+        name: "limits-enforced",
+        exec: "for r in as data swap; do limit $r=24M; thrash --mem 40M --rounds 1 || echo $r refused $?; \
+               thrash --mem 1M --rounds 1 --verify || echo too little; limit $r=unlimited || limit $r=8T; \
+               thrash --mem 40M --rounds 1 --verify || echo still limited; done; \
+               thrash --mem 16M --rounds 1000 --verify & sleep 0.3; limit $! as=1M data=1M swap=1M; wait $! || echo wrong; limit $$",
+        checks: &[
+            Says("as refused"),
+            Says("data refused"),
+            Says("swap refused"),
+            NeverSays("too little"),
+            NeverSays("still limited"),
+            NeverSays("wrong"),
+        ],
+        ..CASE
+    },
     Case {
         name: "launch-proc-fails",
         cmdline: "proc-fails=60",
@@ -411,6 +445,21 @@ pub const CASES: &[Case] = &[
         exec: "launch-test in-a-row 10000; vmstat --json; swapinfo --json",
         timeout_s: 900,
         checks: &[Says("in a row: 0 wrong"), AtMost("swap_used", 0.0)],
+        ..CASE
+    },
+    // Fifty programs that sleep, with up to three threads each: those that are not held go out and come back a thousand times.
+    Case {
+        name: "swapped-whole",
+        mem: "48M",
+        icount: true,
+        exec: "launch-test out-and-in 50 1000; vmstat --json",
+        timeout_s: 1800,
+        checks: &[
+            AtLeast("least_swaps", 1000.0),
+            AtLeast("frames_gained_each", 10.0),
+            AtLeast("v_swappgsin", 1.0),
+            AtMost("v_oom_kills", 0.0),
+        ],
         ..CASE
     },
     Case {

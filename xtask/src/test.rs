@@ -296,6 +296,15 @@ fn holds(check: Check, out: &str, log: &str) -> bool {
             let all: Vec<f64> = fields(out, path).filter_map(|v| v.as_f64()).collect();
             all.len() >= times && all.iter().all(|v| *v <= bound)
         }
+        Check::Takes(times, median, worst) => {
+            let seconds = |line: &str| line.trim().strip_prefix("time: ")?.split(' ').next()?.parse().ok();
+            let mut all: Vec<f64> = out.lines().filter_map(seconds).collect();
+            all.sort_by(f64::total_cmp);
+            let bounded = |at: usize, bound: f64| all.get(at).is_some_and(|v| *v <= bound);
+            all.len() >= times
+                && bounded(all.len() / 2, median)
+                && bounded(all.len().saturating_sub(1), worst)
+        }
         Check::Times(text, times) => out.lines().filter(|l| l.trim() == text).count() == times,
         Check::Is(path, value) => field(out, path).is_some_and(|v| value == format!("{v}")),
     }
@@ -416,6 +425,13 @@ mod tests {
         );
         assert!(!holds(Check::Always("v", 3, 9.0), out, "log"), "seen too seldom");
         assert!(holds(Check::Times("ebb", 1), out, "log") && !holds(Check::Times("eb", 1), out, "log"));
+        let out = "time: 0.100000 s, 1 faults, 0 with i/o\nps\ntime: 3.5 s, 2 faults\ntime: 0.2 s\n";
+        assert!(holds(Check::Takes(3, 0.2, 3.5), out, "log"));
+        for (times, median, worst) in [(4, 9.0, 9.0), (3, 0.19, 9.0), (3, 9.0, 3.4)] {
+            assert!(!holds(Check::Takes(times, median, worst), out, "log"));
+        }
+        let out = "{\"vm.audit\":1}\nebb\n";
+        assert!(!holds(Check::Takes(0, 1.0, 1.0), out, "log"), "nothing was timed");
         assert!(holds(Check::Is("vm.audit", "1"), out, "log"));
         assert!(!holds(Check::AtLeast("missing", 0.0), out, "log"));
         assert!(holds(Check::Logs("lo"), out, "log") && !holds(Check::Logs("ebb"), out, "log"));

@@ -27,6 +27,8 @@ pub const START_INFO: u64 = 0x7000_1000_0000;
 pub const START_INFO_PAGES: u64 = 16;
 /// The counters ([`crate::meter`]), read-only.
 pub const METER: u64 = 0x7000_2000_0000;
+/// What the kernel had of the threads of a program that is swapped out whole; nothing else is mapped there, and nothing while the program is in.
+pub const PARKED: u64 = 0x7000_4000_0000;
 /// First address above the first thread's stack; above that of thread `n` it is [`stack_top`]. From its stack pointer a thread knows its number, and so its message buffer: there
 /// is no memory of its own that another register would lead to.
 pub const STACK_TOP: u64 = 0x7fff_ff00_0000;
@@ -37,6 +39,12 @@ pub const STACK_SHIFT: u32 = 26;
 pub const fn stack_top(n: u64) -> u64 {
     STACK_TOP - (n << STACK_SHIFT)
 }
+
+/// The number of the thread with this stack pointer: the reverse of [`stack_top`], for any address of a stack. What lies elsewhere gives numbers that no thread has.
+pub const fn thread_of(stack: u64) -> u64 {
+    STACK_TOP.wrapping_sub(stack) >> STACK_SHIFT
+}
+
 /// Boot modules, read-only, in `init` alone: module `n` is where [`crate::boot::Module::address`] says.
 pub const MODULES: u64 = 0x4000_0000_0000;
 /// The boot information ([`crate::boot::BootInfo`]), read-only, in `init` alone.

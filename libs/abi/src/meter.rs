@@ -130,4 +130,10 @@ meter! {
     oldest_wait_since,
     /// Changes whenever a tunable is set.
     tunables_generation,
+    /// Programs swapped out whole (`uvmexp.swapouts`).
+    swapouts,
+    /// Programs that came in again (`uvmexp.swapins`).
+    swapins,
+    /// Kernel frames that came back when programs were swapped out.
+    swapout_frames,
 }

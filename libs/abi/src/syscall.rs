@@ -39,6 +39,8 @@ pub enum Number {
     Timer = 7,
     /// Let other ready threads of the same priority run.
     Yield = 8,
+    /// Returns the bits of notification `rdi` (`RECEIVE`) that nobody has received yet in `rdi`. They stay.
+    Pending = 9,
 
     /// `rdi` pm, `rsi` kind ([`Kind`](crate::Kind) `Endpoint` or `Notification`), `rdx` frame. Returns the handle in `rdi` (all rights).
     ObjectCreate = 16,
@@ -85,8 +87,8 @@ pub enum Number {
     /// `rdi` pm, `rsi` first frame, `rdx` frames: checks reverse maps, page tables and records of these frames against each other. Returns
     /// the number of inconsistencies in `rdi`; each is written to the log.
     Audit = 39,
-    /// `rdi` pm, `rsi` elements of the vector, in pairs ([`Piece`](crate::frame::Piece)): copies bytes from frame to frame, in order. `BadArgument`: a piece that does not end inside
-    /// its frames.
+    /// `rdi` pm, `rsi` elements of the vector, in pairs ([`Piece`](crate::frame::Piece)): copies bytes from frame to frame, in order; into message buffers too. `BadArgument`: a piece
+    /// that does not end inside its frames.
     CopyBytes = 40,
 
     /// `rdi` io, `rsi` port, `rdx` width (1, 2, 4): returns the value in `rdi`.

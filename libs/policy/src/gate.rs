@@ -15,6 +15,8 @@ pub enum Class {
     Normal,
     /// Kernel objects and the like: what must not wait for paging. Stops at the interrupt reserve.
     System,
+    /// The same on behalf of a program: what is set aside for servers is not for it.
+    Program,
     /// Cannot wait at all: takes the last page.
     Interrupt,
     /// A server on the paging path: as `System`, and never wakes the daemon, which it serves or is (PGO-073).
@@ -123,6 +125,7 @@ impl Gate {
         let reserve = match class {
             Class::Normal => self.thresholds.free_reserved,
             Class::System | Class::Daemon => self.thresholds.interrupt_free_min,
+            Class::Program => self.thresholds.interrupt_free_min.saturating_add(self.aside),
             Class::Interrupt => 0,
         };
         if self.free.saturating_sub(reserve) < pages {

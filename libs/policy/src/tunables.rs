@@ -48,6 +48,12 @@ pub struct Tunables {
     /// `vm.oom_wait`: seconds that somebody may wait for a page before an out-of-memory vote in spite of trickling
     /// progress (W07); 0: for ever. Not in the seed; 30 is a guess.
     pub oom_wait_s: u32,
+    /// `vm.swap_idle_threshold1`: seconds of sleep after which a process is swapped out when memory is short (PGO-239).
+    pub swap_idle_threshold1_s: u32,
+    /// `vm.swap_idle_threshold2`: seconds of sleep beyond which it is swapped out as idle.
+    pub swap_idle_threshold2_s: u32,
+    /// `vm.swap_residence`: seconds that a process stays in after it came in (PRS-W14). Not in the seed; 2 is a guess.
+    pub min_residence_s: u32,
     /// Process swapping is built in (not `NO_SWAPPING`).
     swapping: bool,
 }
@@ -80,6 +86,9 @@ pub const TUNABLES: &[Range] = &[
     range("vm.pageout_oom_seq", 1, 1_000_000),
     range("vm.max_laundering", 1, 1_000_000),
     range("vm.oom_wait", 0, 86_400),
+    range("vm.swap_idle_threshold1", 1, 86_399),
+    range("vm.swap_idle_threshold2", 1, 86_399),
+    range("vm.swap_residence", 0, 86_400),
 ];
 
 impl Default for Tunables {
@@ -105,6 +114,9 @@ impl Tunables {
             pageout_oom_seq: 12,
             max_laundering: 1024,
             oom_wait_s: 30,
+            swap_idle_threshold1_s: 2,
+            swap_idle_threshold2_s: 10,
+            min_residence_s: 2,
             swapping: true,
         }
     }
@@ -133,6 +145,9 @@ impl Tunables {
             "vm.pageout_oom_seq" => self.pageout_oom_seq.into(),
             "vm.max_laundering" => self.max_laundering.into(),
             "vm.oom_wait" => self.oom_wait_s.into(),
+            "vm.swap_idle_threshold1" => self.swap_idle_threshold1_s.into(),
+            "vm.swap_idle_threshold2" => self.swap_idle_threshold2_s.into(),
+            "vm.swap_residence" => self.min_residence_s.into(),
             _ => return None,
         })
     }
@@ -165,6 +180,9 @@ impl Tunables {
             "vm.pageout_oom_seq" => self.pageout_oom_seq = count,
             "vm.max_laundering" => self.max_laundering = count,
             "vm.oom_wait" => self.oom_wait_s = count,
+            "vm.swap_idle_threshold1" => self.swap_idle_threshold1_s = count,
+            "vm.swap_idle_threshold2" => self.swap_idle_threshold2_s = count,
+            "vm.swap_residence" => self.min_residence_s = count,
             _ => return Err(TunableError::Unknown),
         }
         Ok(())

@@ -33,6 +33,8 @@ pub struct New<'a> {
     pub image: u16,
     /// The limits of one that inherits none.
     pub initial: Limits,
+    /// The thread that it will be, if it shares its parent's space; 0: it gets one of its own.
+    pub thread: u8,
 }
 
 impl<W: Words> Table<W> {
@@ -67,16 +69,24 @@ impl<W: Words> Table<W> {
             self.put(slot, LIMITS + 2 * n, limit.soft);
             self.put(slot, LIMITS + 2 * n + 1, limit.hard);
         }
-        self.set_head(slot, Head { kind: Kind::Making, nice, image: new.image, ..Head::FREE });
+        self.set_head(
+            slot,
+            Head { kind: Kind::Making, nice, image: new.image, thread: new.thread, ..Head::FREE },
+        );
         Ok(slot)
     }
 
     /// The space of a new process is there; it is its number too.
     pub fn made(&mut self, slot: Slot, space: Space) {
+        self.made_in(slot, space, space);
+    }
+
+    /// A new process has a number and shares a space.
+    pub fn made_in(&mut self, slot: Slot, pid: Pid, space: Space) {
         if self.group(slot) == 0 {
-            self.put(slot, FAMILY, pair(self.parent(slot), space));
+            self.put(slot, FAMILY, pair(self.parent(slot), pid));
         }
-        self.set_ids(slot, space, space);
+        self.set_ids(slot, pid, space);
     }
 
     /// It runs.

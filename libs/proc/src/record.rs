@@ -3,11 +3,11 @@
 //!
 //! | word | what |
 //! |---|---|
-//! | 0 | the head: [`Kind`], status, signal that stopped it, notes, niceness, image; it alone says what the others mean |
+//! | 0 | the head: [`Kind`], status, signal that stopped it, notes, niceness, image, thread; it alone says what the others mean |
 //! | 1 | number, space |
 //! | 2 | parent, group |
 //! | 3 | signals ignored |
-//! | 4 | when it ended, as a sequence number |
+//! | 4 | while it lives, how many hold it in memory; then when it ended, as a sequence number |
 //! | 5 to 12 | name |
 //! | 13 to 24 | limits, soft and hard in turn |
 //! | 25 to 39 | why it ended |
@@ -25,6 +25,8 @@ pub const IDS: usize = 1;
 pub const FAMILY: usize = 2;
 pub const IGNORED: usize = 3;
 pub const WHEN: usize = 4;
+/// Marks a count of holds.
+pub const HOLDS: u64 = 1 << 63;
 pub const NAME: usize = 5;
 pub const LIMITS: usize = 13;
 pub const REASON: usize = 25;
@@ -68,15 +70,18 @@ pub struct Head {
     pub nice: i8,
     /// The boot module that was started.
     pub image: u16,
+    /// Its thread in a space that another process began in; 0: the space is its own.
+    pub thread: u8,
 }
 
 impl Head {
-    pub const FREE: Head = Head { kind: Kind::Free, status: 0, signal: 0, notes: 0, nice: 0, image: 0 };
+    pub const FREE: Head =
+        Head { kind: Kind::Free, status: 0, signal: 0, notes: 0, nice: 0, image: 0, thread: 0 };
 
     pub fn pack(self) -> u64 {
         let bytes = [self.kind as u8, self.status, self.signal, self.notes, self.nice as u8];
         let low = bytes.iter().rev().fold(0, |word, byte| word << 8 | *byte as u64);
-        low | (self.image as u64) << 40
+        low | (self.image as u64) << 40 | (self.thread as u64) << 56
     }
 
     /// `None`: nobody writes this.
@@ -91,7 +96,7 @@ impl Head {
             _ => return None,
         };
         let (status, signal, notes, nice) = (byte(1), byte(2), byte(3), byte(4) as i8);
-        Some(Head { kind, status, signal, notes, nice, image: (word >> 40) as u16 })
+        Some(Head { kind, status, signal, notes, nice, image: (word >> 40) as u16, thread: byte(7) })
     }
 
     pub fn lives(self) -> bool {

@@ -12,7 +12,7 @@ use ebb_proto::vm::Space;
 #[derive(Default, Debug, PartialEq, Eq)]
 pub struct Left {
     /// Spaces of processes that were never started: to be freed.
-    pub unmade: Vec<Space>,
+    pub unmade: Vec<(Space, u8)>,
     /// Processes that have ended, whose spaces are to be freed, and then [`Table::cleared`].
     pub ended: Vec<Slot>,
     /// Processes that run, or did when the other instance died.
@@ -37,7 +37,7 @@ impl<W: Words> Table<W> {
                 Kind::Making => {
                     // Number and space are written at once, after the record was cleared.
                     if self.get(slot, IDS) != 0 {
-                        left.unmade.push(self.space(slot));
+                        left.unmade.push((self.space(slot), head.thread));
                     }
                     self.free(slot);
                 }

@@ -46,6 +46,8 @@ pub struct Table<W> {
     pub(crate) words: W,
     /// Numbers and spaces again, where there is something: for finding.
     ids: Vec<u64>,
+    /// Records from here on are nothing's. There are mostly few processes, and they are gone through often.
+    end: usize,
 }
 
 impl<W: Words> Table<W> {
@@ -59,12 +61,13 @@ impl<W: Words> Table<W> {
             MAGIC => {}
             _ => return Err(Error::Malformed),
         }
-        let mut table = Table { words, ids: vec![0; MAX_PROCESSES] };
+        let mut table = Table { words, ids: vec![0; MAX_PROCESSES], end: MAX_PROCESSES };
         for slot in table.slots() {
             if table.head(slot).kind != Kind::Free {
                 table.ids[slot.0] = table.get(slot, IDS);
             }
         }
+        table.trim();
         Ok(table)
     }
 
@@ -89,7 +92,14 @@ impl<W: Words> Table<W> {
     }
 
     pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + use<W> {
-        (0..MAX_PROCESSES).map(Slot)
+        (0..self.end).map(Slot)
+    }
+
+    /// Finds the end anew after a record became nothing's.
+    fn trim(&mut self) {
+        while self.end > 0 && self.head(Slot(self.end - 1)).kind == Kind::Free {
+            self.end -= 1;
+        }
     }
 
     pub(crate) fn at(slot: Slot, word: usize) -> usize {
@@ -110,6 +120,9 @@ impl<W: Words> Table<W> {
 
     pub(crate) fn set_head(&mut self, slot: Slot, head: Head) {
         self.put(slot, HEAD, head.pack());
+        if head.kind != Kind::Free {
+            self.end = self.end.max(slot.0 + 1);
+        }
     }
 
     pub(crate) fn change(&mut self, slot: Slot, change: impl FnOnce(&mut Head)) {
@@ -126,15 +139,17 @@ impl<W: Words> Table<W> {
     pub(crate) fn free(&mut self, slot: Slot) {
         self.set_head(slot, Head::FREE);
         self.ids[slot.0] = 0;
+        self.trim();
     }
 
     /// A record that is nothing's.
     pub(crate) fn vacant(&self) -> Option<Slot> {
-        self.slots().find(|s| self.head(*s).kind == Kind::Free)
+        let hole = self.slots().find(|s| self.head(*s).kind == Kind::Free);
+        hole.or((self.end < MAX_PROCESSES).then_some(Slot(self.end)))
     }
 
     fn find_by(&self, wanted: impl Fn(u64) -> bool) -> Option<Slot> {
-        let found = self.ids.iter().enumerate().find(|(_, ids)| wanted(**ids));
+        let found = self.ids.iter().take(self.end).enumerate().find(|(_, ids)| wanted(**ids));
         found.map(|(n, _)| Slot(n)).filter(|s| !matches!(self.head(*s).kind, Kind::Free | Kind::Making))
     }
 
@@ -143,9 +158,29 @@ impl<W: Words> Table<W> {
         if pid == 0 { None } else { self.find_by(|ids| ids as u32 == pid) }
     }
 
-    /// The process in a space.
-    pub fn in_space(&self, space: Space) -> Option<Slot> {
-        if space == 0 { None } else { self.find_by(|ids| (ids >> 32) as u32 == space) }
+    /// The process with a badge ([`Table::badge`]).
+    pub fn with_badge(&self, badge: Space) -> Option<Slot> {
+        let first = |s: Slot| self.space(s) == badge && self.thread(s) == 0;
+        let sharing = |s: Slot| self.pid(s) == badge && self.thread(s) != 0;
+        let named = |ids: u64| badge != 0 && ((ids >> 32) as u32 == badge || ids as u32 == badge);
+        let found = self.ids.iter().enumerate().filter(|(_, ids)| named(**ids)).map(|(n, _)| Slot(n));
+        let there = |s: &Slot| !matches!(self.kind(*s), Kind::Free | Kind::Making);
+        found.filter(there).find(|s| first(*s) || sharing(*s))
+    }
+
+    /// What a process is known by to whom it calls: its space, or its number, which is none of a space, if it shares one.
+    pub fn badge(&self, slot: Slot) -> Space {
+        if self.thread(slot) == 0 { self.space(slot) } else { self.pid(slot) }
+    }
+
+    /// The processes in a space that have not ended.
+    pub fn sharing(&self, space: Space) -> Vec<Slot> {
+        self.all().filter(|s| space != 0 && self.head(*s).lives() && self.space(*s) == space).collect()
+    }
+
+    /// Its thread, where it shares a space that another process began in; 0: it is the one that did.
+    pub fn thread(&self, slot: Slot) -> u8 {
+        self.head(slot).thread
     }
 
     /// The process with a number, if it has not ended.
@@ -198,6 +233,27 @@ impl<W: Words> Table<W> {
         let nice = nice.clamp(-20, 19);
         self.change(slot, |head| head.nice = nice);
         nice
+    }
+
+    /// How many hold it in memory; nobody does who has ended.
+    pub fn holds(&self, slot: Slot) -> u8 {
+        // A sequence number is that of an end that was begun and never came.
+        let word = self.get(slot, WHEN);
+        if self.head(slot).lives() && word & HOLDS != 0 { word as u8 } else { 0 }
+    }
+
+    /// One more holds it in memory. `Busy`: there are as many as can be counted.
+    pub fn hold(&mut self, slot: Slot) -> Result<(), Error> {
+        let holds = self.holds(slot).checked_add(1).ok_or(Error::Busy)?;
+        self.put(slot, WHEN, HOLDS | u64::from(holds));
+        Ok(())
+    }
+
+    /// One fewer does. `Invalid`: nobody does (PRS-W22).
+    pub fn release(&mut self, slot: Slot) -> Result<(), Error> {
+        let holds = self.holds(slot).checked_sub(1).ok_or(Error::Invalid)?;
+        self.put(slot, WHEN, HOLDS | u64::from(holds));
+        Ok(())
     }
 
     /// The boot module that was started.

@@ -36,6 +36,7 @@ struct Process {
     parent: Pid,
     group: Pid,
     space: Pid,
+    thread: u8,
     kind: Kind,
     nice: i8,
     name: String,
@@ -60,6 +61,7 @@ enum Step {
     Nice(usize, i8),
     SetLimit(usize, usize, u64, u64),
     Exec(usize),
+    Share(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -75,6 +77,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (n.clone(), n.clone(), 0..3u8).prop_map(|(a, b, g)| Step::SetGroup(a, b, g)),
         1 => (n.clone(), any::<i8>()).prop_map(|(n, v)| Step::Nice(n, v)),
         1 => n.clone().prop_map(Step::Exec),
+        2 => n.clone().prop_map(Step::Share),
         1 => (n, 0..6usize, 0..9u64, 0..9u64).prop_map(|(n, r, s, h)| Step::SetLimit(n, r, s, h)),
     ]
 }
@@ -114,6 +117,7 @@ fn apply_model(model: &mut Model, step: &Step, next: Pid) {
                 parent: parent.unwrap_or(0),
                 group: next,
                 space: next,
+                thread: 0,
                 kind: Kind::Running,
                 nice: 0,
                 name: format!("p{next}"),
@@ -197,10 +201,21 @@ fn apply_model(model: &mut Model, step: &Step, next: Pid) {
             }
         }
         Step::Exec(n) => {
-            if let Some(pid) = pick(*n) {
+            if let Some(pid) = pick(*n).filter(|pid| model[pid].thread == 0) {
                 let p = model.get_mut(&pid).unwrap();
                 (p.name, p.space) = (format!("x{next}"), next);
             }
+        }
+        Step::Share(n) => {
+            let Some(parent) = pick(*n) else { return };
+            let p = &model[&parent];
+            if model.values().filter(|p| p.kind != Kind::Ended).count() as u64 >= p.limits[5].soft {
+                return;
+            }
+            let name = format!("s{next}");
+            let (kind, thread, news, ended) = (Kind::Running, next as u8 | 1, None, None);
+            let new = Process { parent, name, kind, thread, news, ended, ..p.clone() };
+            model.insert(next, new);
         }
         Step::SetLimit(n, resource, soft, hard) => {
             let Some(pid) = pick(*n) else { return };
@@ -226,7 +241,7 @@ fn apply(table: &mut Table<Memory>, step: &Step, next: Pid) {
             let parent = pick(*n);
             let group = group_of(*choice, parent.map_or(0, |p| table.group(p)));
             let name = format!("p{next}");
-            let new = New { name: &name, parent, group, image: 0, initial: initial(100, 200) };
+            let new = New { name: &name, parent, group, image: 0, initial: initial(100, 200), thread: 0 };
             if let Ok(slot) = table.begin(&new) {
                 table.made(slot, next);
                 table.started(slot);
@@ -273,8 +288,19 @@ fn apply(table: &mut Table<Memory>, step: &Step, next: Pid) {
             }
         }
         Step::Exec(n) => {
-            if let Some(slot) = pick(*n) {
+            if let Some(slot) = pick(*n).filter(|s| table.thread(*s) == 0) {
                 table.replaced(slot, next, &format!("x{next}"), 3);
+            }
+        }
+        Step::Share(n) => {
+            let Some(parent) = pick(*n) else { return };
+            let (name, thread) = (format!("s{next}"), next as u8 | 1);
+            let (space, initial) = (table.space(parent), initial(100, 200));
+            let group = Group::Inherited;
+            let new = New { name: &name, parent: Some(parent), group, image: 0, initial, thread };
+            if let Ok(slot) = table.begin(&new) {
+                table.made_in(slot, next, space);
+                table.started(slot);
             }
         }
         Step::SetLimit(n, resource, soft, hard) => {
@@ -293,9 +319,15 @@ fn see(table: &Table<Memory>) -> Model {
         Memory { words: (0..BYTES / 8).map(|at| table.word(at)).collect(), left: Cell::new(usize::MAX) };
     let mut copy = Table::open(memory).unwrap();
     let slots: Vec<Slot> = copy.all().collect();
+    for slot in slots.iter().filter(|s| copy.kind(**s) != Kind::Ended) {
+        assert_eq!(copy.with_badge(copy.badge(*slot)), Some(*slot), "known as {}", copy.badge(*slot));
+        let same = slots.iter().filter(|s| copy.space(**s) == copy.space(*slot));
+        assert_eq!(copy.sharing(copy.space(*slot)), same.copied().collect::<Vec<_>>());
+    }
     let one = |copy: &mut Table<Memory>, s: Slot| Process {
         parent: copy.parent(s),
         space: copy.space(s),
+        thread: copy.thread(s),
         group: copy.group(s),
         kind: copy.kind(s),
         nice: copy.nice(s),

@@ -40,7 +40,14 @@ impl Machine {
     }
 
     fn start(&mut self, name: &str, parent: Option<Slot>, group: Group) -> Result<Slot, Error> {
-        let slot = self.table.begin(&New { name, parent, group, image: 7, initial: initial(1000, 2000) })?;
+        let slot = self.table.begin(&New {
+            name,
+            parent,
+            group,
+            image: 7,
+            initial: initial(1000, 2000),
+            thread: 0,
+        })?;
         self.next += 1;
         self.table.made(slot, self.next);
         self.table.started(slot);
@@ -333,4 +340,38 @@ impl Inside for Table<Memory> {
     fn word_of(&self, slot: Slot, word: usize) -> usize {
         8 + slot.index() * 40 + word
     }
+}
+
+#[test]
+fn prs_074_a_shared_space_is_somebodys_until_the_last_process_in_it_has_ended() {
+    let (mut m, shell) = first();
+    let owner = m.child(shell);
+    let space = m.table.space(owner);
+    let share = |m: &mut Machine, parent, thread| {
+        let (group, initial) = (Group::Inherited, initial(1000, 2000));
+        let new = New { name: "shared", parent: Some(parent), group, image: 7, initial, thread };
+        let slot = m.table.begin(&new).unwrap();
+        m.next += 1;
+        m.table.made_in(slot, m.next, space);
+        m.table.started(slot);
+        slot
+    };
+    let (one, two) = (share(&mut m, owner, 1), share(&mut m, owner, 2));
+    let three = share(&mut m, one, 3);
+    assert_eq!(m.table.sharing(space).len(), 4);
+    for slot in [owner, one, two, three] {
+        assert_eq!(m.table.with_badge(m.table.badge(slot)), Some(slot));
+    }
+    assert_eq!(m.table.badge(owner), space);
+    // Whoever began it ends first: count -1, and nobody else is touched.
+    let pid = m.table.pid(two);
+    m.end(owner, 0);
+    assert_eq!((m.table.sharing(space).len(), m.table.with_badge(space)), (3, None));
+    assert_eq!((m.table.parent(one), m.table.parent(three)), (0, m.table.pid(one)));
+    m.end(one, 0);
+    m.end(three, 0);
+    assert_eq!(m.table.sharing(space), [two]);
+    assert_eq!(m.table.find(pid), Some(two));
+    m.end(two, 0);
+    assert!(m.table.sharing(space).is_empty());
 }

@@ -99,15 +99,15 @@ pub mod signal {
 /// What is bounded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Resource {
-    /// Resident bytes.
+    /// Resident bytes. What is more is taken from the process; the three below are refused instead ([`crate::vm::Bounds`]).
     Rss,
     /// Mapped bytes.
     AddressSpace,
-    /// Bytes of the heap.
+    /// Bytes of its own memory that it could write: the heap, regions, private mappings; no stacks.
     Data,
     /// Bytes of the first thread's stack: what the next program that the process starts gets.
     Stack,
-    /// Bytes in swap.
+    /// Bytes that may have to go to swap: data and stacks, whether they are there or not.
     Swap,
     /// Processes on the machine when this one starts another.
     Processes,
@@ -165,6 +165,8 @@ pub struct Process {
     pub space: Space,
     /// -20 (first) to 19 (last).
     pub nice: i8,
+    /// How many hold it in memory ([`Hold`]).
+    pub holds: u8,
     /// Its limits, in the order of [`Resource::ALL`].
     pub limits: [Limit; 6],
 }
@@ -253,10 +255,23 @@ protocol! {
     /// The caller's number, its parent's and its group's. `NotFound`: it is no process.
     17 Own {} -> (Pid, Pid, Pid);
     /// Makes a process that is a copy of the caller (`fork`): its memory by the inheritance of each mapping, its open files and ends of pipes, and the servers it may call under the same handles. It begins at
-    /// `entry`, with this stack pointer, as its first thread and its only one. Errors as [`Launch`].
+    /// `entry`, with this stack pointer, as its only thread; the stack says which of the caller's it is a copy of ([`crate::vm::Start`]). Errors as [`Launch`].
     18 Fork { entry: u64, stack: u64 } -> Pid;
     /// The caller becomes another program (`exec`): number, parent, group, limits, ignored signals stay; everything else is as after [`Launch`], whose errors these are. There is no answer but an error.
     19 Exec { program: String, args: Vec<String>, env: Vec<(String, String)>, cwd: String, streams: Vec<Stream> } -> ();
+    /// Makes a process that shares the caller's space: a thread with a number, a parent and an end of its own, which is waited for and signalled like any process. `number`, `entry`, `stack` and `argument` are as in
+    /// [`crate::vm::ThreadNew`], whose errors come too. Returns its number, and the handles of its notification and of this server, which it has to call by it to be known. What a space has all that share it
+    /// have: memory, open files, ends of pipes, limits on memory, niceness; threads that it makes are those of the process that began in the space. A space goes with the last process in it; an exception in one
+    /// ends them all, for the memory that it left half changed is theirs too. It cannot [`Exec`], [`Watch`] or be given a [`Nice`] value: `Unsupported`. `Exists`: another one has this number. Other errors as [`Launch`].
+    20 Share { number: u32, entry: u64, stack: u64, argument: u64 } -> (Pid, u32, u32);
+    /// Holds a process (0: the caller) in memory: it is not swapped out whole until it was released as often. Answered when it is in. A process that ends is held no longer, nor is one whose holder ends released.
+    /// `NotFound`; `Busy`: 255 hold it; `NoMemory`: it is out, and more pages would be wired than may be; `Io`: it is out, and lost.
+    40 Hold { pid: Pid } -> ();
+    /// Releases a process (0: the caller) that was held. `NotFound`; `Invalid`: nobody holds it.
+    41 Release { pid: Pid } -> ();
+    /// Swaps a process out whole now, however short a time it has slept. It comes in by itself as soon as there is something for it. One that is out is no error. `NotFound`; `Busy`: it is held, shares its space, or a thread of it
+    /// waits for somebody's answer, or for a page; `NoMemory`.
+    42 SwapOut { pid: Pid } -> ();
 }
 
 #[cfg(test)]
@@ -280,6 +295,7 @@ mod tests {
             name: "n".repeat(64),
             space: u32::MAX,
             nice: -20,
+            holds: u8::MAX,
             limits: [limit; 6],
         };
         let all: Vec<Process> = core::iter::repeat_n(process, 16).collect();

@@ -98,6 +98,8 @@ pub struct FileStatus {
 pub const OWN_OFFSET: u64 = u64::MAX;
 /// Bytes that one [`Read`] or [`Write`] moves at most; it says how many it has.
 pub const MAX_TRANSFER: u32 = 64 << 10;
+/// Pages that one [`TakeWritten`] tells of.
+pub const MAX_TAKEN: u64 = 16_384;
 /// Threads that a space may have.
 pub const MAX_THREADS: usize = 16;
 /// Files that a space may have open.
@@ -169,7 +171,9 @@ pub struct SpaceInfo {
     pub faults: (u64, u64),
     /// Whether it is a server: never a victim of the out-of-memory killer.
     pub protected: bool,
-    /// What it waits for: `memory`, `swap`, or nothing.
+    /// Times that it was swapped out whole (`ru_nswap`).
+    pub swaps: u32,
+    /// What it waits for: `memory`, `page`, `file`, or nothing; `out`: it is swapped out whole; `coming in`: not for long.
     pub waiting: String,
 }
 
@@ -210,6 +214,26 @@ pub enum Happening {
         /// The address.
         address: u64,
     },
+    /// There are bits for a thread of a program that is swapped out ([`SwapOut`]): it should come in.
+    Kicked {
+        /// The program.
+        space: Space,
+    },
+    /// Processes should be swapped out ([`WantSwapOut`]).
+    SwapOutWanted {
+        /// Why: bits of `ebb_policy::swapout_request`.
+        bits: u8,
+    },
+    /// A program that was swapped out is in, and its threads go on.
+    SwappedIn {
+        /// The program.
+        space: Space,
+    },
+    /// What the threads of a program were doing when it was swapped out cannot be read any more: it cannot go on.
+    StateLost {
+        /// The program.
+        space: Space,
+    },
     /// What [`SyncStart`] asked for is done.
     Synced {
         /// Pages that could not be written.
@@ -219,6 +243,61 @@ pub enum Happening {
 
 /// No limit on pages.
 pub const NO_LIMIT: u64 = u64::MAX;
+
+/// What the threads of a program do, all together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Doing {
+    /// Each waits for bits of its notification, and for nothing else.
+    Sleeping,
+    /// Some could run; the others sleep.
+    Runnable,
+    /// Some wait for an answer or a page, or were not started yet.
+    Blocked,
+}
+
+/// Where the threads of a program are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Place {
+    /// In the kernel.
+    In,
+    /// In the program's own pageable memory.
+    Out,
+    /// On their way back.
+    ComingIn,
+}
+
+/// What a program does ([`Activities`]).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Activity {
+    /// Its space.
+    pub space: Space,
+    /// What its threads do. While they are out: whether there is something for them.
+    pub doing: Doing,
+    /// Where they are.
+    pub place: Place,
+    /// How often they were given the processor, modulo 2^32; 0 while they are out.
+    pub runs: u32,
+    /// Frames of the kernel that bringing them in takes at least: two for each thread.
+    pub pages: u32,
+}
+
+/// What a space may have, or has, in pages; [`NO_LIMIT`]: as many as it likes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Bounds {
+    /// In memory and mapped; what is more is taken from it, if that is possible.
+    pub resident: u64,
+    /// Of its address space in use: all mappings, whatever they show. This and what follows is never exceeded: the mapping that would is refused.
+    pub mapped: u64,
+    /// Of its own that it could write: anonymous memory and private mappings of files, without the stacks of threads.
+    pub data: u64,
+    /// The same with the stacks: what may have to go to swap, whether it is there or not.
+    pub swap: u64,
+}
+
+impl Bounds {
+    /// No limits.
+    pub const NONE: Bounds = Bounds { resident: NO_LIMIT, mapped: NO_LIMIT, data: NO_LIMIT, swap: NO_LIMIT };
+}
 
 /// What a program has mapped, and may.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -235,6 +314,8 @@ pub struct Limited {
     pub group: u32,
     /// Whether it is spared when memory is exhausted ([`Spare`]).
     pub spared: bool,
+    /// Whether it is swapped out whole ([`SwapOut`]).
+    pub out: bool,
 }
 
 /// A group of programs with one limit.
@@ -465,11 +546,12 @@ protocol! {
     number 4;
 
     /// Maps memory (`mmap`). `address` 0: `vm` chooses. Replaces nothing: `Exists` if something is mapped there. Returns the address.
-    /// `Invalid`: bad range or protection; `NoMemory`: also for more than 1,024 regions; `NotFound`: no such segment or module.
+    /// `Invalid`: bad range or protection; `NoMemory`: also for more than 1,024 regions, or than the space may have ([`SetLimits`]); `NotFound`: no such segment or module.
     1 Map { space: Space, address: u64, pages: u64, protection: u8, source: Source } -> u64;
     /// Removes mappings (`munmap`); holes are no error. `Invalid`; `Busy`: another thread is just wiring pages of a file there.
     2 Unmap { space: Space, address: u64, pages: u64 } -> ();
-    /// Changes protection (`mprotect`). `Fault`: part of the range is not mapped; nothing was changed.
+    /// Changes protection (`mprotect`). `Fault`: part of the range is not mapped; nothing was changed. `NoMemory`: what becomes writable is more than the space may have, or there
+    /// are too many regions.
     3 Protect { space: Space, address: u64, pages: u64, protection: u8 } -> ();
     /// Advises (`madvise`). `Fault` as above.
     4 Advise { space: Space, address: u64, pages: u64, advice: Advice } -> ();
@@ -488,7 +570,8 @@ protocol! {
     17 SpaceFree { space: Space } -> ();
     /// Copies the handle that the message carries into a space with fewer rights (bits of `ebb_abi::Rights`) and a badge. Returns its number there.
     18 HandleGive { space: Space, rights: u8, badge: u32 } -> u32;
-    /// Starts the space's thread. The message carries the notification to bind to it. `Exists`: it has one.
+    /// Starts the space's thread. The message carries the notification to bind to it. Its message buffer is that of the thread whose stack `stack` is ([`ebb_abi::layout::thread_of`]); the first
+    /// one's, if it is nobody's. `Exists`: it has one.
     19 Start { space: Space, entry: u64, stack: u64, argument: u64, priority: u8 } -> ();
     /// All spaces from a number on, ascending, at most 16.
     20 Spaces { from: Space } -> Vec<SpaceInfo>;
@@ -611,14 +694,36 @@ protocol! {
     115 Halt { space: Space, halted: bool } -> ();
     /// Sets the priority of all threads of a space, those that come later among them. `Invalid`: above the highest.
     116 SetPriority { space: Space, priority: u8 } -> ();
+    /// Swaps a program out whole: what the kernel has of its threads goes into its own pageable memory, its mappings and page tables go, its memory is deactivated. What of it is locked stays resident, and mapped.
+    /// It comes in with [`SwapIn`]; [`Happening::Kicked`] says when there are bits for it. Returns the kernel frames that came back. For the space's manager, as the two below. `Busy`: a thread waits for something
+    /// else than bits, or was not started yet, or several processes share the space; `Exists`: it is out; `NotPermitted`: a server; `NoMemory`: not even two pages. Nothing was done then.
+    120 SwapOut { space: Space } -> u64;
+    /// Brings a program in that is out, as soon as there is memory for it ([`Happening::SwappedIn`]). One that is in, or on its way, is no error. `NoMemory`: more pages would be wired than may be.
+    121 SwapIn { space: Space } -> ();
+    /// What the programs do that the caller manages, from a space on, ascending, at most 64.
+    122 Activities { from: Space } -> Vec<Activity>;
+    /// Tells all managers that processes should be swapped out ([`Happening::SwapOutWanted`]). For the attached daemon.
+    123 WantSwapOut { bits: u8 } -> ();
     /// Lets a space attach as the daemon. For `init`.
     100 DaemonAllow { space: Space } -> ();
     /// Attaches the caller as the daemon that enforces limits; the message carries its notification, which gets [`OVER_BIT`] when a space or a group crosses its limit. The one before is
     /// forgotten. `NotPermitted`: the caller's space was not made for it ([`DaemonAllow`]); `Invalid`: the message carries no notification.
     101 DaemonAttach {} -> ();
-    /// Limits the pages that a space has mapped; [`NO_LIMIT`]: as many as it likes. For `init`, the daemon and the space's manager. It stays when the daemon dies. `NotFound`; `NotPermitted`: a server, whose
-    /// memory is wired.
-    102 SetLimit { space: Space, pages: u64 } -> ();
+    /// Limits what a space may have. What it has already it keeps, also where that is more; children get the same limits. For the space's manager. They stay when the daemon dies.
+    /// `NotFound`; `NotPermitted`: a server, whose memory is wired.
+    102 SetLimits { space: Space, bounds: Bounds } -> ();
+    /// What a space has of what can be limited; any may be asked for, as in [`Spaces`]. `NotFound`.
+    130 Usage { space: Space } -> Bounds;
+    /// A number that no space has or ever will: for a process that shares the space of another one. For managers.
+    131 NumberNew {} -> Space;
+    /// A thread in a space for another process that shares it ([`crate::proc::Share`]). Arguments, reply and errors as of [`ThreadNew`]; but the threads of a space's own program can neither end it nor wait for its
+    /// end. For the space's manager.
+    132 ShareNew { space: Space, number: u32, entry: u64, stack: u64, argument: u64 } -> u32;
+    /// Ends a thread that was made with [`ShareNew`], whatever it is doing; 0: the first one and those that the program made itself. The space stays. `NotFound`: there is none, or it has ended. For the
+    /// space's manager.
+    133 ShareEnd { space: Space, number: u32 } -> ();
+    /// As [`Halt`], for the threads that [`ShareEnd`] would end.
+    134 ShareHalt { space: Space, number: u32, halted: bool } -> ();
     /// Limits a group of spaces, which is made if there is none of this number; with [`NO_LIMIT`] it goes, and its members are in none. `NotPermitted`; `Invalid`: number 0; `NoMemory`: too
     /// many groups.
     103 SetGroupLimit { group: u32, pages: u64 } -> ();
@@ -635,6 +740,16 @@ protocol! {
     108 Trim { space: Space, target: u64, hard: bool, anew: bool } -> Trimmed;
     /// Makes a program no victim when memory is exhausted, or one again. For `init` and the daemon. `NotFound`; `NotPermitted`: a server, which never is one.
     109 Spare { space: Space, spare: bool } -> ();
+
+    /// From now on the first write to each page of a range is noted ([`TakeWritten`]); what was noted there before is forgotten. What a read of a file or a debugger puts there counts as written, and so
+    /// does locking a page; what other programs do with memory that is shared later, and giving up what pages hold, does not. Children are not tracked. `Fault`: part of the range is not mapped;
+    /// `NotPermitted`: not memory of the program's own (a shared mapping, or wired by its nature); `NoMemory`: all programs together track too much (2 GiB), or there are too many regions.
+    140 Track { space: Space, address: u64, pages: u64 } -> ();
+    /// Which pages of a range were written to since the last call, or since [`Track`]: bit `n % 8` of byte `n / 8` is page `n` of the range. The next write to each is a first one again. At most
+    /// [`MAX_TAKEN`] pages (`TooLong`). `Fault`: part of the range is not tracked.
+    141 TakeWritten { space: Space, address: u64, pages: u64 } -> Vec<u8>;
+    /// Nothing is noted of a range any more. `Fault`: part of the range is not mapped; `NoMemory`: there are too many regions.
+    142 Untrack { space: Space, address: u64, pages: u64 } -> ();
 
     /// Checks everything (`vm.audit`). `Busy`: an audit is under way.
     64 Audit {} -> AuditReport;

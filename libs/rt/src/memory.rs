@@ -10,7 +10,10 @@ use ebb_abi::layout::{REGIONS, SEGMENTS};
 use ebb_abi::{Handle, PAGE_SIZE};
 use ebb_proto::Error;
 pub use ebb_proto::vm::{Advice, Protection};
-use ebb_proto::vm::{Advise, Map, Mincore, Protect, Source, SyncRange, Unmap, Unwire, Wire};
+use ebb_proto::vm::{
+    Advise, MAX_TAKEN, Map, Mincore, Protect, Source, SyncRange, TakeWritten, Track, Unmap, Untrack, Unwire,
+    Wire,
+};
 
 const PAGE: u64 = PAGE_SIZE as u64;
 /// Pages that one `mincore` asks for.
@@ -59,6 +62,23 @@ impl Pages {
         call(vm()?, &SyncRange { space: 0, address: self.at(first, pages)?, pages, wait })
     }
 
+    pub fn track(&self, first: u64, pages: u64) -> Result<(), Error> {
+        call(vm()?, &Track { space: 0, address: self.at(first, pages)?, pages })
+    }
+
+    pub fn untrack(&self, first: u64, pages: u64) -> Result<(), Error> {
+        call(vm()?, &Untrack { space: 0, address: self.at(first, pages)?, pages })
+    }
+
+    pub fn take_written(&self, first: u64, pages: u64) -> Result<Written, Error> {
+        let address = self.at(first, pages)?;
+        if pages > MAX_TAKEN {
+            return Err(Error::TooLong);
+        }
+        let bits = call(vm()?, &TakeWritten { space: 0, address, pages })?;
+        Ok(Written { first, bits })
+    }
+
     pub fn residence(&self) -> Result<Vec<Residence>, Error> {
         let mut all = Vec::new();
         while (all.len() as u64) < self.count {
@@ -99,6 +119,22 @@ impl Residence {
     /// There is a copy in swap.
     pub fn swapped(self) -> bool {
         self.0 & 4 != 0
+    }
+}
+
+/// Pages that were written to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Written {
+    first: u64,
+    bits: Vec<u8>,
+}
+
+impl Written {
+    /// Their numbers in the region, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = u64> {
+        self.bits.iter().enumerate().flat_map(move |(n, byte)| {
+            (0..8).filter(move |bit| byte & 1 << bit != 0).map(move |bit| self.first + n as u64 * 8 + bit)
+        })
     }
 }
 
@@ -160,6 +196,21 @@ impl Region {
     pub fn residence(&self) -> Result<Vec<Residence>, Error> {
         self.pages.residence()
     }
+
+    /// Notes from now on which pages are written to: for garbage collectors, checkpoints, displays. The first write to a page costs a fault. `NoMemory`: all programs together track too much.
+    pub fn track(&self, first: u64, pages: u64) -> Result<(), Error> {
+        self.pages.track(first, pages)
+    }
+
+    /// Pages of a range that were written to since they were last taken, or tracked. `Fault`: not all of them are tracked; `TooLong`: more than 16,384.
+    pub fn take_written(&self, first: u64, pages: u64) -> Result<Written, Error> {
+        self.pages.take_written(first, pages)
+    }
+
+    /// Notes nothing of pages any more.
+    pub fn untrack(&self, first: u64, pages: u64) -> Result<(), Error> {
+        self.pages.untrack(first, pages)
+    }
 }
 
 impl Deref for Region {
@@ -181,6 +232,12 @@ impl DerefMut for Region {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn written_pages_are_numbered_in_the_region() {
+        let written = Written { first: 100, bits: alloc::vec![0b1000_0001, 0, 0b10] };
+        assert_eq!(written.iter().collect::<Vec<_>>(), [100, 107, 117]);
+    }
 
     #[test]
     fn ranges_stay_within() {

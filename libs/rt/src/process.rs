@@ -4,7 +4,7 @@
 use crate::client::call;
 use crate::env;
 use crate::io::Channel;
-use crate::start::Given;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use ebb_abi::Handle;
@@ -12,8 +12,8 @@ use ebb_proto::Error;
 use ebb_proto::Operation;
 pub use ebb_proto::proc::{Change, Ended, Group, Limit, Pid, Process, Resource, Status, Target, signal};
 use ebb_proto::proc::{
-    Exec, Fork, Ignore, Kill, Launch, Limits, MoreArguments, Nice, Own, Poll, Processes, SetGroup, SetLimit,
-    Wait, WaitAny,
+    Exec, Fork, Hold, Ignore, Kill, Launch, Limits, MoreArguments, Nice, Own, Poll, Processes, Release,
+    SetGroup, SetLimit, SwapOut, Wait, WaitAny,
 };
 use ebb_proto::start::Stream;
 
@@ -148,7 +148,7 @@ fn announce(mut args: &[String]) -> Result<&[String], Error> {
 }
 
 fn proc() -> Result<Handle, Error> {
-    crate::start::info().ok_or(Error::NotFound)?.handle("proc")
+    crate::thread::server_of_processes()
 }
 
 /// How often something is asked of a server that dies over it.
@@ -220,11 +220,8 @@ pub enum Forked {
 }
 
 /// Makes a process that is a copy of this one: memory, open files, ends of pipes. Only the calling thread goes on in it; a lock that another one holds stays locked there. `Busy`: there are
-/// as many processes as there may be; `NoMemory`; `Unsupported`: not the first thread.
+/// as many processes as there may be; `NoMemory`. In the copy of a thread that is not the first one the process ends with status 0 when the thread has done its work.
 pub fn fork() -> Result<Forked, Error> {
-    if crate::thread::current() != 0 {
-        return Err(Error::Unsupported);
-    }
     proc()?;
     crate::console::flush();
     match crate::fork::twice(&mut |entry, stack| call(proc()?, &Fork { entry, stack })) {
@@ -235,6 +232,39 @@ pub fn fork() -> Result<Forked, Error> {
         Ok(pid) => Ok(Forked::Parent(Child { pid })),
         Err(error) => Err(error),
     }
+}
+
+/// A process that shares this one's memory.
+#[derive(Debug)]
+pub struct Shared {
+    pid: Pid,
+    thread: u32,
+}
+
+impl Shared {
+    /// Its number.
+    pub fn id(&self) -> Pid {
+        self.pid
+    }
+
+    /// Waits for its end. `NotFound`: it is a child of another process.
+    pub fn wait(self) -> Result<Status, Error> {
+        let status = ask(&Wait { pid: self.pid })?;
+        crate::thread::shared_ended(self.thread)?;
+        Ok(status)
+    }
+}
+
+/// Does something as another process, which shares this one's memory, files and pipes, has a number, a parent and an end of its own, and is waited for and signalled like any child
+/// ([`ebb_proto::proc::Share`]); its status is what `work` returns. What it has on its stack or holds (a lock) when a signal ends it stays as it is. Its thread stays taken until it is waited for.
+/// `Busy`: there are 15 other threads, or as many processes as there may be; `NoMemory`; `Dead`: the server of processes died over it, and it is not known whether there is one.
+pub fn share<F>(work: F) -> Result<Shared, Error>
+where
+    F: FnOnce() -> Status + Send + 'static,
+{
+    crate::console::flush();
+    let (pid, thread) = crate::thread::share(Box::new(move || exit(work())))?;
+    Ok(Shared { pid, thread })
 }
 
 /// Waits until something has happened to any child. `NotFound`: there is none.
@@ -285,6 +315,21 @@ pub fn limits(pid: Pid) -> Result<[Limit; 6], Error> {
 /// Sets a limit. `Invalid`: the soft value is above the hard one; `NotPermitted`: the hard one would rise.
 pub fn set_limit(pid: Pid, resource: Resource, limit: Limit) -> Result<(), Error> {
     ask(&SetLimit { pid, resource, limit })
+}
+
+/// Holds this process (0) or another in memory until it is [`release`]d: it is not swapped out whole. When this returns it is in.
+pub fn hold(pid: Pid) -> Result<(), Error> {
+    ask(&Hold { pid })
+}
+
+/// Holds it no longer. `Invalid`: nobody does.
+pub fn release(pid: Pid) -> Result<(), Error> {
+    ask(&Release { pid })
+}
+
+/// Swaps a process out whole, which comes in by itself when there is something for it. `Busy`: it is held, or waits for somebody.
+pub fn swap_out(pid: Pid) -> Result<(), Error> {
+    ask(&SwapOut { pid })
 }
 
 /// All processes, by number.

@@ -37,21 +37,12 @@ impl Call {
 
     /// As [`Call::answer`], with handles.
     pub fn answer_with<O: Operation>(self, result: Result<O::Reply, Error>, handles: &[Handle]) {
-        let message = match result {
-            Ok(reply) => pack(LABEL_OK, &reply, handles),
-            Err(error) => Err(error),
-        };
-        match message {
-            Ok(message) => self.send(&message),
-            Err(error) => self.fail(error),
-        }
+        self.send(&answer::<O>(result, handles));
     }
 
     /// Answers with an error.
     pub fn fail(self, error: Error) {
-        let mut message = Message { tag: Tag::new(LABEL_ERROR, 0, 0), ..Default::default() };
-        message.words[0] = error as u64;
-        self.send(&message);
+        self.send(&failure(error));
     }
 
     /// Answers with a message as it is.
@@ -68,6 +59,20 @@ impl Drop for Call {
             let _ = object::handle_close(self.reply);
         }
     }
+}
+
+/// The message that says an operation's reply, or its error. What does not fit the words is in the message buffer already: such a message is to be sent at once.
+pub fn answer<O: Operation>(result: Result<O::Reply, Error>, handles: &[Handle]) -> Message {
+    match result {
+        Ok(reply) => pack(LABEL_OK, &reply, handles).unwrap_or_else(failure),
+        Err(error) => failure(error),
+    }
+}
+
+fn failure(error: Error) -> Message {
+    let mut message = Message { tag: Tag::new(LABEL_ERROR, 0, 0), ..Default::default() };
+    message.words[0] = error as u64;
+    message
 }
 
 /// The bytes of a message: its words or what is in the buffer.

@@ -82,7 +82,7 @@ core::arch::global_asm!(".global _start", "_start:", "xor ebp, ebp", "and rsp, -
 
 /// Ends the program with a status. Does not return, also when nobody answers.
 pub fn exit(status: u8) -> ! {
-    if let Some(proc) = info().and_then(|i| i.handle("proc").ok()) {
+    if let Ok(proc) = crate::thread::server_of_processes() {
         // The answer can only be an error. If the server died over it, the next one is told; else the program ends as one that went astray.
         for _ in 0..EXIT_TRIES {
             if crate::client::call(proc, &ebb_proto::proc::Exit { status }) != Err(Error::Dead) {

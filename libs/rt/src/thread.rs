@@ -2,7 +2,8 @@
 //! Threads of a program. There is one processor, and threads of a program take turns on it: they are for work that waits, not for work that is to be faster.
 //!
 //! A thread is a number, 1 to 15 (the first thread is 0), with a stack and a notification of its own. A program ends when its first thread does, or any calls
-//! [`crate::process::exit`]; a panic or a bad access in one ends it too.
+//! [`crate::process::exit`]; a panic or a bad access in one ends it too. In a copy of the process ([`crate::process::fork`]) the thread that made it keeps its number and is what
+//! the first one was.
 
 use crate::client::call;
 use crate::start::Given;
@@ -12,6 +13,7 @@ use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use ebb_abi::layout::{STACK_SHIFT, stack_top};
 use ebb_abi::{Handle, PAGE_SIZE};
 use ebb_proto::Error;
+use ebb_proto::proc::{Pid, Share};
 use ebb_proto::vm::{self, MAX_THREADS, Protection, Source};
 use ebb_sys::ipc::{self, Received};
 
@@ -48,12 +50,17 @@ const DONE: u8 = 4;
 /// The same, and nobody will wait for it: its number can be used when it has ended.
 const LEFT: u8 = 5;
 
+/// Nobody knows whether there is a thread: it is not waited for, and does nothing if it is there. Its number stays taken.
+const LOST: u8 = 6;
+
 /// What is known of a thread.
 struct Slot {
     state: AtomicU8,
     stack_pages: AtomicU64,
     notification: AtomicU32,
     unparked: AtomicBool,
+    /// The server of processes, as a process knows it that shares this one's memory; 0: it is none.
+    proc: AtomicU32,
 }
 
 static SLOTS: [Slot; MAX_THREADS] = [const {
@@ -62,6 +69,7 @@ static SLOTS: [Slot; MAX_THREADS] = [const {
         stack_pages: AtomicU64::new(0),
         notification: AtomicU32::new(0),
         unparked: AtomicBool::new(false),
+        proc: AtomicU32::new(0),
     }
 }; MAX_THREADS];
 
@@ -73,11 +81,18 @@ pub fn current() -> u32 {
     ebb_sys::buffer::thread() as u32
 }
 
+/// The thread that there is from the start, with whose end the program ends; not 0 in the copy of another one.
+static FIRST: AtomicU32 = AtomicU32::new(0);
+
 /// In a copy of the process: there are no other threads.
 pub(crate) fn alone() {
-    for (number, slot) in SLOTS.iter().enumerate() {
+    let first = current();
+    FIRST.store(first, Ordering::Relaxed);
+    slot(first).proc.store(0, Ordering::Relaxed);
+    for (number, slot) in SLOTS.iter().enumerate().filter(|(number, _)| *number as u32 != first) {
         slot.notification.store(0, Ordering::Relaxed);
         slot.unparked.store(false, Ordering::Relaxed);
+        slot.proc.store(0, Ordering::Relaxed);
         let pages = slot.stack_pages.swap(0, Ordering::Relaxed);
         let address = stack_top(number as u64) - pages * PAGE_SIZE as u64;
         let unmap = vm::Unmap { space: 0, address, pages };
@@ -129,7 +144,8 @@ where
     let work: Work = Box::new(move || *to.lock() = Some(work()));
     let number = claim()?;
     SEVERAL.store(true, Ordering::Relaxed);
-    match start(number, stack.div_ceil(PAGE_SIZE) as u64, work) {
+    let vm = vm()?;
+    match start(number, stack.div_ceil(PAGE_SIZE) as u64, work, |new| call(vm, &new)) {
         Ok(()) => Ok(JoinHandle { number, result, joined: false }),
         Err(error) => {
             slot(number).state.store(FREE, Ordering::Release);
@@ -170,15 +186,23 @@ fn claim() -> Result<u32, Error> {
 /// Takes back what an ended thread had.
 fn take_back(number: u32) -> Result<(), Error> {
     let slot = slot(number);
-    // The notification is gone with the thread; what can fail is only that.
-    let _ = ebb_sys::object::handle_close(Handle(slot.notification.swap(0, Ordering::Relaxed)));
+    for handle in [&slot.notification, &slot.proc] {
+        // A notification is gone with its thread; what can fail is only that.
+        let _ = ebb_sys::object::handle_close(Handle(handle.swap(0, Ordering::Relaxed)));
+    }
     slot.unparked.store(false, Ordering::Relaxed);
     let pages = slot.stack_pages.swap(0, Ordering::Relaxed);
     let address = stack_top(number as u64) - pages * PAGE_SIZE as u64;
     call(vm()?, &vm::Unmap { space: 0, address, pages })
 }
 
-fn start(number: u32, pages: u64, work: Work) -> Result<(), Error> {
+/// Starts a thread that `make` makes; it returns the handle of its notification.
+fn start(
+    number: u32,
+    pages: u64,
+    work: Work,
+    make: impl FnOnce(vm::ThreadNew) -> Result<u32, Error>,
+) -> Result<(), Error> {
     let (vm, top, slot) = (vm()?, stack_top(number as u64), slot(number));
     let address = top - pages * PAGE_SIZE as u64;
     let protection = (Protection::READ | Protection::WRITE).bits();
@@ -190,10 +214,14 @@ fn start(number: u32, pages: u64, work: Work) -> Result<(), Error> {
     // As after a call: the return address, which is 0, is where a backtrace ends.
     let stack = top - 8;
     let new = vm::ThreadNew { number, entry: begin as *const () as u64, stack, argument: argument as u64 };
-    match call(vm, &new) {
+    match make(new) {
         Ok(notification) => {
             slot.notification.store(notification, Ordering::Release);
             Ok(())
+        }
+        Err(Error::Dead) => {
+            slot.state.store(LOST, Ordering::Release);
+            Err(Error::Dead)
         }
         Err(error) => {
             // SAFETY: the pointer was made above, and there is no thread that could have taken it over.
@@ -212,9 +240,16 @@ extern "C" fn begin(argument: u64) -> ! {
     let slot = slot(current());
     // Until who started it has noted its notification, which takes a moment: that is not to be lost.
     while slot.notification.load(Ordering::Acquire) == 0 {
+        if slot.state.load(Ordering::Acquire) == LOST {
+            // Nothing comes: nobody can call, and nobody knows its notification. It waits to be ended.
+            let _ = ipc::receive(Handle::NONE);
+        }
         yield_now();
     }
     work();
+    if FIRST.load(Ordering::Relaxed) == current() {
+        crate::process::exit(0);
+    }
     let state = &slot.state;
     if state.compare_exchange(RUNNING, DONE, Ordering::Release, Ordering::Relaxed).is_err() {
         state.store(LEFT, Ordering::Release);
@@ -224,6 +259,44 @@ extern "C" fn begin(argument: u64) -> ! {
         let _ = call(vm, &vm::ThreadExit { number: current() });
     }
     crate::start::abort()
+}
+
+/// Starts a thread that is a process of its own. Its number as a process, and as a thread. `Dead`: it is not known whether there is one.
+pub(crate) fn share(work: Work) -> Result<(Pid, u32), Error> {
+    let (proc, number) = (server_of_processes()?, claim()?);
+    SEVERAL.store(true, Ordering::Relaxed);
+    let mut pid = 0;
+    let started = start(number, (STACK / PAGE_SIZE) as u64, work, |new| {
+        let vm::ThreadNew { number, entry, stack, argument } = new;
+        let (made, notification, server) = call(proc, &Share { number, entry, stack, argument })?;
+        pid = made;
+        slot(number).proc.store(server, Ordering::Relaxed);
+        Ok(notification)
+    });
+    match started {
+        Ok(()) => Ok((pid, number)),
+        Err(error) => {
+            if error != Error::Dead {
+                slot(number).state.store(FREE, Ordering::Release);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// A thread that was a process has ended: its number is free.
+pub(crate) fn shared_ended(number: u32) -> Result<(), Error> {
+    let taken = take_back(number);
+    slot(number).state.store(FREE, Ordering::Release);
+    taken
+}
+
+/// The server of processes, which knows the calling process by the handle.
+pub(crate) fn server_of_processes() -> Result<Handle, Error> {
+    match slot(current()).proc.load(Ordering::Relaxed) {
+        0 => crate::start::info().ok_or(Error::NotFound)?.handle("proc"),
+        own => Ok(Handle(own)),
+    }
 }
 
 /// A thread that somebody may wait for. Without that it goes on by itself, and its number is used again when it has ended.
@@ -274,7 +347,7 @@ pub(crate) fn notification() -> Result<Handle, Error> {
 }
 
 fn notification_of(number: u32) -> Result<Handle, Error> {
-    if number == 0 {
+    if number == FIRST.load(Ordering::Relaxed) {
         return crate::start::info().ok_or(Error::NotFound)?.handle("notification");
     }
     match slot(number).notification.load(Ordering::Acquire) {

@@ -11,6 +11,7 @@
 //! | `swapper` | the state, events, holds |
 //! | `queue` | who comes in next |
 //! | `incoming` | swapping in, one after the other |
+//! | `sample` | what is seen of processes from outside, as events |
 //! | `outgoing` | swapping out, by sleep time, then by residence |
 //!
 //! Each thread is in one [`Place`], and passes through one that says what is under way: what a crash leaves half done is recognised, and has one way back
@@ -26,10 +27,12 @@ pub mod incoming;
 pub mod machine;
 pub mod outgoing;
 pub mod queue;
+pub mod sample;
 pub mod swapper;
 pub mod thread;
 
 pub use incoming::Sleep;
 pub use machine::{Event, Lost, Machine};
+pub use sample::{Doing, Sample, Sampler};
 pub use swapper::{Refused, Swapper, Tunables};
 pub use thread::{Place, Process, State, Thread, ThreadId};

@@ -28,8 +28,8 @@ pub trait Machine {
     fn next_event(&mut self) -> Option<Event>;
     /// Free pages.
     fn free_pages(&mut self) -> u64;
-    /// Sets so many pages aside; `false`: there are not so many to spare.
-    fn reserve(&mut self, pages: u64) -> bool;
+    /// Sets so many pages aside for a thread; `false`: there are not so many to spare.
+    fn reserve(&mut self, thread: ThreadId, pages: u64) -> bool;
     /// Gives back what was set aside and not used.
     fn unreserve(&mut self, pages: u64);
     /// Wakes who makes pages free.
@@ -43,6 +43,8 @@ pub trait Machine {
     fn imported(&mut self, thread: ThreadId);
     /// Puts it on the run queue, not as one that was preempted.
     fn enqueue(&mut self, thread: ThreadId);
+    /// Stops all threads of a process, or none; `false`: one of them does something else by now than the swapper knows.
+    fn stop(&mut self, process: Process) -> bool;
     /// Takes it off the run queue.
     fn dequeue(&mut self, thread: ThreadId);
     /// Saves what of it is in the processor.

@@ -88,11 +88,18 @@ impl Swapper {
 
     /// Puts a process out, if all of it may go; whether it went (W12).
     pub fn put_out(&mut self, m: &mut impl Machine, process: Process) -> bool {
-        if self.standing(process) == Standing::Stays {
-            return false;
-        }
+        self.standing(process) != Standing::Stays && self.put_out_now(m, process)
+    }
+
+    /// Puts a process out, however short a time ago it came in, if all of it may go; whether it went. For a person, who knows better than the policy.
+    pub fn put_out_now(&mut self, m: &mut impl Machine, process: Process) -> bool {
         let ids: Vec<ThreadId> =
             self.of(process).filter(|(_, t)| t.place == Place::In).map(|(id, _)| id).collect();
+        let may = self.of(process).all(|(_, t)| t.place == Place::Out || t.is_swappable());
+        // They may have woken since they were looked at (PRS-124).
+        if ids.is_empty() || !may || !m.stop(process) {
+            return false;
+        }
         // None of it runs any more before the first is touched.
         for id in &ids {
             let Some(t) = self.threads.get_mut(id) else { continue };

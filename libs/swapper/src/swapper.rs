@@ -260,7 +260,7 @@ impl Swapper {
         }
         let pages = t.pages;
         // What is set aside is certain; what was free a moment ago is not (W08).
-        if !m.reserve(pages) {
+        if !m.reserve(id, pages) {
             return Err(Refused::NoMemory);
         }
         let was_out = self.is_out(id.0);

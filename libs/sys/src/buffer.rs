@@ -7,7 +7,7 @@
 use core::arch::asm;
 use core::cell::Cell;
 use ebb_abi::Handle;
-use ebb_abi::layout::{MESSAGE_BUFFER, STACK_SHIFT, STACK_TOP};
+use ebb_abi::layout::{MESSAGE_BUFFER, thread_of};
 use ebb_abi::message::{BYTES, MAX_BYTES, MAX_HANDLES, MAX_VECTOR, RECEIVED_HANDLES, SEND_HANDLES};
 
 /// Number of the calling thread: 0 is the task's first. Threads run on the stacks where [`ebb_abi::layout::stack_top`] says; who gives one another stack makes this wrong.
@@ -16,7 +16,7 @@ pub fn thread() -> u64 {
     let stack: u64;
     // SAFETY: reads a register. A function never goes on in another thread, so that asking once is enough.
     unsafe { asm!("mov {}, rsp", out(reg) stack, options(pure, nomem, nostack, preserves_flags)) };
-    STACK_TOP.wrapping_sub(stack) >> STACK_SHIFT
+    thread_of(stack)
 }
 
 /// Address of the calling thread's buffer.

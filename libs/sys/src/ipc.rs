@@ -116,6 +116,11 @@ pub fn signal(notification: Handle, bits: u64) -> Result<()> {
     syscall4(Number::Signal, notification.0 as u64, bits, 0, 0).map(|_| ())
 }
 
+/// Bits of a notification that nobody has received yet; they stay.
+pub fn pending(notification: Handle) -> Result<u64> {
+    syscall4(Number::Pending, notification.0 as u64, 0, 0, 0).map(|r| r.0)
+}
+
 /// Sets bits of a notification when the time-stamp counter reaches `deadline`; 0 disarms. One timer a notification.
 pub fn timer(notification: Handle, bits: u64, deadline: u64) -> Result<()> {
     syscall4(Number::Timer, notification.0 as u64, bits, deadline, 0).map(|_| ())

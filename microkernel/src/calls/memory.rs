@@ -174,16 +174,19 @@ pub fn copy_bytes(k: &Kernel, current: Ref<Thread>) -> Result<(), Error> {
     let regs = &current.regs;
     privilege(current.task(), regs.rdi.get(), Kind::PhysMem, Rights::FULL_MEMORY)?;
     let elements = vector(current, regs.rsi.get())?;
-    let user = |f: Frame| frame::check(k, f.0 as u64).filter(|f| frame::record(*f).is(Use::User));
+    let used = |f: Frame, how| frame::check(k, f.0 as u64).filter(|f| frame::record(*f).is(how));
+    let user = |f| used(f, Use::User);
+    let buffer = |f| used(f, Use::MessageBuffer);
     for pair in elements.chunks(2) {
         let [from, to] = pair else { return Err(Error::BadArgument) };
         let piece = Piece::unpack([from.get(), to.get()]);
         if !piece.is_inside() {
             return Err(Error::BadArgument);
         }
-        let (from, to) = user(piece.from).zip(user(piece.to)).ok_or(Error::BadFrame)?;
+        let to = user(piece.to).or_else(|| buffer(piece.to));
+        let (from, to) = user(piece.from).zip(to).ok_or(Error::BadFrame)?;
         let (from_offset, to_offset) = (piece.from_offset as usize, piece.to_offset as usize);
-        // SAFETY: user memory, and both ends are inside their frames.
+        // SAFETY: user memory, or a message buffer, which the kernel reaches by cells too; both ends are inside their frames.
         unsafe { object::copy_bytes(from, from_offset, to, to_offset, piece.bytes as usize) };
     }
     Ok(())

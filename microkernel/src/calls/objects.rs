@@ -48,6 +48,14 @@ pub fn timer(k: &'static Kernel, current: Ref<Thread>) -> Result<(), Error> {
     Ok(())
 }
 
+/// `Pending`.
+pub fn pending(current: Ref<Thread>) -> Result<(), Error> {
+    let regs = &current.regs;
+    let (n, _) = lookup::<Notification>(current.task(), regs.rdi.get(), Rights::RECEIVE)?;
+    regs.rdi.set(n.bits.get());
+    Ok(())
+}
+
 /// `Yield`.
 pub fn yield_now(k: &'static Kernel, current: Ref<Thread>) {
     if k.sched.rivals(current.priority.get()) == 1 {

@@ -36,13 +36,12 @@ pub fn remove(k: &Kernel, task: Ref<Task>, address: u64, pages: u64) {
 
 fn remove_from(k: &Kernel, task: Ref<Task>, leaf: u32, first: u64, last: u64) {
     let table = walk::table(leaf);
-    for address in (first..=last).step_by(4096) {
-        if record(leaf).mapcount.get() == 0 {
-            break;
-        }
-        if table.at(address >> 12).get() & PRESENT != 0 {
-            remove_entry(k, task, leaf, address);
-        }
+    let (mut index, end) = (first >> 12 & 511, last >> 12 & 511);
+    while record(leaf).mapcount.get() != 0
+        && let Some(next) = table.next(index, end)
+    {
+        remove_entry(k, task, leaf, first & !(511 << 12) | next << 12);
+        index = next + 1;
     }
 }
 
@@ -57,14 +56,16 @@ pub fn protect(k: &Kernel, task: Ref<Task>, address: u64, pages: u64, flags: Map
     }
     walk::leaves(task, address, address + (pages << 12), |leaf, first, last| {
         let table = walk::table(leaf);
-        for address in (first..=last).step_by(4096) {
-            let cell = table.at(address >> 12);
+        let (mut index, end) = (first >> 12 & 511, last >> 12 & 511);
+        while let Some(next) = table.next(index, end) {
+            let cell = table.at(next);
             let old = cell.get();
             let new = old & !(WRITE | NO_EXECUTE) | bits;
-            if old & PRESENT != 0 && new != old {
+            if new != old {
                 cell.set(new);
-                flush(k, task, address);
+                flush(k, task, first & !(511 << 12) | next << 12);
             }
+            index = next + 1;
         }
     });
 }

@@ -27,6 +27,13 @@ impl Table {
     pub fn at(&self, index: u64) -> &Cell<u64> {
         &self.entries[(index & 511) as usize]
     }
+
+    /// The first valid entry from one index to another, both below 512. Most entries of most tables are not.
+    #[inline(always)]
+    pub fn next(&self, first: u64, last: u64) -> Option<u64> {
+        let range = self.entries.get(first as usize..=last as usize)?;
+        range.iter().position(|e| e.get() & PRESENT != 0).map(|n| first + n as u64)
+    }
 }
 
 /// The page table in a frame.
@@ -199,8 +206,7 @@ pub fn first_leaf(task: Ref<Task>) -> Option<(u32, u64)> {
     let mut frame = task.root_frame();
     let mut address = 0u64;
     for level in [3u32, 2, 1] {
-        let user_entries = if level == 3 { 256 } else { 512 };
-        let index = (0..user_entries).find(|i| table(frame).at(*i).get() & PRESENT != 0)?;
+        let index = table(frame).next(0, if level == 3 { 255 } else { 511 })?;
         address |= index << shift(level);
         frame = paging::frame(table(frame).at(index).get());
         found = Some((frame, address));

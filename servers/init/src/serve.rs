@@ -226,6 +226,11 @@ impl Init {
                 Happening::Synced { errors } => self.synced(errors),
                 // Servers have neither pages that could be lost nor files, and are no victims; what happens to programs is told to `proc`.
                 Happening::OutOfMemory { .. } | Happening::NoPage { .. } | Happening::PageLost { .. } => {}
+                // Nor are they swapped out.
+                Happening::SwapOutWanted { .. }
+                | Happening::Kicked { .. }
+                | Happening::SwappedIn { .. }
+                | Happening::StateLost { .. } => {}
             }
         }
         Ok(())

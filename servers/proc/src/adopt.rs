@@ -4,6 +4,7 @@
 use crate::arguments::Arguments;
 use crate::peers::Peers;
 use crate::server::{Module, Proc};
+use crate::swapping::Swapping;
 use alloc::string::String;
 use alloc::vec::Vec;
 use ebb_abi::Handle;
@@ -54,6 +55,7 @@ impl Proc {
             waits: Waits::default(),
             arguments: Arguments::default(),
             lost: Vec::new(),
+            swapping: Swapping::new(info.handle("notification")?),
             initial: limits::initial(meter(Counter::v_free_count), meter(Counter::v_page_count)),
         };
         proc.put_in_order()?;
@@ -65,15 +67,18 @@ impl Proc {
         if left.damaged > 0 {
             ebb_rt::log!("{} records of processes are damaged", left.damaged);
         }
-        left.unmade.iter().for_each(|space| self.free_space(*space));
+        left.unmade.iter().for_each(|(space, thread)| self.leave(*space, *thread));
         left.ended.iter().for_each(|slot| self.clear(*slot));
         // `vm` may have ended some, and nobody was there to be told why.
         self.take_happenings()?;
         let alive = self.spaces()?;
         // One that was made and not yet written down. All programs are made here.
         for space in &alive {
-            if self.table.in_space(*space).is_none() {
-                self.free_space(*space);
+            match self.table.sharing(*space) {
+                none if none.is_empty() => self.free_space(*space),
+                // The one that began in it is another program now.
+                some if some.iter().all(|s| self.table.thread(*s) != 0) => self.leave(*space, 0),
+                _ => {}
             }
         }
         for slot in left.running {
@@ -87,7 +92,8 @@ impl Proc {
         } else if self.table.alive(self.table.header(Header::First) as Pid).is_none() {
             self.start_first().inspect_err(|error| ebb_rt::log!("shell: {error}"))?;
         }
-        Ok(())
+        // Some may be out, and kicked while nobody listened.
+        self.swap_look()
     }
 
     /// Spaces of programs.

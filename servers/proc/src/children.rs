@@ -15,7 +15,7 @@ const MAX_LISTED: usize = 16;
 impl Proc {
     /// Waits for the end of a child.
     pub fn wait(&mut self, from: Space, pid: Pid, reply: Call) {
-        let found = self.table.in_space(from).ok_or(Error::NotFound);
+        let found = self.table.with_badge(from).ok_or(Error::NotFound);
         let parent_and_child = found.and_then(|parent| Ok((parent, self.table.child(parent, pid)?)));
         let (parent, child) = match parent_and_child {
             Ok(both) => both,
@@ -32,7 +32,7 @@ impl Proc {
 
     /// Waits until something has happened to any child.
     pub fn wait_any(&mut self, from: Space, reply: Call) {
-        let Some(parent) = self.table.in_space(from) else {
+        let Some(parent) = self.table.with_badge(from) else {
             return reply.answer::<proc::WaitAny>(Err(Error::NotFound));
         };
         let children: Vec<Slot> = self.table.children(parent).collect();
@@ -49,7 +49,7 @@ impl Proc {
 
     /// What has happened to a child.
     pub fn poll(&mut self, from: Space, pid: Pid, reply: Call) {
-        let parent = self.table.in_space(from).ok_or(Error::NotFound);
+        let parent = self.table.with_badge(from).ok_or(Error::NotFound);
         match parent.and_then(|parent| self.table.child(parent, pid)) {
             Ok(child) => {
                 let change = self.table.news(child);
@@ -119,7 +119,10 @@ impl Proc {
 
     /// Signals a process from now on when something happens to a child.
     pub fn watch(&mut self, from: Space) -> Result<(), Error> {
-        let slot = self.table.in_space(from).ok_or(Error::NotFound)?;
+        let slot = self.table.with_badge(from).ok_or(Error::NotFound)?;
+        if self.table.thread(slot) != 0 {
+            return Err(Error::Unsupported);
+        }
         self.table.watch(slot);
         Ok(())
     }
@@ -141,6 +144,7 @@ impl Proc {
             name: self.table.name(s),
             space: self.table.space(s),
             nice: self.table.nice(s),
+            holds: self.table.holds(s),
             limits: self.table.limits(s),
         };
         all.into_iter().map(one).collect()

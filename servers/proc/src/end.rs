@@ -19,7 +19,7 @@ pub const END_BIT: u64 = 1 << 8;
 impl Proc {
     /// A process has ended: everything of it is taken back, and whoever waits is told.
     pub fn end(&mut self, slot: Slot, status: Status, reason: String) {
-        let (pid, space) = (self.table.pid(slot), self.table.space(slot));
+        let (pid, badge) = (self.table.pid(slot), self.table.badge(slot));
         if !reason.is_empty() {
             ebb_rt::log!("{} ({pid}): {reason}", self.table.name(slot));
         }
@@ -29,14 +29,15 @@ impl Proc {
         }
         self.table.end(slot, &Ended { status, reason });
         self.waits.forget(pid);
-        self.arguments.forget(space);
+        self.swapping.gone(pid);
+        self.arguments.forget(badge);
         self.clear(slot);
     }
 
     /// Takes back what one that has ended still has.
     pub fn clear(&mut self, slot: Slot) {
         let pid = self.table.pid(slot);
-        self.free_space(self.table.space(slot));
+        self.leave(self.table.space(slot), self.table.thread(slot));
         self.table.cleared(slot);
         if self.table.kind(slot) == Kind::Ended {
             self.tell_parent(slot);
@@ -60,20 +61,33 @@ impl Proc {
         for happening in self.peers.vm(&vm::TakeEvents {})? {
             match happening {
                 Happening::OutOfMemory { reason, space, held, state, .. } => {
-                    let Some(slot) = self.table.in_space(space) else { continue };
                     let what = if reason == 2 { "room for the records of swap" } else { "memory" };
                     let reason = format!(
                         "out of {what}: it held {} resident and {} swapped pages; {} pages were free (minimum {}), {} slots of swap",
                         held.0, held.1, state.0, state.1, state.2
                     );
-                    self.end(slot, KILLED, reason);
+                    self.end_all(space, KILLED, &reason);
                 }
                 Happening::NoPage { space, why, .. } => self.lost.push((space, why)),
                 Happening::PageLost { space, address } => {
-                    let name = self.table.in_space(space).map(|s| self.table.name(s)).unwrap_or_default();
+                    let name =
+                        self.table.sharing(space).first().map(|s| self.table.name(*s)).unwrap_or_default();
                     ebb_rt::log!("{name} ({space}): the page at {address:#x} could not be read");
                     self.lost.push((space, Error::Io));
                 }
+                Happening::Kicked { space } => self.kicked(space),
+                Happening::SwappedIn { space } => self.swapped_in(space),
+                Happening::StateLost { space } => {
+                    if let Some(slot) = self.table.with_badge(space) {
+                        self.swapping.lost(self.table.pid(slot));
+                    }
+                    self.end_all(
+                        space,
+                        BUS_ERROR,
+                        "what it was doing when it was swapped out cannot be read",
+                    );
+                }
+                Happening::SwapOutWanted { bits } => self.swap_out_some(bits)?,
                 // These are `init`'s.
                 Happening::PolicyEjected { .. } | Happening::Synced { .. } => {}
             }
@@ -88,7 +102,7 @@ impl Proc {
             ebb_rt::log!("vm: {error}");
         }
         let lost = self.lost.iter().position(|(s, _)| *s == space).map(|at| self.lost.swap_remove(at).1);
-        let Some(slot) = self.table.in_space(space) else {
+        let Some(slot) = self.table.sharing(space).first().copied() else {
             // It was ended already; its last message was still on the way.
             return drop(reply);
         };
@@ -111,7 +125,14 @@ impl Proc {
             (None, 14) => (SEGMENTATION_FAULT, format!("segmentation fault at {address:#x}")),
             _ => (ILLEGAL, first),
         };
-        self.end(slot, status, reason);
+        self.end_all(space, status, &reason);
+    }
+
+    /// Ends all processes in a space.
+    fn end_all(&mut self, space: Space, status: Status, reason: &str) {
+        for slot in self.table.sharing(space) {
+            self.end(slot, status, String::from(reason));
+        }
     }
 
     /// Forgets a handle of one's own. None is no error.

@@ -92,13 +92,16 @@ impl Proc {
 
     /// Runs a program for the process in a space. With an endpoint between the two its sending end is returned too.
     pub fn run(&mut self, from: Space, order: Order) -> Result<(Pid, Handle), Error> {
-        let parent = self.table.in_space(from).ok_or(Error::NotFound)?;
-        self.start(Some(parent), from, order)
+        let parent = self.table.with_badge(from).ok_or(Error::NotFound)?;
+        self.start(Some(parent), self.table.space(parent), order)
     }
 
     /// Makes the process in a space another program.
     pub fn exec(&mut self, from: Space, op: proc::Exec) -> Result<(), Error> {
-        let slot = self.table.in_space(from).ok_or(Error::NotFound)?;
+        let slot = self.table.with_badge(from).ok_or(Error::NotFound)?;
+        if self.table.thread(slot) != 0 {
+            return Err(Error::Unsupported);
+        }
         let proc::Exec { program, args, env, cwd, streams } = op;
         let mut order = Order { program, env, cwd, streams, ..Order::plain("", self.arguments.take(from)?) };
         order.args.extend(args);
@@ -124,7 +127,7 @@ impl Proc {
         let exec = order.file();
         let module = self.module(if exec.is_empty() { &order.program } else { LOADER }, &exec)?;
         let (name, group, image) = (order.name(), order.group, module.index as u16);
-        let slot = self.table.begin(&New { name, parent, group, image, initial: self.initial })?;
+        let slot = self.table.begin(&New { name, parent, group, image, initial: self.initial, thread: 0 })?;
         let made = self.spawn(slot, &module, &order, exec, from);
         if made.is_err() {
             self.table.abandon(slot);

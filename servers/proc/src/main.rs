@@ -11,7 +11,9 @@
 //! | `launch`, `arguments` | what is to be run |
 //! | `spawn` | a program through `vm` |
 //! | `children` | waiting, asking, being told |
+//! | `sharing` | processes in one space |
 //! | `signal` | signals, limits, niceness |
+//! | `swapping` | who is swapped out whole, and when |
 //! | `peers` | whom it calls |
 //! | `end` | the end of a process, exceptions |
 #![no_std]
@@ -27,7 +29,9 @@ mod end;
 mod launch;
 mod peers;
 mod server;
+mod sharing;
 mod signal;
 mod spawn;
+mod swapping;
 
 ebb_rt::entry!(server::main);

@@ -4,6 +4,7 @@
 use crate::arguments::Arguments;
 use crate::launch::Order;
 use crate::peers::Peers;
+use crate::swapping::Swapping;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::sync::atomic::AtomicU64;
@@ -57,6 +58,8 @@ pub struct Proc {
     pub lost: Vec<(Space, Error)>,
     /// Limits of the first process.
     pub initial: Limits,
+    /// Who is swapped out whole, and when.
+    pub swapping: Swapping,
 }
 
 /// The start.
@@ -73,6 +76,7 @@ impl Proc {
             if self.peers.is_to_fail() && self.table.population() > 1 {
                 self.peers.arm();
             }
+            self.swap_due()?;
             let received = match server::receive(self.endpoint) {
                 // No room for the right to answer; the message waits.
                 Err(Error::NoMemory) => {
@@ -148,7 +152,7 @@ impl Proc {
             Request::Poll(op) => self.poll(from, op.pid, reply),
             Request::WaitAny(_) => self.wait_any(from, reply),
             Request::Watch(_) => reply.answer::<proc::Watch>(self.watch(from)),
-            Request::Exit(op) => match self.table.in_space(from) {
+            Request::Exit(op) => match self.table.with_badge(from) {
                 Some(slot) => {
                     drop(reply);
                     self.end(slot, op.status, String::new());
@@ -174,6 +178,9 @@ impl Proc {
                 reply.answer::<proc::Limits>(result);
             }
             Request::SetLimit(op) => reply.answer::<proc::SetLimit>(self.set_limit(from, &op)),
+            Request::Hold(op) => self.hold(from, op.pid, reply),
+            Request::Release(op) => reply.answer::<proc::Release>(self.release(from, op.pid)),
+            Request::SwapOut(op) => reply.answer::<proc::SwapOut>(self.swap_out(from, op.pid)),
             Request::Nice(op) => reply.answer::<proc::Nice>(self.set_nice(from, op.pid, op.nice)),
             Request::SetGroup(op) => {
                 let both = self.named(from, 0).and_then(|who| Ok((who, self.named(from, op.pid)?)));
@@ -186,6 +193,7 @@ impl Proc {
                 reply.answer::<proc::Own>(ids);
             }
             Request::Fork(op) => reply.answer::<proc::Fork>(self.fork(from, op.entry, op.stack)),
+            Request::Share(op) => reply.answer::<proc::Share>(self.share_space(from, &op)),
             Request::Exec(op) => reply.answer::<proc::Exec>(self.exec(from, op)),
             // The others were served before.
             _ => reply.fail(Error::Malformed),

@@ -61,6 +61,7 @@ impl Proc {
             Action::Continue => {
                 self.halt(slot, false)?;
                 self.table.continued(slot);
+                self.swapping.soon();
                 self.tell_parent(slot);
             }
         }
@@ -68,7 +69,11 @@ impl Proc {
     }
 
     fn halt(&self, slot: Slot, halted: bool) -> Result<(), Error> {
-        self.peers.vm(&vm::Halt { space: self.table.space(slot), halted })
+        let (space, number) = (self.table.space(slot), self.table.thread(slot) as u32);
+        if number == 0 && self.table.sharing(space).len() == 1 {
+            return self.peers.vm(&vm::Halt { space, halted });
+        }
+        self.peers.vm(&vm::ShareHalt { space, number, halted })
     }
 
     fn is_server(&self, space: Space) -> bool {
@@ -78,7 +83,7 @@ impl Proc {
 
     /// A process by its number, 0: that in a space.
     pub fn named(&self, from: Space, pid: Pid) -> Result<Slot, Error> {
-        let slot = if pid == 0 { self.table.in_space(from) } else { self.table.alive(pid) };
+        let slot = if pid == 0 { self.table.with_badge(from) } else { self.table.alive(pid) };
         slot.ok_or(Error::NotFound)
     }
 
@@ -87,19 +92,38 @@ impl Proc {
         let slot = self.named(from, op.pid)?;
         let Limit { soft, hard } = op.limit;
         self.table.set_limit(slot, op.resource, Limit { soft, hard })?;
-        if op.resource == Resource::Rss { self.limit_space(slot, self.table.space(slot)) } else { Ok(()) }
+        if matches!(op.resource, Resource::Stack | Resource::Processes) {
+            return Ok(());
+        }
+        // Memory is that of all who share the space, and so is its limit. They have the same, so that none is refused.
+        for other in self.table.sharing(self.table.space(slot)) {
+            self.table.set_limit(other, op.resource, Limit { soft, hard })?;
+        }
+        self.limit_space(slot, self.table.space(slot))
     }
 
-    /// Has `vm` watch the limit of a process on resident pages in its space.
+    /// Has `vm` see to the limits of a process in its space.
     pub fn limit_space(&self, slot: Slot, space: Space) -> Result<(), Error> {
-        let soft = self.table.limits(slot)[Resource::Rss as usize].soft;
-        let pages = if soft == UNLIMITED { vm::NO_LIMIT } else { soft / PAGE_SIZE as u64 };
-        self.peers.vm(&vm::SetLimit { space, pages })
+        let limits = self.table.limits(slot);
+        let pages = |resource: Resource| match limits[resource as usize].soft {
+            UNLIMITED => vm::NO_LIMIT,
+            bytes => bytes / PAGE_SIZE as u64,
+        };
+        let bounds = vm::Bounds {
+            resident: pages(Resource::Rss),
+            mapped: pages(Resource::AddressSpace),
+            data: pages(Resource::Data),
+            swap: pages(Resource::Swap),
+        };
+        self.peers.vm(&vm::SetLimits { space, bounds })
     }
 
     /// Sets how nice a process is.
     pub fn set_nice(&mut self, from: Space, pid: Pid, nice: i8) -> Result<i8, Error> {
         let slot = self.named(from, pid)?;
+        if self.table.thread(slot) != 0 {
+            return Err(Error::Unsupported);
+        }
         let priority = self.priority(&self.table.name(slot), nice);
         self.peers.vm(&vm::SetPriority { space: self.table.space(slot), priority })?;
         Ok(self.table.set_nice(slot, nice))

@@ -65,16 +65,17 @@ impl Proc {
         let space = self.peers.vm(&vm::SpaceNew { name: name.clone(), protected: false })?;
         self.fill(slot, space, module, order, exec, old)?;
         self.table.replaced(slot, space, &name, module.index as u16);
-        self.free_space(old);
+        self.leave(old, 0);
         Ok(())
     }
 
     /// Makes a process that is a copy of another.
     pub fn fork(&mut self, from: Space, entry: u64, stack: u64) -> Result<Pid, Error> {
-        let parent = self.table.in_space(from).ok_or(Error::NotFound)?;
+        let parent = self.table.with_badge(from).ok_or(Error::NotFound)?;
+        let from = self.table.space(parent);
         let name = self.table.name(parent);
         let (group, image) = (Group::Inherited, self.table.image(parent));
-        let new = New { name: &name, parent: Some(parent), group, image, initial: self.initial };
+        let new = New { name: &name, parent: Some(parent), group, image, initial: self.initial, thread: 0 };
         let slot = self.table.begin(&new)?;
         let made = self.copy(slot, &name, from, entry, stack);
         if made.is_err() {

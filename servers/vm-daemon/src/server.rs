@@ -2,17 +2,16 @@
 //! Attaching, the loop, and what people ask.
 
 use crate::trimmer::Live;
-use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use ebb_abi::{Handle, Rights};
 use ebb_policy::enforce::{self, Group, Program, Run};
 use ebb_policy::swapout_request::{Signal, SwapoutRequests};
 use ebb_proto::Error;
-use ebb_proto::daemon::{self as proto, Request, Whom};
+use ebb_proto::daemon::{self as proto, Request};
 use ebb_proto::vm::{
-    self, DaemonAttach, Groups, INIT, JoinGroup, Limited, LimitedGroup, Limits, NO_LIMIT, OVER_BIT, Over,
-    SWAP_OUT_SHIFT, SetGroupLimit, SetLimit, Space,
+    self, DaemonAttach, Groups, JoinGroup, Limited, LimitedGroup, Limits, NO_LIMIT, OVER_BIT, Over,
+    SWAP_OUT_SHIFT, SetGroupLimit, WantSwapOut,
 };
 use ebb_rt::StartInfo;
 use ebb_rt::client::{call, call_with, from_sys};
@@ -30,8 +29,8 @@ struct Server {
     live: Live,
     endpoint: Handle,
     notification: Handle,
-    /// Programs that are swapped out whole.
-    out: BTreeSet<Space>,
+    /// Programs that are swapped out whole, when all were last looked at.
+    out: u64,
     requests: SwapoutRequests,
     /// When the word of requests is to be served.
     request_due: Option<u64>,
@@ -60,7 +59,7 @@ impl Server {
             live: Live { vm, looked: 0, pieces: 0 },
             endpoint: info.handle("endpoint")?,
             notification,
-            out: BTreeSet::new(),
+            out: 0,
             requests: SwapoutRequests::new(),
             request_due: None,
             look_due: None,
@@ -76,15 +75,15 @@ impl Server {
         loop {
             match self.receive()? {
                 Received::Bits(bits) => self.signalled(bits)?,
-                Received::Message { badge, reply, message } => {
-                    self.request(badge as Space, Call::new(reply), &message)?;
+                Received::Message { reply, message, .. } => {
+                    self.request(Call::new(reply), &message)?;
                 }
             }
             let now = clock::now_us();
             if self.request_due.is_some_and(|due| now >= due) {
                 self.request_due = None;
                 if self.requests.expired(now).is_some() {
-                    self.swap_out();
+                    self.swap_out()?;
                 }
             }
             if self.look_due.is_some_and(|due| now >= due) {
@@ -107,7 +106,7 @@ impl Server {
     fn signalled(&mut self, bits: u64) -> Result<(), Error> {
         let wanted = (bits >> SWAP_OUT_SHIFT) as u8 & 3;
         if wanted != 0 {
-            self.swap_out_wanted(wanted);
+            self.swap_out_wanted(wanted)?;
         }
         if bits & OVER_BIT == 0 {
             return Ok(());
@@ -124,23 +123,26 @@ impl Server {
         Ok(())
     }
 
-    fn swap_out_wanted(&mut self, bits: u8) {
+    fn swap_out_wanted(&mut self, bits: u8) -> Result<(), Error> {
         match self.requests.request(bits, clock::now_us()) {
-            Signal::Now => self.swap_out(),
+            Signal::Now => self.swap_out()?,
             Signal::At(due) => self.request_due = Some(due),
         }
+        Ok(())
     }
 
-    /// Serves the word of requests. Who is swapped out is decided by who knows what threads do; here they are counted.
-    fn swap_out(&mut self) {
-        if self.requests.take() != 0 {
+    /// Serves the word of requests. Who is swapped out is decided by the managers, which know what their programs do.
+    fn swap_out(&mut self) -> Result<(), Error> {
+        let bits = self.requests.take();
+        if bits != 0 {
             self.swap_outs += 1;
+            call(self.live.vm, &WantSwapOut { bits })?;
         }
+        Ok(())
     }
 
     fn program(&self, l: &Limited) -> Program {
-        let in_memory = !self.out.contains(&l.space);
-        Program { id: l.space, resident: l.resident, limit: l.limit, group: l.group, in_memory }
+        Program { id: l.space, resident: l.resident, limit: l.limit, group: l.group, in_memory: !l.out }
     }
 
     fn all_programs(&self) -> Result<Vec<Program>, Error> {
@@ -170,8 +172,7 @@ impl Server {
         let groups: Vec<Group> =
             self.all_groups()?.iter().map(|g| Group { id: g.group, limit: g.limit }).collect();
         let programs = self.all_programs()?;
-        // Ascending, as they were asked for.
-        self.out.retain(|space| programs.binary_search_by_key(space, |p| p.id).is_ok());
+        self.out = programs.iter().filter(|p| !p.in_memory).count() as u64;
         self.look_due = enforce::sleep_us(&programs, &groups).map(|us| clock::now_us() + us);
         let concerned = enforce::concerned(programs);
         self.run(concerned, &groups);
@@ -194,7 +195,7 @@ impl Server {
         self.total.over = run.over;
     }
 
-    fn request(&mut self, from: Space, reply: Call, message: &Message) -> Result<(), Error> {
+    fn request(&mut self, reply: Call, message: &Message) -> Result<(), Error> {
         // No operation takes a handle; one that came all the same is not kept.
         let handles: Vec<Handle> = server::handles(message).collect();
         let request = Request::decode(message.tag.label(), &server::bytes(message));
@@ -203,7 +204,9 @@ impl Server {
         }
         let vm = self.live.vm;
         match request {
-            Ok(Request::SetLimit(op)) => reply.answer::<proto::SetLimit>(self.set_limit(op)),
+            Ok(Request::SetGroupLimit(op)) => {
+                reply.answer::<proto::SetGroupLimit>(self.set_group_limit(op));
+            }
             Ok(Request::Limits(op)) => reply.answer::<proto::Limits>(call(vm, &Limits { from: op.from })),
             Ok(Request::Groups(op)) => reply.answer::<proto::Groups>(call(vm, &Groups { from: op.from })),
             Ok(Request::Join(op)) => {
@@ -213,14 +216,8 @@ impl Server {
             Ok(Request::Spare(op)) => {
                 reply.answer::<proto::Spare>(call(vm, &vm::Spare { space: op.space, spare: op.spare }));
             }
-            Ok(Request::SwappedOut(op)) => {
-                let result =
-                    if from == INIT { self.swapped_out(op.space, op.out) } else { Err(Error::NotPermitted) };
-                reply.answer::<proto::SwappedOut>(result);
-            }
             Ok(Request::RequestSwapOut(op)) => {
-                self.swap_out_wanted(op.bits);
-                reply.answer::<proto::RequestSwapOut>(Ok(()));
+                reply.answer::<proto::RequestSwapOut>(self.swap_out_wanted(op.bits));
             }
             Ok(Request::Status(_)) => reply.answer::<proto::Status>(Ok(self.status())),
             Err(_) => reply.fail(Error::Malformed),
@@ -228,27 +225,10 @@ impl Server {
         Ok(())
     }
 
-    fn set_limit(&mut self, op: proto::SetLimit) -> Result<(), Error> {
-        match op.whom {
-            Whom::Space(space) => call(self.live.vm, &SetLimit { space, pages: op.pages })?,
-            Whom::Group(group) => call(self.live.vm, &SetGroupLimit { group, pages: op.pages })?,
-        }
+    fn set_group_limit(&mut self, op: proto::SetGroupLimit) -> Result<(), Error> {
+        call(self.live.vm, &SetGroupLimit { group: op.group, pages: op.pages })?;
         if op.pages == NO_LIMIT {
             return Ok(());
-        }
-        self.look_at_all()
-    }
-
-    fn swapped_out(&mut self, space: Space, out: bool) -> Result<(), Error> {
-        let known = call(self.live.vm, &Limits { from: space })?.first().is_some_and(|l| l.space == space);
-        match (known, out) {
-            (false, _) => return Err(Error::NotFound),
-            (true, true) => {
-                self.out.insert(space);
-            }
-            (true, false) => {
-                self.out.remove(&space);
-            }
         }
         self.look_at_all()
     }
@@ -262,7 +242,7 @@ impl Server {
             ("looked", self.live.looked),
             ("unmapped", self.total.unmapped),
             ("over", u64::from(self.total.over)),
-            ("swapped_out", self.out.len() as u64),
+            ("swapped_out", self.out),
             ("swap_out_requests", self.swap_outs),
         ]
         .into_iter()

@@ -2,6 +2,7 @@
 //! `vm.audit`: the truth checked against itself. Every frame is in exactly one place, every count is the sum of its parts, the kernel
 //! agrees about mappings and donations, the pager about copies.
 
+use crate::charge::Charges;
 use crate::machine::Machine;
 use crate::map::Backing;
 use crate::page::{Flags, Place};
@@ -51,6 +52,7 @@ impl<M: Machine> Vm<M> {
             return self.m.answer::<proto::Audit>(reply, Err(Error::Busy), &[]);
         }
         let (chains, longest) = self.audit_chains();
+        let parked = self.parked_wrong();
         let mut f = Findings { m: &mut self.m, report: AuditReport::default() };
         chains.into_iter().for_each(|text| f.wrong(text));
         let nr = self.frames.nr_frames();
@@ -149,10 +151,18 @@ impl<M: Machine> Vm<M> {
                     mapped.push((object, region.pages));
                 }
             }
+            let charges = space.map.iter().fold(Charges::default(), |sum, r| sum.plus(r.charges()));
+            if charges != space.map.charges() {
+                let counted = space.map.charges();
+                f.wrong(format!("space {} is charged {counted:?}, its regions are {charges:?}", space.id));
+            }
             donated.push((space.id, space.kernel_frames));
         }
         for space in self.limits.wrong(&self.spaces) {
             f.wrong(format!("the limits of space {space} are not those of a program"));
+        }
+        for space in parked {
+            f.wrong(format!("space {space} is out, and has threads, or not what they need"));
         }
         mapped.sort_unstable();
         // Files: each use of one is somebody's.

@@ -169,6 +169,9 @@ impl<M: Machine> Vm<M> {
         index: u32,
         write: bool,
     ) -> Found {
+        if region.tracked {
+            return self.find_tracked(space, region, address, object, index, write);
+        }
         let Some(o) = self.objects.get(object) else { return Found::Lost };
         if o.file().is_some() {
             return self.find_shared(space, region, object, index, write);
@@ -333,25 +336,42 @@ impl<M: Machine> Vm<M> {
 
     /// Takes a table back.
     pub fn free_leaf(&mut self, leaf: Leaf) {
-        let address = own_address(leaf.slot);
+        if self.unmap_own(leaf.slot) {
+            self.frames.free(leaf.frame);
+        }
+    }
+
+    /// Gives back a place in `vm`'s own range. `false`, and the log says why: it cannot be.
+    pub(crate) fn unmap_own(&mut self, slot: u32) -> bool {
+        let address = own_address(slot);
         let task = self.own_task;
         match self.m.unmap(task, address, 1) {
-            Ok(()) => {
-                self.own_slots.push(leaf.slot);
-                self.frames.free(leaf.frame);
+            Ok(()) => self.own_slots.push(slot),
+            Err(error) => {
+                self.m.log(format_args!("unmapping own page {address:#x}: {error:?}"));
+                return false;
             }
-            Err(error) => self.m.log(format_args!("unmapping own page {address:#x}: {error:?}")),
         }
+        true
     }
 
     /// Maps a frame, zeroed, into `vm` itself.
     pub fn map_own(&mut self, frame: u32) -> Result<(u32, &'static [core::sync::atomic::AtomicU64]), Error> {
+        self.map_own_with(frame, MapFlags::WRITE | MapFlags::ZERO)
+    }
+
+    /// Maps a frame into `vm` itself, with these flags.
+    pub(crate) fn map_own_with(
+        &mut self,
+        frame: u32,
+        flags: MapFlags,
+    ) -> Result<(u32, &'static [core::sync::atomic::AtomicU64]), Error> {
         let slot = self.own_slots.pop().unwrap_or_else(|| {
             self.own_next += 1;
             self.own_next - 1
         });
         let address = own_address(slot);
-        let op = MapOp { address, frame: Frame(frame), flags: MapFlags::WRITE | MapFlags::ZERO };
+        let op = MapOp { address, frame: Frame(frame), flags };
         let result = self.enter_own(op);
         match (result, self.m.own_words(address, 1)) {
             (Ok(()), Some(cells)) => Ok((slot, cells)),

@@ -28,6 +28,9 @@ impl<M: Machine> Vm<M> {
         if self.spaces.get(parent).ok_or(Error::NotFound)?.protected {
             return Err(Error::NotPermitted);
         }
+        if self.spaces.get(parent).is_some_and(|s| s.parked.is_some()) {
+            return Err(Error::Busy);
+        }
         if self.waiting.wires(parent, Range { start: USER_MIN, end: USER_END }) {
             return Err(Error::Busy);
         }
@@ -73,7 +76,7 @@ impl<M: Machine> Vm<M> {
 
     /// Adds a region whose backing is counted already, so that what comes after it undoes it with the space.
     fn add_region(&mut self, child: Space, region: Region) -> Result<(), Error> {
-        let region = Region { wired: false, ..region };
+        let region = Region { wired: false, tracked: false, ..region };
         let inserted = match self.spaces.get_mut(child) {
             Some(space) => space.map.insert(region),
             None => Err(Error::NotFound),

@@ -168,6 +168,15 @@ impl Frames {
         }
     }
 
+    /// A frame that is in use becomes a page of an object, with what is in it.
+    pub fn turn(&mut self, frame: u32, object: u32, index: u32) {
+        if let Some(page) = self.pages.get_mut(frame as usize)
+            && matches!(page.place, Place::Kernel | Place::Own)
+        {
+            *page = Page { object, index, place: Place::Object, ..*page };
+        }
+    }
+
     /// Sets the queue on which the policy holds a page.
     pub fn set_queue(&mut self, frame: u32, queue: Flags) {
         let Some(page) = self.pages.get_mut(frame as usize) else { return };

@@ -56,9 +56,38 @@ impl<M: Machine> Vm<M> {
                 let result = self.managed(caller, op.space).and_then(|id| self.halt(id, op.halted));
                 self.m.answer::<proto::Halt>(reply, result, &[]);
             }
+            Request::NumberNew(_) => {
+                let result = self.only_managers(caller).and_then(|()| self.number_new());
+                self.m.answer::<proto::NumberNew>(reply, result, &[]);
+            }
+            Request::ShareNew(op) => {
+                let result = self.managed(caller, op.space).and_then(|_| self.share_new(&op));
+                self.m.answer::<proto::ShareNew>(reply, result, &[]);
+            }
+            Request::ShareEnd(op) => {
+                let result = self.managed(caller, op.space).and_then(|id| self.share_end(id, op.number));
+                self.m.answer::<proto::ShareEnd>(reply, result, &[]);
+            }
+            Request::ShareHalt(op) => {
+                let result =
+                    self.managed(caller, op.space).and_then(|id| self.share_halt(id, op.number, op.halted));
+                self.m.answer::<proto::ShareHalt>(reply, result, &[]);
+            }
             Request::SetPriority(op) => {
                 let result = self.managed(caller, op.space).and_then(|id| self.set_priority(id, op.priority));
                 self.m.answer::<proto::SetPriority>(reply, result, &[]);
+            }
+            Request::SwapOut(op) => {
+                let result = self.managed(caller, op.space).and_then(|id| self.swap_out(id));
+                self.m.answer::<proto::SwapOut>(reply, result, &[]);
+            }
+            Request::SwapIn(op) => {
+                let result = self.managed(caller, op.space).and_then(|id| self.swap_in(id));
+                self.m.answer::<proto::SwapIn>(reply, result, &[]);
+            }
+            Request::Activities(op) => {
+                let result = self.only_managers(caller).map(|()| self.activities(caller, op.from));
+                self.m.answer::<proto::Activities>(reply, result, &[]);
             }
             // The others were served before.
             _ => drop(reply),

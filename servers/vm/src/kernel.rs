@@ -4,10 +4,10 @@
 use core::sync::atomic::AtomicU64;
 use ebb_abi::frame::{FrameOp, Piece};
 use ebb_abi::map::{MapFlags, MapOp};
-use ebb_abi::thread::{Registers, TaskOp, ThreadOp};
+use ebb_abi::thread::{Registers, State, TaskOp, ThreadOp};
 use ebb_abi::{Error, Frame, Handle, Kind, Rights, Tag};
 use ebb_proto::Operation;
-use ebb_rt::server::Call;
+use ebb_rt::server::{self, Call};
 use ebb_sys::buffer::vector;
 use ebb_sys::ipc::{self, Message};
 use ebb_sys::memory::{self, Partial};
@@ -19,6 +19,35 @@ use ebb_vm::machine::Machine;
 pub struct Kernel {
     /// The right to all frames.
     pub phys: Handle,
+    /// An answer that goes out with the next receive, in one trap. It is in words alone: the message buffer is needed for other things meanwhile.
+    pending: Option<(Call, Message)>,
+}
+
+impl Kernel {
+    /// With the right to all frames.
+    pub fn new(phys: Handle) -> Kernel {
+        Kernel { phys, pending: None }
+    }
+
+    /// Takes out the answer that is to go with the next receive.
+    pub fn take_pending(&mut self) -> Option<(Handle, Message)> {
+        self.pending.take().map(|(reply, message)| (reply.into_handle(), message))
+    }
+
+    /// Sends the answer that was to go with the next receive.
+    pub fn flush(&mut self) {
+        if let Some((reply, message)) = self.pending.take() {
+            reply.send(&message);
+        }
+    }
+
+    fn send(&mut self, reply: Call, message: Message) {
+        if message.tag.bytes() > 0 || message.tag.handles() > 0 {
+            return reply.send(&message);
+        }
+        self.flush();
+        self.pending = Some((reply, message));
+    }
 }
 
 impl Machine for Kernel {
@@ -30,13 +59,13 @@ impl Machine for Kernel {
         result: core::result::Result<O::Reply, ebb_proto::Error>,
         handles: &[Handle],
     ) {
-        reply.answer_with::<O>(result, handles);
+        self.send(reply, server::answer::<O>(result, handles));
     }
     fn resume(&mut self, reply: Call) {
-        reply.send(&Message::default());
+        self.send(reply, Message::default());
     }
     fn refuse(&mut self, reply: Call) {
-        reply.send(&Message { tag: Tag::new(1, 0, 0), ..Default::default() });
+        self.send(reply, Message { tag: Tag::new(1, 0, 0), ..Default::default() });
     }
     fn signal(&mut self, notification: Handle, bits: u64) {
         // The only failure is that it was destroyed with its owner, who then needs no signal.
@@ -117,6 +146,18 @@ impl Machine for Kernel {
     }
     fn thread_registers(&mut self, thread: Handle) -> Result<Registers> {
         object::thread_registers(thread)
+    }
+    fn thread_set_registers(&mut self, thread: Handle, registers: &Registers) -> Result<()> {
+        object::thread_set_registers(thread, registers)
+    }
+    fn thread_look(&mut self, thread: Handle) -> Result<(State, u32)> {
+        object::thread_look(thread)
+    }
+    fn thread_park(&mut self, thread: Handle, kick: Handle, bits: u64) -> Result<()> {
+        object::thread_park(thread, kick, bits)
+    }
+    fn pending(&mut self, notification: Handle) -> Result<u64> {
+        ipc::pending(notification)
     }
     fn destroy_step(&mut self, handle: Handle, give: &mut dyn FnMut(Frame)) -> Result<bool> {
         object::destroy_step(handle, give)

@@ -9,11 +9,12 @@
 //! | `fault`, `file_fault`, `shadow` | from an address to a mapping; pages of files; copy-on-write |
 //! | `patch` | a debugger's writes |
 //! | `fork`, `collapse`, `release` | `fork`; chains of objects become shorter; what is given back |
+//! | `parking` | programs swapped out whole |
 //! | `manage`, `keep` | who may do what with which space; what goes with a space |
 //! | `waiting` | what cannot go on yet |
 //! | `memory`, `wire` | `mmap` and its kin; `mlock` |
 //! | `policy`, `clumsy`, `oom` | carrying out decisions; doing without; when nothing is left |
-//! | `limit`, `trim` | what a program may have mapped; unmapping what is more |
+//! | `limit`, `charge`, `trim` | what a program may have; what its mappings count as; unmapping what is more |
 //! | `channel`, `pager`, `completion`, `launder` | the pagers: rings, requests, answers, writing pages |
 //! | `swap`, `vnode` | the swap pager's devices; the vnode pager's files |
 //! | `file`, `transfer`, `resize`, `sync` | open files; `read` and `write`; `ftruncate`; `fsync`, `msync` and the syncer |
@@ -35,6 +36,7 @@ extern crate alloc;
 pub mod audit;
 mod audit_chains;
 pub mod channel;
+pub mod charge;
 pub mod clumsy;
 pub mod collapse;
 pub mod completion;
@@ -55,6 +57,7 @@ pub mod object;
 pub mod oom;
 pub mod page;
 pub mod pager;
+pub mod parking;
 pub mod patch;
 pub mod policy;
 pub mod release;
@@ -73,3 +76,4 @@ pub mod vm;
 pub mod vnode;
 pub mod waiting;
 pub mod wire;
+pub mod written;

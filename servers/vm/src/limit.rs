@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What programs may have mapped (`RLIMIT_RSS`), each by itself and groups together. `vm` keeps the limits and notices that one is crossed; what is done about it is the daemon's
-//! ([`crate::trim`]).
+//! What programs may have, each by itself and groups together. Mappings beyond a limit are refused here ([`crate::charge`]). For resident pages (`RLIMIT_RSS`) `vm` keeps the limits and notices
+//! that one is crossed; what is done about it is the daemon's ([`crate::trim`]).
 //!
 //! The kernel counts each task's mappings as they come and go, so nobody ever walks a space to know its size. A fault of a program with a limit costs an addition: what was
 //! mapped at the last look and what was entered since is never less than what is mapped. Only when that passes the limit the kernel is asked for the truth.
 
+use crate::charge::Charges;
 use crate::machine::Machine;
 use crate::space::Spaces;
 use crate::vm::Vm;
@@ -12,7 +13,7 @@ use alloc::vec::Vec;
 use ebb_abi::Handle;
 use ebb_abi::thread::TaskOp;
 use ebb_proto::Error;
-use ebb_proto::vm::{INIT, Limited, LimitedGroup, NO_LIMIT, OVER_BIT, SWAP_OUT_SHIFT, Space};
+use ebb_proto::vm::{Bounds, INIT, Limited, LimitedGroup, NO_LIMIT, OVER_BIT, SWAP_OUT_SHIFT, Space};
 use ebb_rt::client::from_sys;
 
 /// Groups that there may be: they take `vm`'s own memory.
@@ -56,10 +57,12 @@ impl Watch {
     }
 }
 
-/// What a space may have mapped.
+/// What a space may have.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
     watch: Watch,
+    /// What its mappings may come to.
+    bounds: Bounds,
     group: u32,
     /// Spared when memory is exhausted.
     pub spared: bool,
@@ -69,7 +72,8 @@ pub struct Limit {
 
 impl Default for Limit {
     fn default() -> Limit {
-        Limit { watch: Watch::new(NO_LIMIT), group: 0, spared: false, hand: crate::trim::Hand::default() }
+        let (watch, hand) = (Watch::new(NO_LIMIT), crate::trim::Hand::default());
+        Limit { watch, bounds: Bounds::NONE, group: 0, spared: false, hand }
     }
 }
 
@@ -112,7 +116,7 @@ impl Limits {
     /// Spaces that are in a group that does not exist, and servers with limits: for the audit.
     pub(crate) fn wrong(&self, spaces: &Spaces) -> Vec<Space> {
         let known = |group| group == 0 || self.groups.iter().any(|g| g.number == group);
-        let limited = |l: &Limit| l.watch.limit != NO_LIMIT || l.group != 0 || l.spared;
+        let limited = |l: &Limit| l.bounds != Bounds::NONE || l.group != 0 || l.spared;
         let wrong = |s: &&crate::space::Space| !known(s.limit.group) || (s.protected && limited(&s.limit));
         spaces.iter().filter(wrong).map(|s| s.id).collect()
     }
@@ -188,8 +192,14 @@ impl<M: Machine> Vm<M> {
     }
 
     /// Limits a space.
-    pub fn limit_set(&mut self, space: Space, pages: u64) -> Result<(), Error> {
-        self.program(space)?.watch = Watch::new(pages);
+    pub fn limits_set(&mut self, space: Space, bounds: Bounds) -> Result<(), Error> {
+        let pages = bounds.resident;
+        let limit = self.program(space)?;
+        limit.bounds = bounds;
+        if limit.watch.limit == pages {
+            return Ok(());
+        }
+        limit.watch = Watch::new(pages);
         let mapped = self.mapped(space)?;
         let watch = &mut self.program(space)?.watch;
         watch.look(mapped);
@@ -201,12 +211,26 @@ impl<M: Machine> Vm<M> {
         Ok(())
     }
 
-    /// A child has its parent's limit and is in its group. Nobody spares it yet.
+    /// Whether a space may have more mappings. `NoMemory`: not so many.
+    pub(crate) fn may_charge(&self, space: Space, more: Charges) -> Result<(), Error> {
+        let space = self.spaces.get(space).ok_or(Error::NotFound)?;
+        let may = space.map.charges().may_grow(more, &space.limit.bounds);
+        if may { Ok(()) } else { Err(Error::NoMemory) }
+    }
+
+    /// What a space has of what can be limited.
+    pub fn usage(&mut self, id: Space) -> Result<Bounds, Error> {
+        let resident = self.mapped(id)?;
+        let Charges { mapped, data, swap } = self.spaces.get(id).ok_or(Error::NotFound)?.map.charges();
+        Ok(Bounds { resident, mapped, data, swap })
+    }
+
+    /// A child has its parent's limits and is in its group. Nobody spares it yet.
     pub(crate) fn limit_inherit(&mut self, parent: Space, child: Space) {
         let Some(limit) = self.spaces.get(parent).map(|s| s.limit) else { return };
         if let Some(space) = self.spaces.get_mut(child) {
-            space.limit =
-                Limit { watch: Watch::new(limit.watch.limit), group: limit.group, ..Limit::default() };
+            let Limit { bounds, group, .. } = limit;
+            space.limit = Limit { watch: Watch::new(bounds.resident), bounds, group, ..Limit::default() };
         }
     }
 
@@ -361,6 +385,7 @@ impl<M: Machine> Vm<M> {
             limit: limit.watch.limit,
             group: limit.group,
             spared: limit.spared,
+            out: space.parked.is_some(),
         })
     }
 

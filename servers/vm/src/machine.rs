@@ -4,7 +4,7 @@
 use core::sync::atomic::AtomicU64;
 use ebb_abi::frame::{FrameOp, Piece};
 use ebb_abi::map::{MapFlags, MapOp};
-use ebb_abi::thread::{Registers, TaskOp, ThreadOp};
+use ebb_abi::thread::{Registers, State, TaskOp, ThreadOp};
 use ebb_abi::{Frame, Handle, Kind, Rights};
 use ebb_proto::{Error, Operation};
 use ebb_sys::Result;
@@ -71,7 +71,15 @@ pub trait Machine {
     fn thread_control(&mut self, thread: Handle, op: ThreadOp, argument: u64) -> Result<()>;
     /// Reads a stopped thread's registers.
     fn thread_registers(&mut self, thread: Handle) -> Result<Registers>;
-    /// One step of destroying an object; hands over the frames that come back; `true`: more are to come.
+    /// Sets a stopped thread's registers.
+    fn thread_set_registers(&mut self, thread: Handle, registers: &Registers) -> Result<()>;
+    /// What a thread does, and how often it was given the processor.
+    fn thread_look(&mut self, thread: Handle) -> Result<(State, u32)>;
+    /// Stops a thread that waits for bits alone; the first that come set bits of another notification.
+    fn thread_park(&mut self, thread: Handle, kick: Handle, bits: u64) -> Result<()>;
+    /// Bits of a notification that nobody has received yet.
+    fn pending(&mut self, notification: Handle) -> Result<u64>;
+    /// One step of destroying an object; hands over the frames that come back, a thread's own before that of its message buffer; `true`: more are to come.
     fn destroy_step(&mut self, handle: Handle, give: &mut dyn FnMut(Frame)) -> Result<bool>;
     /// Copies a handle into a task.
     fn handle_copy(&mut self, task: Handle, handle: Handle, rights: Rights, badge: u32) -> Result<Handle>;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `vm_map`: the regions of an address space, ascending and disjoint. Pure: it knows numbers, no frames.
 
+use crate::charge::{Charge, Charges};
 use alloc::vec::Vec;
 use ebb_abi::PAGE_SIZE;
 use ebb_abi::layout::{MMAP, MMAP_END, USER_END, USER_MIN};
@@ -57,6 +58,8 @@ pub struct Region {
     pub most: Protection,
     /// What it shows.
     pub backing: Backing,
+    /// What it counts as.
+    pub charge: Charge,
     /// What the program said of its use.
     pub advice: Advice,
     /// Wired by the program.
@@ -68,6 +71,8 @@ pub struct Region {
     pub needs_copy: bool,
     /// Anonymous memory that other programs have too, and see what is written here.
     pub shared: bool,
+    /// Which of its pages are written to is noted ([`crate::written`]): it is mapped read-only until they are.
+    pub tracked: bool,
     /// Where a sequential reader would fault next, and how many pages were brought in at its last fault.
     pub read_ahead: (u32, u32),
 }
@@ -76,6 +81,11 @@ impl Region {
     /// First address beyond.
     pub fn end(&self) -> u64 {
         self.start + self.pages * PAGE
+    }
+
+    /// What its pages are counted as.
+    pub fn charges(&self) -> Charges {
+        Charges::of(self.charge, self.start, self.pages)
     }
 
     /// Whether it shows this object.
@@ -122,6 +132,7 @@ const MAX_REGIONS: usize = 1024;
 #[derive(Default, Debug)]
 pub struct Map {
     regions: Vec<Region>,
+    charges: Charges,
 }
 
 impl Map {
@@ -143,6 +154,12 @@ impl Map {
         self.regions.get_mut(at).filter(|r| r.start <= address)
     }
 
+    /// The region that is just this range, as it mostly is: the range need not be looked through for holes, nor split.
+    #[inline]
+    pub fn exactly_mut(&mut self, range: Range) -> Option<&mut Region> {
+        self.find_mut(range.start).filter(|r| r.start == range.start && r.end() == range.end)
+    }
+
     /// Whether some region shows this object.
     pub fn shows(&self, object: u32) -> bool {
         self.regions.iter().any(|r| r.shows(object))
@@ -158,6 +175,19 @@ impl Map {
         let splits = |at: u64| self.find(at).is_some_and(|r| r.start < at) as usize;
         let new = splits(range.start) + splits(range.end);
         new == 0 || self.regions.len() + new <= MAX_REGIONS
+    }
+
+    /// What all regions are counted as.
+    pub fn charges(&self) -> Charges {
+        self.charges
+    }
+
+    /// What would be charged if a range became writable.
+    pub fn charges_of_writing(&self, range: Range) -> Charges {
+        self.touching(range).filter(|r| r.charge == Charge::Own).fold(Charges::default(), |sum, r| {
+            let (start, end) = (r.start.max(range.start), r.end().min(range.end));
+            sum.plus(Charges::of(Charge::Swap, start, (end - start) / PAGE).beyond_room())
+        })
     }
 
     /// All regions.
@@ -212,6 +242,7 @@ impl Map {
             return Err(Error::Exists);
         }
         let at = self.at(region.start);
+        self.charges = self.charges.plus(region.charges());
         self.regions.insert(at, region);
         Ok(())
     }
@@ -237,10 +268,26 @@ impl Map {
         self.split(range.start);
         self.split(range.end);
         let (from, to) = (self.at(range.start), self.regions.partition_point(|r| r.start < range.end));
-        self.regions.drain(from..to.max(from)).collect()
+        let removed: Vec<Region> = self.regions.drain(from..to.max(from)).collect();
+        self.charges = removed.iter().fold(self.charges, |sum, r| sum.minus(r.charges()));
+        removed
     }
 
-    /// The regions of a range, which is split at its ends so that they are wholly inside.
+    /// Sets the protection of a range, and charges what becomes writable. What each region had, and what it shows.
+    pub fn protect(&mut self, range: Range, protection: Protection) -> Vec<(Protection, Region)> {
+        if protection.contains(Protection::WRITE) {
+            self.charges = self.charges.plus(self.charges_of_writing(range));
+        }
+        let change = |region: &mut Region| {
+            if protection.contains(Protection::WRITE) && region.charge == Charge::Own {
+                region.charge = Charge::Swap;
+            }
+            (core::mem::replace(&mut region.protection, protection), *region)
+        };
+        self.range_mut(range).iter_mut().map(change).collect()
+    }
+
+    /// The regions of a range, which is split at its ends so that they are wholly inside. Neither what they cover nor what they count as may be changed.
     pub fn range_mut(&mut self, range: Range) -> &mut [Region] {
         self.split(range.start);
         self.split(range.end);
@@ -260,11 +307,13 @@ mod tests {
             protection: Protection::READ,
             most: Protection::all(),
             backing: Backing::Object { object, offset: 0 },
+            charge: Charge::Own,
             advice: Advice::Normal,
             wired: false,
             inheritance: Inheritance::Copy,
             needs_copy: false,
             shared: false,
+            tracked: false,
             read_ahead: (0, 0),
         }
     }
@@ -311,6 +360,29 @@ mod tests {
         // What splits nothing can always be given back.
         assert!(map.may_split(Range::new(USER_MIN, 1).unwrap()));
         assert!(map.may_split(Range::new(USER_MIN, 4 * MAX_REGIONS as u64).unwrap()));
+    }
+
+    fn summed(map: &Map) -> Charges {
+        map.iter().fold(Charges::default(), |sum, r| sum.plus(r.charges()))
+    }
+
+    #[test]
+    fn what_becomes_writable_is_charged_once_and_until_it_goes() {
+        let mut map = Map::default();
+        map.insert(region(0x10_0000, 10, 1)).unwrap();
+        map.insert(Region { charge: Charge::Address, ..region(0x20_0000, 10, 2) }).unwrap();
+        assert_eq!(map.charges(), Charges { mapped: 20, data: 0, swap: 0 });
+        let middle = Range::new(0x10_3000, 4).unwrap();
+        assert_eq!(map.charges_of_writing(middle), Charges { mapped: 0, data: 4, swap: 4 });
+        for protection in [Protection::WRITE, Protection::READ, Protection::WRITE] {
+            map.protect(middle, protection);
+            assert_eq!(map.charges(), Charges { mapped: 20, data: 4, swap: 4 });
+        }
+        map.protect(Range::new(0x20_0000, 10).unwrap(), Protection::WRITE);
+        assert_eq!(map.charges_of_writing(Range::new(0x10_0000, 5).unwrap()).swap, 3);
+        map.remove(Range::new(0x10_5000, 100).unwrap());
+        assert_eq!(map.charges(), Charges { mapped: 15, data: 2, swap: 2 });
+        assert_eq!(map.charges(), summed(&map));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `mmap` and its kin: what programs ask of their address space.
 
+use crate::charge::{Charge, Charges};
 use crate::fault::flags_of;
 use crate::file::File;
 use crate::machine::Machine;
@@ -27,6 +28,14 @@ const REGIONS_AT_ONCE: usize = 32;
 /// Pages in one answer of `mincore`.
 const MINCORE_PAGES: u64 = 3900;
 
+/// Whether a region may have a protection.
+fn may_protect(region: &Region, protection: Protection) -> Result<(), Error> {
+    if protection.contains(Protection::WRITE) && matches!(region.backing, Backing::Module { .. }) {
+        return Err(Error::NotPermitted);
+    }
+    if region.most.contains(protection) { Ok(()) } else { Err(Error::Access) }
+}
+
 /// What a region holds.
 #[derive(Clone, Copy, Default)]
 pub struct Held {
@@ -38,9 +47,26 @@ pub struct Held {
     pub wired: u64,
 }
 
+/// What a new mapping counts as.
+fn charge_of(op: &proto::Map, protection: Protection) -> Charge {
+    match op.source {
+        Source::Segment { .. } | Source::File { private: false, .. } => Charge::Address,
+        // The module's own frames.
+        Source::Module { .. } if !protection.contains(Protection::WRITE) => Charge::Address,
+        _ if protection.contains(Protection::WRITE) => Charge::Swap,
+        _ => Charge::Own,
+    }
+}
+
 impl<M: Machine> Vm<M> {
     /// `mmap`.
     pub fn map(&mut self, id: Space, op: &proto::Map) -> Result<u64, Error> {
+        let protection = Protection::from_bits(op.protection).ok_or(Error::Invalid)?;
+        self.map_as(id, op, charge_of(op, protection))
+    }
+
+    /// The same, of a mapping that counts as this.
+    pub(crate) fn map_as(&mut self, id: Space, op: &proto::Map, charge: Charge) -> Result<u64, Error> {
         let space = self.spaces.get(id).ok_or(Error::NotFound)?;
         let protection = Protection::from_bits(op.protection).ok_or(Error::Invalid)?;
         if op.pages == 0 || op.pages > MAX_PAGES {
@@ -55,6 +81,8 @@ impl<M: Machine> Vm<M> {
             return Err(Error::NoMemory);
         }
         let pages = op.pages as u32;
+        // Before anything is made: most of what comes then cannot be undone at no cost.
+        self.may_charge(id, Charges::of(charge, range.start, op.pages))?;
         let backing = match op.source {
             Source::Anonymous => self.new_object(pages)?,
             Source::Wired => self.new_wired(pages)?,
@@ -79,11 +107,13 @@ impl<M: Machine> Vm<M> {
             protection,
             most,
             backing,
+            charge,
             advice: Advice::Normal,
             wired: false,
             inheritance: Inheritance::Copy,
             needs_copy: false,
             shared: false,
+            tracked: false,
             read_ahead: (0, 0),
         };
         let inserted = match self.spaces.get_mut(id) {
@@ -339,6 +369,7 @@ impl<M: Machine> Vm<M> {
         for (n, region) in regions.iter().enumerate() {
             self.drop_region(id, region, regions.get(n + 1..).unwrap_or_default());
         }
+        self.forget_written(id, range);
         Ok(())
     }
 
@@ -346,34 +377,29 @@ impl<M: Machine> Vm<M> {
     pub fn protect(&mut self, id: Space, range: Range, protection: u8) -> Result<(), Error> {
         let protection = Protection::from_bits(protection).ok_or(Error::Invalid)?;
         let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
-        if !space.map.covers(range) {
-            return Err(Error::Fault);
-        }
-        if !space.map.may_split(range) {
-            return Err(Error::NoMemory);
-        }
         let task = space.task;
-        let shared = |r: &Region| matches!(r.backing, Backing::Module { .. });
-        if protection.contains(Protection::WRITE) && space.map.touching(range).any(shared) {
-            return Err(Error::NotPermitted);
-        }
-        if !space.map.touching(range).all(|r| r.most.contains(protection)) {
-            return Err(Error::Access);
-        }
-        let mut changed = Vec::new();
-        for region in space.map.range_mut(range) {
+        let write = protection.contains(Protection::WRITE);
+        let region = space.map.exactly_mut(range);
+        if let Some(region) = region.filter(|r| !write || r.charge != Charge::Own) {
+            may_protect(region, protection)?;
             let before = core::mem::replace(&mut region.protection, protection);
-            if before.contains(Protection::WRITE) != protection.contains(Protection::WRITE) {
-                changed.push((region.backing, region.pages as u32));
+            let region = *region;
+            self.protected(&region, before);
+        } else {
+            if !space.map.covers(range) {
+                return Err(Error::Fault);
             }
-        }
-        for (backing, pages) in changed {
-            if let Some(file) = self.file_behind(backing) {
-                file.touched = true;
-                file.writable = match protection.contains(Protection::WRITE) {
-                    true => file.writable + pages,
-                    false => file.writable.saturating_sub(pages),
-                };
+            if !space.map.may_split(range) {
+                return Err(Error::NoMemory);
+            }
+            space.map.touching(range).try_for_each(|r| may_protect(r, protection))?;
+            if write {
+                let more = space.map.charges_of_writing(range);
+                self.may_charge(id, more)?;
+            }
+            let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
+            for (before, region) in space.map.protect(range, protection) {
+                self.protected(&region, before);
             }
         }
         if protection.is_empty() {
@@ -382,6 +408,17 @@ impl<M: Machine> Vm<M> {
         // Taking rights away is done now; giving some is left to the next fault, which knows whether the page is being written.
         let flags = flags_of(protection) - ebb_abi::map::MapFlags::WRITE;
         self.m.protect(task, range.start, range.pages(), flags).map_err(from_sys)
+    }
+
+    /// The protection of a region has changed: files count what may be written through mappings.
+    fn protected(&mut self, region: &Region, before: Protection) {
+        let (now, pages) = (region.protection.contains(Protection::WRITE), region.pages as u32);
+        if before.contains(Protection::WRITE) != now
+            && let Some(file) = self.file_behind(region.backing)
+        {
+            file.touched = true;
+            file.writable = if now { file.writable + pages } else { file.writable.saturating_sub(pages) };
+        }
     }
 
     /// `madvise`.
@@ -444,7 +481,7 @@ impl<M: Machine> Vm<M> {
         }
     }
 
-    fn deactivate(&mut self, object: u32, first: u32, pages: u32) {
+    pub(crate) fn deactivate(&mut self, object: u32, first: u32, pages: u32) {
         let mut at = first;
         while let Some(index) = self.objects.get(object).and_then(|o| o.next_used(at, first + pages)) {
             at = index + 1;

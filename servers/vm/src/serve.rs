@@ -4,6 +4,7 @@
 use crate::machine::Machine;
 use crate::map::Range;
 use crate::vm::Vm;
+use crate::waiting::Wirer;
 use alloc::vec::Vec;
 use ebb_abi::{Handle, Kind, Rights};
 use ebb_proto::Error;
@@ -57,8 +58,8 @@ impl<M: Machine> Vm<M> {
                 self.m.answer::<proto::Advise>(reply, result, &[]);
             }
             Request::Wire(op) => match self.range(caller, op.space, op.address, op.pages) {
-                Ok((id, range)) => self.wire(id, range, reply),
-                Err(error) => self.wire_answer(reply, Err(error)),
+                Ok((id, range)) => self.wire(id, range, Wirer::Program(reply)),
+                Err(error) => self.wire_answer(Wirer::Program(reply), Err(error)),
             },
             Request::Unwire(op) => {
                 let result = self
@@ -78,12 +79,30 @@ impl<M: Machine> Vm<M> {
                     .and_then(|(id, range)| self.inherit(id, range, op.inheritance));
                 self.m.answer::<proto::Inherit>(reply, result, &[]);
             }
+            Request::Track(op) => {
+                let result = self
+                    .range(caller, op.space, op.address, op.pages)
+                    .and_then(|(id, range)| self.track(id, range));
+                self.m.answer::<proto::Track>(reply, result, &[]);
+            }
+            Request::TakeWritten(op) => {
+                let result = self
+                    .range(caller, op.space, op.address, op.pages)
+                    .and_then(|(id, range)| self.take_written(id, range));
+                self.m.answer::<proto::TakeWritten>(reply, result, &[]);
+            }
+            Request::Untrack(op) => {
+                let result = self
+                    .range(caller, op.space, op.address, op.pages)
+                    .and_then(|(id, range)| self.untrack(id, range));
+                self.m.answer::<proto::Untrack>(reply, result, &[]);
+            }
             Request::Regions(op) => {
                 let result = self.target(caller, op.space).and_then(|id| self.regions(id, op.from));
                 self.m.answer::<proto::Regions>(reply, result, &[]);
             }
             Request::ThreadNew(op) => {
-                let result = self.thread_new(caller, &op);
+                let result = self.thread_new(caller, &op, false);
                 self.m.answer::<proto::ThreadNew>(reply, result, &[]);
             }
             Request::ThreadExit(op) => self.thread_exit(caller, op.number, reply),
@@ -264,6 +283,13 @@ impl<M: Machine> Vm<M> {
             | Request::SegmentTemporary(_)
             | Request::Signal(_)
             | Request::Halt(_)
+            | Request::SwapOut(_)
+            | Request::SwapIn(_)
+            | Request::Activities(_)
+            | Request::NumberNew(_)
+            | Request::ShareNew(_)
+            | Request::ShareEnd(_)
+            | Request::ShareHalt(_)
             | Request::SetPriority(_)) => self.dispatch_managers(caller, request, reply),
             request => return self.dispatch_daemon(caller, request, handle, reply),
         }
@@ -283,10 +309,13 @@ impl<M: Machine> Vm<M> {
                 self.m.answer::<proto::DaemonAttach>(reply, result, &[]);
                 return kept;
             }
-            Request::SetLimit(op) => {
-                let result =
-                    self.may_limit_space(caller, op.space).and_then(|()| self.limit_set(op.space, op.pages));
-                self.m.answer::<proto::SetLimit>(reply, result, &[]);
+            Request::SetLimits(op) => {
+                let result = self.managed(caller, op.space).and_then(|id| self.limits_set(id, op.bounds));
+                self.m.answer::<proto::SetLimits>(reply, result, &[]);
+            }
+            Request::Usage(op) => {
+                let result = self.usage(if op.space == 0 { caller } else { op.space });
+                self.m.answer::<proto::Usage>(reply, result, &[]);
             }
             Request::SetGroupLimit(op) => {
                 let result = self.may_limit(caller).and_then(|()| self.group_set(op.group, op.pages));
@@ -304,6 +333,10 @@ impl<M: Machine> Vm<M> {
             Request::Groups(op) => {
                 let list = self.group_list(caller, op.from);
                 self.m.answer::<proto::Groups>(reply, Ok(list), &[]);
+            }
+            Request::WantSwapOut(op) => {
+                let result = self.only_daemon(caller).map(|()| self.tell_managers(op.bits));
+                self.m.answer::<proto::WantSwapOut>(reply, result, &[]);
             }
             Request::Over(_) => {
                 let result = self.only_daemon(caller).map(|()| self.limits_over());

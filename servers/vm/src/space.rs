@@ -7,8 +7,10 @@ use crate::machine::Machine;
 use crate::manage::Manages;
 use crate::map::{Map, Range, Region};
 use crate::page::{NONE, Place};
+use crate::parking::Parked;
 use crate::thread::Thread;
 use crate::vm::Vm;
+use crate::written::Written;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -56,8 +58,16 @@ pub struct Space {
     pub link: Handle,
     /// Its other threads.
     pub threads: Vec<Thread>,
+    /// Its first thread has the message buffer of this number.
+    pub first: u32,
+    /// It is swapped out whole.
+    pub parked: Option<Parked>,
+    /// Times that it was.
+    pub swaps: u32,
     /// Its regions.
     pub map: Map,
+    /// Which pages of tracked regions it has written to.
+    pub written: Written,
     /// Its open files.
     pub files: FileTable,
     /// Frames that the kernel has for it.
@@ -152,7 +162,11 @@ impl<M: Machine> Vm<M> {
             notification: Handle::NONE,
             link: Handle::NONE,
             threads: Vec::new(),
+            first: 0,
+            parked: None,
+            swaps: 0,
             map: Map::default(),
+            written: Written::default(),
             files: FileTable::default(),
             kernel_frames: 0,
             faults: (0, 0),
@@ -173,14 +187,25 @@ impl<M: Machine> Vm<M> {
         self.supervise(id)
     }
 
-    fn map_meter(&mut self, id: proto::Space) -> Result<(), Error> {
+    pub(crate) fn map_meter(&mut self, id: proto::Space) -> Result<(), Error> {
         let op = MapOp { address: METER, frame: Frame(self.meter_frame), flags: MapFlags::empty() };
         self.enter(id, &[op])
     }
 
     /// A frame for the kernel's use on behalf of a space.
     pub(crate) fn kernel_frame(&mut self, space: proto::Space) -> Result<u32, Error> {
-        self.frames.allocate(Class::System, Place::Kernel, space, 0).ok_or(Error::NoMemory)
+        let server = self.spaces.get(space).is_none_or(|s| s.protected);
+        self.kernel_frame_for(space, server)
+    }
+
+    fn kernel_frame_for(&mut self, space: proto::Space, server: bool) -> Result<u32, Error> {
+        let class = if server { Class::System } else { Class::Program };
+        self.frames.allocate(class, Place::Kernel, space, 0).ok_or(Error::NoMemory)
+    }
+
+    /// A number that no space has or will have.
+    pub(crate) fn number_new(&mut self) -> Result<proto::Space, Error> {
+        self.spaces.vacant().ok_or(Error::NoMemory)
     }
 
     /// Makes a space for its manager.
@@ -193,7 +218,7 @@ impl<M: Machine> Vm<M> {
         let id = self.spaces.vacant().ok_or(Error::NoMemory)?;
         let mut frames = [0; 3];
         for n in 0..3 {
-            match self.kernel_frame(id) {
+            match self.kernel_frame_for(id, protected) {
                 Ok(frame) => frames[n] = frame,
                 Err(error) => {
                     frames[..n].iter().for_each(|f| self.frames.free(*f));
@@ -222,7 +247,11 @@ impl<M: Machine> Vm<M> {
             notification: Handle::NONE,
             link: Handle::NONE,
             threads: Vec::new(),
+            first: 0,
+            parked: None,
+            swaps: 0,
             map: Map::default(),
+            written: Written::default(),
             files: FileTable::default(),
             kernel_frames: 3,
             faults: (0, 0),
@@ -439,6 +468,7 @@ impl<M: Machine> Vm<M> {
             kernel_frames: space.kernel_frames,
             faults: space.faults,
             protected: space.protected,
+            swaps: space.swaps,
             waiting: String::from(self.waits_for(id)),
         })
     }

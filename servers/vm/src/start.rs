@@ -20,6 +20,7 @@ use ebb_vm::frames::Frames;
 use ebb_vm::meter::Meter;
 use ebb_vm::page::Place;
 use ebb_vm::pager::COMPLETION_BITS;
+use ebb_vm::parking::KICK_BITS;
 use ebb_vm::segment::Module;
 use ebb_vm::vm::{Parts, Vm};
 
@@ -58,7 +59,7 @@ fn start(info: &'static StartInfo) -> Result<Vm<Kernel>, Error> {
     let meter_frame = first.first;
     first.first += 1;
     first.count -= 1;
-    let m = Kernel { phys: info.handle("phys")? };
+    let m = Kernel::new(info.handle("phys")?);
     let nr_frames = info.value("nr_frames")? as u32;
     let total = info.value("total_frames")? as u32;
     let own_task = info.handle("task")?;
@@ -123,6 +124,9 @@ fn serve(vm: &mut Vm<Kernel>) -> Result<core::convert::Infallible, Error> {
                 if bits & TIMER_BIT != 0 {
                     armed = 0;
                 }
+                if bits & KICK_BITS != 0 {
+                    vm.kicked(bits);
+                }
                 for (bit, kind) in COMPLETION_BITS {
                     if bits & bit != 0 {
                         vm.take_completions(kind);
@@ -138,11 +142,19 @@ fn serve(vm: &mut Vm<Kernel>) -> Result<core::convert::Infallible, Error> {
 
 /// Receives; when the own handle table is full of callers that wait, it grows.
 fn receive(vm: &mut Vm<Kernel>) -> Result<Received, Error> {
+    let mut received = match vm.m.take_pending() {
+        // An error of the answer's own is that nobody waits for it any more; then nothing was received, and it is tried again.
+        Some((reply, message)) => {
+            ipc::reply_receive(reply, &message, vm.endpoint).or_else(|_| ipc::receive(vm.endpoint))
+        }
+        None => ipc::receive(vm.endpoint),
+    };
     loop {
-        match ipc::receive(vm.endpoint) {
+        match received {
             Err(ebb_abi::Error::NoSlot) => vm.more_handles()?,
             other => return other.map_err(ebb_rt::client::from_sys),
         }
+        received = ipc::receive(vm.endpoint);
     }
 }
 
@@ -152,6 +164,7 @@ fn answer_and_receive(vm: &mut Vm<Kernel>, r: Resolved) -> Result<Received, Erro
         // It ended meanwhile, and its threads with it.
         return receive(vm);
     };
+    vm.m.flush();
     let reply = r.reply.into_handle();
     match ipc::map_reply_receive(reply, vm.m.phys, task, r.op, vm.endpoint) {
         Ok(received) => Ok(received),

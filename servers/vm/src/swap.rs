@@ -5,6 +5,7 @@
 //! (W21), maps it, and says go. Off: no new slot there, then page after page is named by the pager and made resident and dirty, its copy given up; if memory
 //! and the other devices have no room for all that, or a page cannot be read, the device goes back into service (W27 to W30).
 
+use crate::charge::Charge;
 use crate::fault::Found;
 use crate::machine::Machine;
 use crate::map::{Backing, Region};
@@ -320,11 +321,13 @@ impl<M: Machine> Vm<M> {
                 protection: Protection::READ,
                 most: Protection::READ,
                 backing: Backing::Object { object, offset: index },
+                charge: Charge::Address,
                 advice: Advice::Random,
                 wired: false,
                 inheritance: Inheritance::Copy,
                 needs_copy: false,
                 shared: false,
+                tracked: false,
                 read_ahead: (0, 0),
             };
             match self.find_page(0, &region, object, index, true, true) {

@@ -8,7 +8,7 @@ use crate::machine::Machine;
 use crate::space::Space;
 use crate::vm::Vm;
 use alloc::vec::Vec;
-use ebb_abi::layout::MESSAGE_BUFFER;
+use ebb_abi::layout::{MESSAGE_BUFFER, thread_of};
 use ebb_abi::thread::{MAX_PRIORITY, ThreadOp};
 use ebb_abi::{Frame, Handle, Kind, PAGE_SIZE, Rights};
 use ebb_proto::Error;
@@ -23,12 +23,23 @@ const MAX_OTHERS: usize = 240;
 
 /// A thread beside a space's first.
 pub struct Thread {
-    number: u32,
+    pub(crate) number: u32,
     /// As the kernel names it.
-    frame: u32,
-    /// `Handle::NONE`: it has ended, and nobody has waited for it yet.
-    handle: Handle,
-    notification: Handle,
+    pub(crate) frame: u32,
+    /// `Handle::NONE`: it has ended, and nobody has waited for it yet; or it is out, and has its notification nevertheless.
+    pub(crate) handle: Handle,
+    pub(crate) notification: Handle,
+    /// It is another process's, which shares the space.
+    shared: bool,
+}
+
+/// A thread that was just made.
+pub(crate) struct Made {
+    pub handle: Handle,
+    /// As the kernel names it.
+    pub frame: u32,
+    /// That of its message buffer.
+    pub buffer: u32,
 }
 
 /// The threads beside the spaces' first ones.
@@ -54,8 +65,8 @@ impl<R> Threads<R> {
 }
 
 impl Thread {
-    /// `Handle::NONE`: it has ended.
-    pub(crate) fn handle(&self) -> Handle {
+    /// `Handle::NONE`: it has ended, or is out.
+    pub fn handle(&self) -> Handle {
         self.handle
     }
 }
@@ -67,6 +78,24 @@ impl Space {
         other.map_or(self.thread, |t| t.handle)
     }
 
+    /// The threads of a process: of that which shares the space as this one, or the first and those that the program made itself (0).
+    fn threads_of(&self, number: u32) -> Vec<Handle> {
+        let own = |t: &&Thread| if number == 0 { !t.shared } else { t.shared && t.number == number };
+        let first = (number == 0).then_some(self.thread);
+        let all = first.into_iter().chain(self.threads.iter().filter(own).map(|t| t.handle));
+        all.filter(|h| *h != Handle::NONE).collect()
+    }
+
+    /// Whether several processes share it.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.threads.iter().any(|t| t.shared)
+    }
+
+    /// A thread that the program made itself.
+    fn own(&self, number: u32) -> Option<&Thread> {
+        self.threads.iter().find(|t| t.number == number && !t.shared)
+    }
+
     fn numbered(&self, number: u32) -> Option<usize> {
         self.threads.iter().position(|t| t.number == number)
     }
@@ -76,15 +105,20 @@ impl<M: Machine> Vm<M> {
     /// Starts a space's first thread.
     pub fn start(&mut self, op: &proto::Start, notification: Handle) -> Result<(), Error> {
         let space = self.spaces.get_mut(op.space).ok_or(Error::NotFound)?;
-        if space.thread != Handle::NONE {
+        if space.thread != Handle::NONE || space.parked.is_some() {
             return Err(Error::Exists);
         }
         if op.priority as u64 > MAX_PRIORITY {
             return Err(Error::Invalid);
         }
         space.priority = op.priority;
-        let start = Start { buffer: MESSAGE_BUFFER, entry: op.entry, stack: op.stack, argument: op.argument };
-        let (thread, _) = self.make_thread(op.space, start)?;
+        // A copy of a thread that was not the first goes on with the stack and the buffer that it has.
+        let number = thread_of(op.stack);
+        let number = if number < MAX_THREADS as u64 { number } else { 0 };
+        space.first = number as u32;
+        let buffer = MESSAGE_BUFFER + number * PAGE_SIZE as u64;
+        let start = Start { buffer, entry: op.entry, stack: op.stack, argument: op.argument };
+        let thread = self.make_thread(op.space, start)?.handle;
         if let Some(space) = self.spaces.get_mut(op.space) {
             space.thread = thread;
         }
@@ -97,8 +131,8 @@ impl<M: Machine> Vm<M> {
         Ok(())
     }
 
-    /// A stopped thread, and its frame.
-    fn make_thread(&mut self, id: proto::Space, start: Start) -> Result<(Handle, u32), Error> {
+    /// A stopped thread.
+    pub(crate) fn make_thread(&mut self, id: proto::Space, start: Start) -> Result<Made, Error> {
         let task = self.spaces.get(id).ok_or(Error::NotFound)?.task;
         let frame = self.kernel_frame(id)?;
         let buffer = self.kernel_frame(id).inspect_err(|_| self.frames.free(frame))?;
@@ -118,7 +152,7 @@ impl<M: Machine> Vm<M> {
                 if let Some(space) = self.spaces.get_mut(id) {
                     space.kernel_frames += 2;
                 }
-                Ok((thread, frame))
+                Ok(Made { handle: thread, frame, buffer })
             }
             Err(error) => {
                 self.frames.free(frame);
@@ -128,7 +162,7 @@ impl<M: Machine> Vm<M> {
         }
     }
 
-    fn run_thread(
+    pub(crate) fn run_thread(
         &mut self,
         id: proto::Space,
         thread: Handle,
@@ -145,8 +179,13 @@ impl<M: Machine> Vm<M> {
         self.m.thread_control(thread, ThreadOp::Start, 0).map_err(from_sys)
     }
 
-    /// Another thread of a program. Returns the program's handle of its notification.
-    pub fn thread_new(&mut self, id: proto::Space, op: &proto::ThreadNew) -> Result<u32, Error> {
+    /// Another thread of a program, or one of another process that shares its space. Returns the program's handle of its notification.
+    pub fn thread_new(
+        &mut self,
+        id: proto::Space,
+        op: &proto::ThreadNew,
+        shared: bool,
+    ) -> Result<u32, Error> {
         let space = self.spaces.get(id).ok_or(Error::NotFound)?;
         if space.protected {
             return Err(Error::NotPermitted);
@@ -164,7 +203,7 @@ impl<M: Machine> Vm<M> {
         let buffer = MESSAGE_BUFFER + op.number as u64 * PAGE_SIZE as u64;
         let start = Start { buffer, entry: op.entry, stack: op.stack, argument: op.argument };
         let notification = self.object_new(Kind::Notification)?;
-        let (handle, frame) = match self.make_thread(id, start) {
+        let Made { handle, frame, .. } = match self.make_thread(id, start) {
             Ok(made) => made,
             Err(error) => {
                 self.discard_notification(notification);
@@ -172,7 +211,7 @@ impl<M: Machine> Vm<M> {
             }
         };
         if let Some(space) = self.spaces.get_mut(id) {
-            space.threads.push(Thread { number: op.number, frame, handle, notification });
+            space.threads.push(Thread { number: op.number, frame, handle, notification, shared });
         }
         self.threads.count += 1;
         let rights = Rights::SEND | Rights::RECEIVE | Rights::GRANT;
@@ -189,7 +228,12 @@ impl<M: Machine> Vm<M> {
 
     /// The end of a thread that its program wished.
     pub fn thread_exit(&mut self, id: proto::Space, number: u32, reply: M::Reply) {
-        let ended = if number == 0 { Err(Error::Invalid) } else { self.end_thread(id, number) };
+        let own = self.spaces.get(id).is_some_and(|s| s.own(number).is_some());
+        let ended = match (number, own) {
+            (0, _) => Err(Error::Invalid),
+            (_, false) => Err(Error::NotFound),
+            (_, true) => self.end_thread(id, number),
+        };
         match ended {
             Err(error) => self.m.answer::<proto::ThreadExit>(reply, Err(error), &[]),
             Ok(()) => {
@@ -205,7 +249,7 @@ impl<M: Machine> Vm<M> {
 
     /// Waits for a thread's end.
     pub fn thread_join(&mut self, id: proto::Space, number: u32, reply: M::Reply) {
-        let thread = self.spaces.get(id).and_then(|s| s.numbered(number).and_then(|at| s.threads.get(at)));
+        let thread = self.spaces.get(id).and_then(|s| s.own(number));
         let result = match thread {
             None => Err(Error::NotFound),
             Some(thread) if thread.handle == Handle::NONE => {
@@ -220,6 +264,64 @@ impl<M: Machine> Vm<M> {
         self.m.answer::<proto::ThreadJoin>(reply, result, &[]);
     }
 
+    /// A thread of another process that shares a space.
+    pub fn share_new(&mut self, op: &proto::ShareNew) -> Result<u32, Error> {
+        let proto::ShareNew { space, number, entry, stack, argument } = *op;
+        self.thread_new(space, &proto::ThreadNew { number, entry, stack, argument }, true)
+    }
+
+    /// The end of a process that shares a space with others.
+    pub fn share_end(&mut self, id: proto::Space, number: u32) -> Result<(), Error> {
+        let space = self.spaces.get(id).ok_or(Error::NotFound)?;
+        if number != 0 {
+            let shared = space.threads.iter().any(|t| t.number == number && t.shared);
+            if !shared {
+                return Err(Error::NotFound);
+            }
+            self.end_thread(id, number)?;
+            self.forget_thread(id, number);
+            return Ok(());
+        }
+        let first = space.thread;
+        let own: Vec<(u32, bool)> = space
+            .threads
+            .iter()
+            .filter(|t| !t.shared)
+            .map(|t| (t.number, t.handle != Handle::NONE))
+            .collect();
+        if first == Handle::NONE && own.is_empty() {
+            return Err(Error::NotFound);
+        }
+        for (number, runs) in own {
+            if runs {
+                self.end_thread(id, number)?;
+            }
+            // Who waits for it has ended too.
+            drop(self.threads.waiter(id, number));
+            self.forget_thread(id, number);
+        }
+        if first != Handle::NONE {
+            self.destroy_thread(id, 0, first);
+            let notification = self.spaces.get_mut(id).map(|s| {
+                s.thread = Handle::NONE;
+                core::mem::replace(&mut s.notification, Handle::NONE)
+            });
+            self.discard(notification.unwrap_or(Handle::NONE));
+        }
+        Ok(())
+    }
+
+    /// Holds the threads of one of the processes that share a space, or lets them go on.
+    pub fn share_halt(&mut self, id: proto::Space, number: u32, halted: bool) -> Result<(), Error> {
+        let threads = self.spaces.get(id).ok_or(Error::NotFound)?.threads_of(number);
+        if threads.is_empty() {
+            return Err(Error::NotFound);
+        }
+        threads.into_iter().try_for_each(|thread| {
+            self.m.thread_control(thread, ThreadOp::Hold, halted as u64).map_err(from_sys)
+        })
+    }
+
     /// Takes back what the kernel has for a thread that runs; its number stays taken.
     fn end_thread(&mut self, id: proto::Space, number: u32) -> Result<(), Error> {
         let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
@@ -227,6 +329,12 @@ impl<M: Machine> Vm<M> {
         let thread = thread.ok_or(Error::NotFound)?;
         let handle = core::mem::replace(&mut thread.handle, Handle::NONE);
         let notification = core::mem::replace(&mut thread.notification, Handle::NONE);
+        self.destroy_thread(id, number, handle);
+        self.discard_notification(notification);
+        Ok(())
+    }
+
+    fn destroy_thread(&mut self, id: proto::Space, number: u32, handle: Handle) {
         let frames = &mut self.frames;
         let mut returned = 0;
         let mut give = |frame: Frame| {
@@ -240,8 +348,6 @@ impl<M: Machine> Vm<M> {
         if let Some(space) = self.spaces.get_mut(id) {
             space.kernel_frames = space.kernel_frames.saturating_sub(returned);
         }
-        self.discard_notification(notification);
-        Ok(())
     }
 
     /// A thread was waited for: its number is free.
@@ -264,9 +370,13 @@ impl<M: Machine> Vm<M> {
     /// A space is gone, and with its task its threads.
     pub(crate) fn threads_gone(&mut self, id: proto::Space, threads: Vec<Thread>) {
         self.threads.count -= threads.len();
-        for thread in threads.into_iter().filter(|t| t.handle != Handle::NONE) {
-            self.m.handle_close(thread.handle);
-            self.discard_notification(thread.notification);
+        for thread in threads {
+            if thread.handle != Handle::NONE {
+                self.m.handle_close(thread.handle);
+            }
+            if thread.notification != Handle::NONE {
+                self.discard_notification(thread.notification);
+            }
         }
         self.threads.joins.retain(|(space, ..)| *space != id);
     }

@@ -306,7 +306,7 @@ impl<M: Machine> Vm<M> {
     }
 
     /// Takes back page tables that are empty, and what waits to become one.
-    fn collect_tables(&mut self, id: Space, task: Handle) -> Result<(), Error> {
+    pub(crate) fn collect_tables(&mut self, id: Space, task: Handle) -> Result<(), Error> {
         loop {
             let mut count = 0;
             let frames = &mut self.frames;

@@ -37,8 +37,13 @@ pub enum Work<R> {
         range: Range,
         /// First address not wired yet.
         next: u64,
-        /// The caller.
-        reply: R,
+        /// Who wanted it.
+        reply: Wirer<R>,
+    },
+    /// Making the threads anew of a program that comes in.
+    Unpark {
+        /// The program.
+        space: Space,
     },
     /// Writing into a program's memory from outside.
     Patch {
@@ -61,6 +66,14 @@ pub enum Work<R> {
     Sync(Sync<R>),
 }
 
+/// Who wanted pages wired.
+pub enum Wirer<R> {
+    /// The program, which waits for the answer.
+    Program(R),
+    /// A program comes in ([`crate::parking`]): what its threads need is read.
+    Incoming(Space),
+}
+
 impl<R> Work<R> {
     /// What it has to itself of a file.
     fn claims(&self) -> Option<Claims> {
@@ -81,7 +94,10 @@ impl<R> Work<R> {
 
     fn space(&self) -> Option<Space> {
         match self {
-            Work::Fault { space, .. } | Work::Wire { space, .. } | Work::Patch { space, .. } => Some(*space),
+            Work::Fault { space, .. }
+            | Work::Wire { space, .. }
+            | Work::Patch { space, .. }
+            | Work::Unpark { space } => Some(*space),
             Work::Transfer(t) => Some(t.space),
             Work::Resize(r) => Some(r.space),
             Work::Sync(s) => s.space(),
@@ -185,9 +201,12 @@ impl<R> Waiting<R> {
 
     /// What waits for the entering of a page may go on; `false`: nothing does.
     pub fn entered_ready(&mut self) -> bool {
-        let any = !self.entered.is_empty();
+        // Nearly always there is nobody, and this is asked after every message.
+        if self.entered.is_empty() {
+            return false;
+        }
         self.ready.append(&mut self.entered);
-        any
+        true
     }
 
     /// Whether somebody's fault or wiring waits for a page.
@@ -302,6 +321,7 @@ impl<M: Machine> Vm<M> {
             }
             Work::Wire { space, range, next, reply } => self.wire_on(space, range, next, reply),
             Work::Patch { space, address, bytes, reply } => self.write_memory(space, address, bytes, reply),
+            Work::Unpark { space } => self.unpark(space),
             Work::SwapOff => self.swap_off_on(),
             Work::Transfer(transfer) => self.transfer(transfer),
             Work::Resize(resize) => self.resize(resize),
@@ -315,6 +335,7 @@ impl<M: Machine> Vm<M> {
             Work::Fault { space, address, reply, .. } => self.no_page(space, address, error, reply),
             Work::Wire { space, range, next, reply } => self.wire_failed(space, range, next, reply, error),
             Work::Patch { reply, .. } => self.patch_answer(reply, Err(error)),
+            Work::Unpark { space } => self.state_lost(space),
             Work::SwapOff => self.swap_off_on(),
             Work::Transfer(transfer) => self.transfer_ended(transfer, Err(error)),
             Work::Resize(resize) => self.resize_ended(resize, Err(error)),
@@ -382,6 +403,11 @@ impl<M: Machine> Vm<M> {
 
     /// What a space waits for, as `ps` shows it.
     pub fn waits_for(&self, space: Space) -> &'static str {
+        match self.spaces.get(space).and_then(|s| s.parked.as_ref()) {
+            Some(parked) if parked.coming => return "coming in",
+            Some(_) => return "out",
+            None => {}
+        }
         let theirs = |work: &Work<M::Reply>| work.space() == Some(space);
         if self.waiting.memory.iter().any(|(_, w)| theirs(w)) {
             "memory"
@@ -397,7 +423,10 @@ impl<M: Machine> Vm<M> {
     }
 
     /// Answers a wiring.
-    pub fn wire_answer(&mut self, reply: M::Reply, result: Result<(), Error>) {
-        self.m.answer::<proto::Wire>(reply, result, &[]);
+    pub fn wire_answer(&mut self, reply: Wirer<M::Reply>, result: Result<(), Error>) {
+        match reply {
+            Wirer::Program(reply) => self.m.answer::<proto::Wire>(reply, result, &[]),
+            Wirer::Incoming(space) => self.state_wired(space, result),
+        }
     }
 }

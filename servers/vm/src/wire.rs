@@ -6,7 +6,7 @@ use crate::machine::Machine;
 use crate::map::{Backing, Range, Region};
 use crate::page::Flags;
 use crate::vm::Vm;
-use crate::waiting::Work;
+use crate::waiting::{Wirer, Work};
 use alloc::vec::Vec;
 use ebb_abi::PAGE_SIZE;
 use ebb_proto::Error;
@@ -16,7 +16,7 @@ const PAGE: u64 = PAGE_SIZE as u64;
 
 impl<M: Machine> Vm<M> {
     /// `mlock`: answers when all pages are there.
-    pub fn wire(&mut self, id: Space, range: Range, reply: M::Reply) {
+    pub fn wire(&mut self, id: Space, range: Range, reply: Wirer<M::Reply>) {
         let pages = range.pages();
         let ready = match self.spaces.get_mut(id) {
             None => Err(Error::NotFound),
@@ -44,7 +44,7 @@ impl<M: Machine> Vm<M> {
     }
 
     /// Goes on with a wiring: pages before `next` are wired.
-    pub fn wire_on(&mut self, id: Space, range: Range, mut next: u64, reply: M::Reply) {
+    pub fn wire_on(&mut self, id: Space, range: Range, mut next: u64, reply: Wirer<M::Reply>) {
         while next < range.end {
             let region = self.spaces.get(id).and_then(|s| s.map.find(next)).copied();
             let Some(region) = region.filter(|r| r.wired) else {
@@ -83,7 +83,14 @@ impl<M: Machine> Vm<M> {
     }
 
     /// A wiring failed at a page: nothing stays wired.
-    pub(crate) fn wire_failed(&mut self, id: Space, range: Range, next: u64, reply: M::Reply, error: Error) {
+    pub(crate) fn wire_failed(
+        &mut self,
+        id: Space,
+        range: Range,
+        next: u64,
+        reply: Wirer<M::Reply>,
+        error: Error,
+    ) {
         self.unwire_until(id, range, next);
         self.frames.unwire(((range.end - next) / PAGE) as u32);
         self.wire_answer(reply, Err(error));

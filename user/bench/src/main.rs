@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+mod barrier;
 mod calls;
 mod files;
 mod paging;
@@ -28,14 +29,14 @@ ebb_rt::program!(main);
 
 const HELP: &str = "\
 usage: bench [--json] [--replacements N] [NAME...]
-Measures, in units of the time-stamp counter (instructions under xtask bench). Names: null_syscall ipc notification first_touch files paging processes policy_scan policy_replace.
-files wants a file /data/bench that is larger than memory, paging swap of twice the memory; both print several rows.
+Measures, in units of the time-stamp counter (instructions under xtask bench). Names: null_syscall ipc notification first_touch barrier files paging processes policy_scan policy_replace.
+files wants a file /data/bench that is larger than memory, paging swap of twice the memory. Some print several rows.
   --json            one object a line
   --replacements N  rounds of policy_replace (default: 1000)";
 
 const SPEC: Spec = Spec {
     values: &["--replacements", "--load"],
-    flags: &["--json", "--help", "--echo", "--end"],
+    flags: &["--json", "--help", "--echo", "--end", "--sleep"],
     operands: 16,
 };
 
@@ -53,6 +54,7 @@ const MEASUREMENTS: &[Measurement] = &[
     ("ipc", |info, _| calls::ipc(info)),
     ("notification", |info, _| calls::notification(info)),
     ("first_touch", |info, _| paging::first_touch(info)),
+    ("barrier", |info, _| barrier::barrier(info)),
     ("files", |info, _| files::files(info)),
     ("paging", |info, _| paging::paging(info)),
     ("processes", |info, _| processes::processes(info)),
@@ -81,6 +83,10 @@ fn run(info: &StartInfo) -> Result<(), Failure> {
     // The ways in which it runs itself.
     if args.flag("--end") {
         return Ok(());
+    }
+    if args.flag("--sleep") {
+        let hour = ebb_rt::time::Duration::from_secs(3600);
+        return ebb_rt::thread::sleep(hour).map_err(|error| Failure::of("sleep", error));
     }
     if args.flag("--echo") {
         return partner::echo(info);

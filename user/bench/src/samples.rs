@@ -34,9 +34,19 @@ impl Samples {
         self.0.extend(core::iter::repeat_n(value, rounds as usize));
     }
 
+    /// Adds rounds.
+    pub fn append(&mut self, mut more: Samples) {
+        self.0.append(&mut more.0);
+    }
+
     /// Adds a round.
     pub fn add(&mut self, value: u64) {
         self.0.push(value);
+    }
+
+    /// Looks at each.
+    pub fn each(&self, look: impl FnMut(u64)) {
+        self.0.iter().copied().for_each(look);
     }
 
     /// Rounds so far.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The programs that the tests launch.
 
-use crate::crowd;
+use crate::{crowd, swapping};
 use alloc::string::String;
 use alloc::vec::Vec;
 use ebb_rt::StartInfo;
@@ -32,7 +32,7 @@ pub fn told(args: &[String], env: &[(String, String)], cwd: &str) -> String {
 }
 
 /// `count N`: writes so many bytes of the pattern. `relay`: copies its input to its output. `tell`: writes what it was told. `wait`: reads once.
-/// `sleep`: does nothing for an hour; `nothing`: not even that. `leave`: leaves three sleepers behind. `at-once N KIB`, `in-a-row N`: see [`crowd`].
+/// `sleep`: does nothing for an hour; `nothing`: not even that. `leave`: leaves three sleepers behind. `at-once N KIB`, `in-a-row N`: see [`crowd`]; `sleep-on THREADS MS`, `out-and-in CHILDREN ROUNDS`: see [`swapping`].
 pub fn run(info: &StartInfo, mode: &str, args: &[String]) -> u8 {
     let number = |n: usize| args.get(n).and_then(|n| n.parse().ok()).unwrap_or(0);
     let result = match mode {
@@ -45,6 +45,7 @@ pub fn run(info: &StartInfo, mode: &str, args: &[String]) -> u8 {
         "wait" => read(info).map(|_| ()),
         "at-once" => return crowd::at_once(number(0), number(1)),
         "in-a-row" => return crowd::in_a_row(number(0)),
+        "sleep-on" => return swapping::sleeper(number(0), number(1)),
         "nothing" => Ok(()),
         "leave" => (0..3).try_for_each(|_| Command::new("launch-test").arg("sleep").spawn().map(drop)),
         "sleep" => ebb_rt::clock::sleep_us(3_600_000_000),

@@ -17,14 +17,14 @@ use ebb_rt::thread;
 const WRONG: u8 = 99;
 
 /// Runs something in a copy, which ends with its status. The child.
-fn in_copy(work: impl FnOnce() -> Result<u8, Error>) -> Result<Child, Failure> {
+pub fn in_copy(work: impl FnOnce() -> Result<u8, Error>) -> Result<Child, Failure> {
     match because("fork", process::fork())? {
         Forked::Parent(child) => Ok(child),
         Forked::Child => process::exit(work().unwrap_or(WRONG)),
     }
 }
 
-fn ends_with(child: Child, status: u8) -> Result<(), Failure> {
+pub fn ends_with(child: Child, status: u8) -> Result<(), Failure> {
     same("status of the copy", because("wait", child.wait())?, status)
 }
 
@@ -76,14 +76,37 @@ pub fn pipes(p: &Parent) -> Result<(), Failure> {
     same("spaces", p.spaces()?, before)
 }
 
+/// A copy of the calling thread, which makes one of itself, and so on; each adds what it has on its stack.
+fn copies(more: u8) -> Result<u8, Error> {
+    let here = [more; 300];
+    match process::fork()? {
+        Forked::Parent(child) => child.wait(),
+        Forked::Child if more == 0 => process::exit(0),
+        Forked::Child => {
+            // A timer, another thread, and a call all the same.
+            thread::sleep(core::time::Duration::from_millis(2))?;
+            let other = thread::spawn(|| 1u8)?.join()?;
+            let right = here.iter().all(|b| *b == more) && thread::current() != 0;
+            process::exit(if right { copies(more - 1)? + other } else { WRONG })
+        }
+    }
+}
+
 pub fn threads(p: &Parent) -> Result<(), Failure> {
     let before = p.spaces()?;
     let other = because("thread", thread::spawn(thread::park))?;
-    same(
-        "of another thread",
-        because("thread", thread::spawn(process::fork))?.join(),
-        Ok(Err(Error::Unsupported)),
+    // By a thread that is not the first: the copy has its stack, with what is on it, and goes on as that thread, which can do what a first one can.
+    let by_other = because("thread", thread::spawn(|| copies(6)))?;
+    same("of another thread", because("join", by_other.join())?, Ok(6))?;
+    let by_other = because(
+        "thread",
+        thread::spawn(|| match process::fork() {
+            Ok(Forked::Parent(child)) => child.wait(),
+            // Its work is done: so is the process.
+            forked => forked.map(|_| WRONG),
+        }),
     )?;
+    same("of one that ends", because("join", by_other.join())?, Ok(0))?;
     // It has threads of its own, with the numbers that the others have here.
     let child = in_copy(|| thread::spawn(|| 3).and_then(|t| t.join()))?;
     ends_with(child, 3)?;

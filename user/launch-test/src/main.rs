@@ -14,10 +14,13 @@ mod crowd;
 mod files;
 mod forking;
 mod launching;
+mod limiting;
 mod parent;
 mod pipes;
+mod sharing;
 mod signals;
 mod survival;
+mod swapping;
 
 use ebb_rt::{StartInfo, println};
 use parent::Parent;
@@ -55,12 +58,25 @@ const TESTS: &[(&str, Test)] = &[
     ("waiting for any child", signals::any),
     ("a stopped program loses no answer", signals::stopped_in_a_call),
     ("limits and niceness", signals::limits),
+    ("memory beyond a limit is refused", limiting::memory),
+    ("what becomes writable, and stacks", limiting::protection),
+    ("programs that do not fit a limit", limiting::programs),
     ("children of a program that has ended", signals::orphans),
     ("a copy has what there was, and nothing of what comes", forking::memory),
     ("a copy shares pipes", forking::pipes),
     ("a copy of a program with threads", forking::threads),
+    ("processes that share a space", sharing::together),
+    ("a shared space goes with the last", sharing::last),
+    ("signals for one that shares a space", sharing::signals),
+    ("what one that shares a space starts", sharing::children),
+    ("an exception ends all that share a space", sharing::exceptions),
     ("many copies, one after the other and at once", forking::many),
     ("becoming another program", forking::exec),
+    ("a program swapped out whole comes back as it was", swapping::there_and_back),
+    ("what happens to one that is out", swapping::while_out),
+    ("a held program is not swapped out", swapping::held),
+    ("idle programs go out by themselves", swapping::idle),
+    ("the server dies while programs are out", swapping::server_dies),
     ("the server dies while programs start and end", survival::spawning),
     ("the server dies while programs wait and are stopped", survival::waiting),
 ];
@@ -69,8 +85,23 @@ const TESTS: &[(&str, Test)] = &[
 const FAILING: &[(&str, Test)] =
     &[("the server dies in the middle of what it does", survival::in_the_middle)];
 
+fn swapped(info: &'static StartInfo, children: usize, rounds: usize) -> u8 {
+    let parent = Parent::new(info).map_err(|error| alloc::format!("{error}"));
+    match parent.and_then(|p| swapping::out_and_in(&p, children, rounds as u32)) {
+        Ok(()) => 0,
+        Err(why) => {
+            println!("out-and-in: {why}");
+            1
+        }
+    }
+}
+
 fn main(info: &'static StartInfo) -> u8 {
     if let Some((mode, args)) = info.args.split_first() {
+        let number = |n: usize| args.get(n).and_then(|n| n.parse().ok()).unwrap_or(0);
+        if mode == "out-and-in" {
+            return swapped(info, number(0), number(1));
+        }
         return child::run(info, mode, args);
     }
     let tests = if info.cmdline.contains(survival::FAILS) { FAILING } else { TESTS };

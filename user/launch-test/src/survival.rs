@@ -30,7 +30,7 @@ const FAILURES: u32 = 24;
 /// How long a server has to live, so that it counts as one that can.
 const LIFE_MS: u64 = 1_100;
 
-fn kill_server(p: &Parent) -> Result<(), Error> {
+pub fn kill_server(p: &Parent) -> Result<(), Error> {
     call(p.info.handle("init")?, &Kill { role: "proc".into() })
 }
 
@@ -134,11 +134,17 @@ pub fn in_the_middle(p: &Parent) -> Result<(), Failure> {
     while failures < FAILURES {
         rounds += 1;
         let stream = [Stream::Null, Stream::PipeWrite(pipe)];
-        let started = match rounds % 3 {
-            0 => p.try_launch("launch-test", &["sleep"], &stream),
+        let mut shared = None;
+        let started = match rounds % 6 {
+            5 => process::share(|| thread::sleep(Duration::from_secs(3600)).is_err() as u8).map(|s| {
+                let pid = s.id();
+                shared = Some(s);
+                pid
+            }),
+            0 | 3 => p.try_launch("launch-test", &["sleep"], &stream),
             how => process::fork().map(|forked| match forked {
                 Forked::Parent(child) => child.id(),
-                Forked::Child => as_copy(how),
+                Forked::Child => as_copy(how % 3),
             }),
         };
         match started {
@@ -147,9 +153,12 @@ pub fn in_the_middle(p: &Parent) -> Result<(), Failure> {
                 patiently(child, signal::STOP)?;
                 patiently(child, signal::CONT)?;
                 patiently(child, signal::TERM)?;
-                same("status", because("wait", child.wait())?, SIGNALLED + signal::TERM)?;
+                let status = shared.map_or_else(|| child.wait(), |shared| shared.wait());
+                same("status", because("wait", status)?, SIGNALLED + signal::TERM)?;
             }
             Err(Error::Dead) => lost += 1,
+            // Each of those of which nothing is known has the number of a thread.
+            Err(Error::Busy) if rounds % 6 == 5 => {}
             Err(error) => return Err(format!("spawn: {error}")),
         }
         let now = self::deaths(p)?;

@@ -114,6 +114,14 @@ fn pgo_233_allocation_classes() {
             assert_eq!(g.free_count(), free - u32::from(allowed));
         }
     }
+    // What is set aside for servers is no program's, whatever it is for.
+    let mut g = gate(40);
+    let _ = g.set_aside(30);
+    assert!(g.allocate(Class::Program, 9, 1).is_err());
+    assert!(g.allocate(Class::Program, 8, 1).is_ok());
+    assert!(g.allocate(Class::Program, 1, 1).is_err());
+    assert!(g.allocate(Class::System, 30, 1).is_ok());
+    assert!(g.allocate(Class::System, 1, 1).is_err());
     // Several at once: all or none, and nothing wraps.
     let mut g = gate(400);
     assert!(g.allocate(Class::Normal, 10, 1).is_err());

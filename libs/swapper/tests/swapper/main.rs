@@ -8,3 +8,4 @@ mod model;
 mod outgoing;
 mod random;
 mod rows;
+mod sampling;

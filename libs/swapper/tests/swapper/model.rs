@@ -29,6 +29,8 @@ pub struct Model {
     pub log: Vec<String>,
     /// Comes up when free pages are looked at, or page tables collected, the next time.
     pub meanwhile: Vec<Event>,
+    /// Processes that do something else by now.
+    pub awake: BTreeSet<Process>,
     /// Reservations fail though pages are free: others were faster.
     pub taken: bool,
 }
@@ -47,7 +49,10 @@ impl Machine for Model {
         self.events.extend(self.meanwhile.drain(..));
         self.free
     }
-    fn reserve(&mut self, pages: u64) -> bool {
+    fn stop(&mut self, process: Process) -> bool {
+        !self.awake.contains(&process)
+    }
+    fn reserve(&mut self, _: ThreadId, pages: u64) -> bool {
         let good = !self.taken && self.free >= pages;
         if good {
             self.free -= pages;

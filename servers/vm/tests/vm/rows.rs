@@ -8,6 +8,7 @@ fn the_table_of_requirements_names_tests_that_exist() {
         include_str!("deciding.rs"),
         include_str!("filing.rs"),
         include_str!("forking.rs"),
+        include_str!("limiting.rs"),
         include_str!("mapping.rs"),
         include_str!("memory.rs"),
         include_str!("patching.rs"),

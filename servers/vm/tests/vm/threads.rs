@@ -305,3 +305,121 @@ fn pages_of_a_file_that_are_just_being_wired_stay_where_they_are() {
 fn mapping(pages: u64, source: Source) -> Request {
     Request::Map(proto::Map { space: 0, address: 0, pages, protection: Protection::READ.bits(), source })
 }
+
+#[test]
+fn a_first_thread_has_the_buffer_that_belongs_to_its_stack() {
+    let mut w = World::new(300);
+    for number in [0, 3, MAX_THREADS as u32 - 1] {
+        let p = w.program();
+        let stack = ebb_abi::layout::stack_top(number as u64) - 0x2008;
+        w.init::<()>(Request::Start(proto::Start {
+            space: p,
+            entry: ENTRY,
+            stack,
+            argument: 0,
+            priority: 3,
+        }))
+        .expect("a first thread");
+        // Nobody else gets its place.
+        for other in 1..MAX_THREADS as u32 {
+            assert_eq!(thread(&mut w, p, other).err(), (other == number).then_some(Error::Exists), "{other}");
+        }
+        w.end(p);
+    }
+    // A stack that is none of a thread's.
+    for stack in [0x7fff_0000, 0x20_0000, ebb_abi::layout::STACK_TOP + 8] {
+        let p = w.program();
+        w.init::<()>(Request::Start(proto::Start {
+            space: p,
+            entry: ENTRY,
+            stack,
+            argument: 0,
+            priority: 3,
+        }))
+        .expect("a first thread");
+        assert!(thread(&mut w, p, 1).is_ok());
+        w.end(p);
+    }
+    w.check();
+}
+
+fn share(w: &mut World, space: Space, number: u32) -> Result<u32, Error> {
+    let stack = ebb_abi::layout::stack_top(number as u64 % 16) - 8;
+    w.init(Request::ShareNew(proto::ShareNew { space, number, entry: ENTRY, stack, argument: 7 }))
+}
+
+fn share_end(w: &mut World, space: Space, number: u32) -> Result<(), Error> {
+    w.init(Request::ShareEnd(proto::ShareEnd { space, number }))
+}
+
+#[test]
+fn processes_that_share_a_space_end_one_by_one_and_give_back_what_is_theirs() {
+    let mut w = World::new(300);
+    let p = program(&mut w);
+    let a = w.mmap(p, 2);
+    assert!(w.write(p, a, 5));
+    // Tables for the buffers are there after the first.
+    share(&mut w, p, 1).expect("a thread");
+    assert_eq!(share_end(&mut w, p, 1), Ok(()));
+    let before = free(&w);
+    share(&mut w, p, 1).expect("a thread");
+    thread(&mut w, p, 2).expect("a thread");
+    share(&mut w, p, 3).expect("a thread");
+    assert_eq!(share(&mut w, p, 2), Err(Error::Exists));
+    assert_eq!(share(&mut w, p, 0), Err(Error::Invalid));
+    // They are not the program's to end or to wait for, nor its own ones somebody else's.
+    assert_eq!(join(&mut w, p, 1), Err(Error::NotFound));
+    let (id, answer) = w.call(p, Request::ThreadExit(proto::ThreadExit { number: 1 }));
+    assert_eq!(answer.or_else(|| w.vm.m.answers.take(id)).map(decode::<()>), Some(Err(Error::NotFound)));
+    assert_eq!(share_end(&mut w, p, 2), Err(Error::NotFound));
+    let asked = w.ask::<()>(p, Request::ShareEnd(proto::ShareEnd { space: p, number: 1 }));
+    assert_eq!(asked, Err(Error::NotPermitted));
+    assert_eq!(share_end(&mut w, p, 1), Ok(()));
+    assert_eq!(share_end(&mut w, p, 1), Err(Error::NotFound));
+    w.check();
+    // The first goes with those that it made; the space stays, with what is in it.
+    assert_eq!(share_end(&mut w, p, 0), Ok(()));
+    assert_eq!(share_end(&mut w, p, 0), Err(Error::NotFound));
+    assert!(w.read(p, a));
+    assert_eq!(share_end(&mut w, p, 3), Ok(()));
+    assert!(free(&w) > before, "the first thread's frames");
+    w.check();
+    w.end(p);
+    w.check();
+}
+
+#[test]
+fn one_of_those_that_share_a_space_is_held_and_the_others_are_not() {
+    let mut w = World::new(300);
+    let p = program(&mut w);
+    thread(&mut w, p, 2).expect("a thread");
+    share(&mut w, p, 3).expect("a thread");
+    let held = |w: &mut World, number, halted| {
+        w.vm.m.controlled.clear();
+        let done: Result<(), Error> =
+            w.init(Request::ShareHalt(proto::ShareHalt { space: p, number, halted }));
+        done.map(|()| w.vm.m.controlled.iter().filter(|c| c.1 == ThreadOp::Hold).count())
+    };
+    assert_eq!(held(&mut w, 0, true), Ok(2));
+    assert_eq!(held(&mut w, 3, true), Ok(1));
+    assert_eq!(held(&mut w, 3, false), Ok(1));
+    assert_eq!(held(&mut w, 2, true), Err(Error::NotFound));
+}
+
+#[test]
+fn a_number_is_nobodys_space_now_or_later() {
+    let mut w = World::new(300);
+    let mut seen = std::collections::BTreeSet::new();
+    for n in 0..3000u32 {
+        let number: Space = match n % 2 {
+            0 => w.init(Request::NumberNew(proto::NumberNew {})).expect("a number"),
+            _ => {
+                let space = w.space("p", false);
+                w.end(space);
+                space
+            }
+        };
+        assert!(seen.insert(number), "{number} twice");
+    }
+    assert_eq!(w.init::<()>(Request::SpaceFree(proto::SpaceFree { space: 1 })), Err(Error::NotPermitted));
+}

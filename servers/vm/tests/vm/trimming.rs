@@ -11,8 +11,8 @@ use ebb_abi::map::MapFlags;
 use ebb_abi::meter::Counter;
 use ebb_proto::Error;
 use ebb_proto::vm::{
-    self as proto, EventKind, Happening, INIT, Limited, LimitedGroup, NO_LIMIT, OVER_BIT, Request, Source,
-    Space, Trimmed, Want,
+    self as proto, Bounds, EventKind, Happening, INIT, Limited, LimitedGroup, NO_LIMIT, OVER_BIT, Request,
+    Source, Space, Trimmed, Want,
 };
 use ebb_vm::page::Flags;
 
@@ -28,8 +28,12 @@ fn daemon(w: &mut World) -> Space {
     space
 }
 
+fn bounds(resident: u64) -> Bounds {
+    Bounds { resident, ..Bounds::NONE }
+}
+
 fn set_limit(w: &mut World, space: Space, pages: u64) -> Result<(), Error> {
-    w.init(Request::SetLimit(proto::SetLimit { space, pages }))
+    w.init(Request::SetLimits(proto::SetLimits { space, bounds: bounds(pages) }))
 }
 
 fn piece(w: &mut World, d: Space, space: Space, target: u64, hard: bool, anew: bool) -> Trimmed {
@@ -394,15 +398,16 @@ fn a_limit_that_cannot_be_kept_is_told_of_when_it_gets_worse() {
 }
 
 #[test]
-fn limits_stay_when_the_daemon_dies_and_only_the_daemon_and_init_set_them() {
+fn limits_stay_when_the_daemon_dies_and_only_managers_set_them() {
     let mut w = World::new(500);
     let d = daemon(&mut w);
     let (p, _) = idle(&mut w, 10);
-    let limit = |space| Request::SetLimit(proto::SetLimit { space, pages: 5 });
+    let limit = |space| Request::SetLimits(proto::SetLimits { space, bounds: bounds(5) });
     assert_eq!(w.ask::<()>(p, limit(p)), Err(Error::NotPermitted));
-    assert_eq!(w.ask::<()>(d, limit(p)), Ok(()));
-    assert_eq!(w.ask::<()>(d, limit(d)), Err(Error::NotPermitted), "a server");
-    assert_eq!(w.ask::<()>(d, limit(9999)), Err(Error::NotFound));
+    assert_eq!(w.ask::<()>(d, limit(p)), Err(Error::NotPermitted));
+    assert_eq!(w.ask::<()>(INIT, limit(p)), Ok(()));
+    assert_eq!(w.ask::<()>(INIT, limit(d)), Err(Error::NotPermitted), "a server");
+    assert_eq!(w.ask::<()>(INIT, limit(9999)), Err(Error::NotFound));
     let trim = |hard| Request::Trim(proto::Trim { space: p, target: 0, hard, anew: true });
     assert_eq!(w.ask::<Trimmed>(p, trim(true)), Err(Error::NotPermitted));
     assert_eq!(w.ask::<Trimmed>(INIT, trim(true)), Err(Error::NotPermitted));
@@ -656,5 +661,28 @@ fn a_mapping_that_only_reads_is_trimmed_like_any() {
     let task = w.vm.spaces.get(p).unwrap().task;
     assert!(!w.vm.m.pte(task, a).unwrap().flags.contains(MapFlags::WRITE));
     assert_eq!(trim(&mut w, d, p, 2 + OWN, true), 2 + OWN);
+    w.check();
+}
+
+#[test]
+fn prs_083_who_is_beyond_its_limit_is_trimmed_before_anybody_else() {
+    let mut w = World::with_swap(400, 400);
+    let d = daemon(&mut w);
+    let (p, q) = (w.program(), w.program());
+    // As a machine begins: what is free is the limit, and nobody is beyond it while there is room.
+    let limit = u64::from(w.vm.frames.gate.free_count()) / 2;
+    let (a, b) = (w.mmap(p, 2 * limit), w.mmap(q, limit / 4));
+    for space in [p, q] {
+        set_limit(&mut w, space, limit).unwrap();
+    }
+    (0..limit / 4).for_each(|n| assert!(w.write(q, b + n * PAGE, 1)));
+    (0..limit / 2).for_each(|n| assert!(w.write(p, a + n * PAGE, 1)));
+    assert!(over(&mut w, d).0.is_empty());
+    let before = w.vm.mapped(q);
+    (limit / 2..limit + 20).for_each(|n| assert!(w.write(p, a + n * PAGE, 1)));
+    let who: Vec<Space> = over(&mut w, d).0.iter().map(|l| l.space).collect();
+    assert_eq!(who, [p]);
+    assert!(trim(&mut w, d, p, limit, true) <= limit);
+    assert_eq!(w.vm.mapped(q), before);
     w.check();
 }

@@ -12,7 +12,7 @@ use ebb_sys::object::{self, Donation, handle_close, handle_copy};
 pub fn numbers(_: &mut Rig) {
     check!(raw::keeps_registers(Number::Null as u64));
     check!(raw::keeps_registers(Number::Yield as u64));
-    for number in [9, 15, 25, 31, 41, 47, 55, 1000, u64::MAX, 1 << 32] {
+    for number in [10, 15, 25, 31, 41, 47, 55, 1000, u64::MAX, 1 << 32] {
         let mut r = [0; 11];
         r[0] = number;
         // SAFETY: no such call.

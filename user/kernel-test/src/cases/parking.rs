@@ -6,19 +6,25 @@ use super::notifications::{bound, wait_bits};
 use crate::assistant::{Assistant, Rig, must};
 use crate::{check, check_eq, memory};
 use ebb_abi::boot::handles::PHYS_MEM;
+use ebb_abi::frame::Piece;
 use ebb_abi::layout::{IMAGE, MESSAGE_BUFFER, STACK_TOP, USER_END};
 use ebb_abi::thread::{Registers, State, ThreadOp};
-use ebb_abi::{Error, Handle, Rights};
+use ebb_abi::{Error, Frame, Handle, Rights};
 use ebb_sys::ipc::{self, Received};
+use ebb_sys::memory::{copy_bytes, extract};
 use ebb_sys::object::{
     self, Start, thread_control, thread_look, thread_park, thread_registers, thread_set_registers,
 };
 
-/// Adds what it gets to the shared word of its number, and counts in the next one: both sums are its own, on its stack.
+/// Adds what it gets to the shared word of its number, and counts in the next one: both sums are its own, on its stack. In its message buffer the sum is too.
 pub extern "C" fn adder(number: u64) -> ! {
     let (mut sum, mut count) = (0u64, 0u64);
     loop {
-        if let Ok(Received::Bits(bits)) = ipc::receive(Handle::NONE) {
+        let kept = &ebb_sys::buffer::vector()[7];
+        kept.set(sum);
+        if let Ok(Received::Bits(bits)) = ipc::receive(Handle::NONE)
+            && kept.get() == sum
+        {
             sum += bits;
             count += 1;
             memory::set(number as usize, sum);
@@ -42,11 +48,18 @@ pub fn waiting(rig: &mut Rig) -> (Assistant, Handle) {
     (a, n)
 }
 
-/// Makes the thread anew, from other frames.
-fn bring_back(rig: &mut Rig, a: &mut Assistant, n: Handle, registers: &Registers) {
-    let [frame, buffer] = rig.frames.take_many();
+/// Makes the thread anew, from other frames; what was in its buffer is copied there.
+fn bring_back(rig: &mut Rig, a: &mut Assistant, n: Handle, registers: &Registers, old: Frame) {
+    let [frame, buffer, kept] = rig.frames.take_many();
+    // Whatever the old one is used for from here on.
+    let whole = |from, to| Piece { from, from_offset: 0, to, to_offset: 0, bytes: 4096 };
+    check_eq!(copy_bytes(PHYS_MEM, &[whole(old, kept)]), Ok(()));
     let start = Start { buffer: MESSAGE_BUFFER, entry: IMAGE, stack: STACK_TOP - 8, argument: 0 };
     a.thread = must(object::thread_create(PHYS_MEM, a.task, frame, buffer, start));
+    check_eq!(copy_bytes(PHYS_MEM, &[whole(buffer, kept)]), Err(Error::BadFrame));
+    check_eq!(copy_bytes(PHYS_MEM, &[whole(kept, frame)]), Err(Error::BadFrame));
+    check_eq!(copy_bytes(PHYS_MEM, &[whole(kept, buffer)]), Ok(()));
+    rig.frames.give(kept);
     must(thread_set_registers(a.thread, registers));
     must(thread_control(a.thread, ThreadOp::Priority, 5));
     must(thread_control(a.thread, ThreadOp::Bind, n.0 as u64));
@@ -64,15 +77,18 @@ pub fn round_trip(rig: &mut Rig) {
         check_eq!(thread_park(a.thread, own, 1 << 7), Ok(()));
         check_eq!(thread_look(a.thread).map(|(state, _)| state), Ok(State::Stopped));
         let registers = must(thread_registers(a.thread));
+        let (buffer, _) = must(extract(a.task, MESSAGE_BUFFER));
         rig.destroy(a.thread);
+        check_eq!(ipc::pending(n), Ok(0));
         // While it is away bits come, or none.
         if round % 2 == 0 {
             must(ipc::signal(n, 1 << 20));
             must(ipc::signal(n, 1 << 21));
             check_eq!(wait_bits(), 1 << 7);
+            check_eq!((ipc::pending(n), ipc::pending(n)), (Ok(3 << 20), Ok(3 << 20)));
             sum += 3 << 20;
         }
-        bring_back(rig, &mut a, n, &registers);
+        bring_back(rig, &mut a, n, &registers, buffer);
         check_eq!(memory::get(0), sum);
         check_eq!(thread_look(a.thread).map(|(state, _)| state), Ok(State::Waiting));
     }
@@ -115,6 +131,10 @@ pub fn refused(rig: &mut Rig) {
     let (a, m) = waiting(rig);
     check_eq!(thread_park(a.thread, e, 1), Err(Error::BadHandle));
     check_eq!(thread_park(a.thread, Handle::NONE, 1), Err(Error::BadHandle));
+    check_eq!(ipc::pending(e), Err(Error::BadHandle));
+    let send = must(object::handle_copy(Handle::NONE, own, Rights::SEND, 0));
+    check_eq!(ipc::pending(send), Err(Error::NoRight));
+    must(object::handle_close(send));
     let weak = must(object::handle_copy(Handle::NONE, own, Rights::RECEIVE, 0));
     check_eq!(thread_park(a.thread, weak, 1), Err(Error::NoRight));
     must(object::handle_close(weak));

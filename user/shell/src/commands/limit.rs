@@ -14,9 +14,9 @@ use ebb_rt::client::call;
 use ebb_rt::println;
 use ebb_rt::process::{self, Limit, Pid, Resource};
 use ebb_rt::proto::Error;
-use ebb_rt::proto::daemon::{Groups, Join, Limits, SetLimit, Spare, Status, Whom};
-use ebb_rt::proto::proc::UNLIMITED;
-use ebb_rt::proto::vm::{Limited, LimitedGroup, NO_LIMIT, Space};
+use ebb_rt::proto::daemon::{Groups, Join, Limits, SetGroupLimit, Spare, Status};
+use ebb_rt::proto::proc::{State, UNLIMITED};
+use ebb_rt::proto::vm::{Limited, LimitedGroup, NO_LIMIT, Space, Usage};
 use ebb_rt::shared::meter;
 
 const LIMITS: &[Column] = &[
@@ -120,7 +120,7 @@ fn set_group(shell: &Shell, number: u32, word: &str) -> Result<(), Failure> {
         "unlimited" => NO_LIMIT,
         bytes => size(bytes)? / PAGE_SIZE as u64,
     };
-    call(shell.vm_daemon, &SetLimit { whom: Whom::Group(number), pages })
+    call(shell.vm_daemon, &SetGroupLimit { group: number, pages })
         .map_err(|e| Failure::of(&format!("group={number}"), e))
 }
 
@@ -177,12 +177,21 @@ fn resources(shell: &Shell, pid: Pid, json: bool) -> Result<(), Failure> {
         error => Failure::of("proc", error),
     })?;
     let space = space_of(pid)?;
-    let resident =
-        all_programs(shell)?.iter().find(|p| p.space == space).map(|p| p.resident * PAGE_SIZE as u64);
+    let has = call(shell.vm, &Usage { space }).map_err(|e| Failure::of("vm", e))?;
+    let processes = process::list().map_err(|e| Failure::of("proc", e))?;
+    let living = processes.iter().filter(|p| p.state != State::Ended).count() as u64;
     let mut list = Listing::new(LIMITS);
     for (resource, limit) in Resource::ALL.into_iter().zip(limits) {
-        // Of the others nobody keeps count before there is a limit to be compared with.
-        let used = if resource == Resource::Rss { resident } else { None };
+        let bytes = |pages: u64| Some(pages * PAGE_SIZE as u64);
+        let used = match resource {
+            Resource::Rss => bytes(has.resident),
+            Resource::AddressSpace => bytes(has.mapped),
+            Resource::Data => bytes(has.data),
+            Resource::Swap => bytes(has.swap),
+            // It is what the next program gets.
+            Resource::Stack => None,
+            Resource::Processes => Some(living),
+        };
         list.row([
             name(resource).into(),
             used.map_or("-".into(), Value::from),

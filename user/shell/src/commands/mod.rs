@@ -55,6 +55,9 @@ builtins! {
     "wait" "[PID | %JOB]..." "wait for them; status of the first that failed" jobs::wait;
     "fg" "[%JOB | PID]" "go on with it in the foreground" jobs::fg;
     "bg" "[%JOB | PID]" "go on with it in the background" jobs::bg;
+    "hold" "PID..." "keep a program in memory: it is not swapped out whole" process::hold;
+    "release" "PID..." "keep it no longer" process::release;
+    "swapout" "PID..." "swap a program out whole; it comes back by itself" process::swap_out;
     "renice" "NICE PID..." "how nice a program is to others (-20 to 19)" process::renice;
     "limit" "[--status] [PID|group=N] [RESOURCE=SIZE[:HARD]|group=N|spare=on|off]..." "what programs and groups may have" limit::limit;
     "sleep" "SEC" "wait (fractions allowed)" process::sleep;

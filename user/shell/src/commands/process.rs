@@ -26,6 +26,7 @@ pub const COLUMNS: &[Column] = &[
     Column { key: "kernel_frames", heading: "KERN" },
     Column { key: "faults", heading: "FLT" },
     Column { key: "major_faults", heading: "MAJFLT" },
+    Column { key: "swaps", heading: "NSWAP" },
     Column { key: "waiting", heading: "WAIT" },
 ];
 
@@ -37,6 +38,7 @@ const PROCESS_COLUMNS: &[Column] = &[
     Column { key: "space", heading: "SPACE" },
     Column { key: "nice", heading: "NICE" },
     Column { key: "state", heading: "STATE" },
+    Column { key: "holds", heading: "HOLDS" },
     Column { key: "name", heading: "NAME" },
 ];
 
@@ -53,6 +55,7 @@ pub fn row(list: &mut Listing, s: &SpaceInfo) {
         s.kernel_frames.into(),
         s.faults.0.into(),
         s.faults.1.into(),
+        u64::from(s.swaps).into(),
         s.waiting.as_str().into(),
     ]);
 }
@@ -103,6 +106,7 @@ fn processes() -> Result<Listing, Failure> {
             p.space.into(),
             (p.nice as i64).into(),
             state.into(),
+            u64::from(p.holds).into(),
             p.name.as_str().into(),
         ]);
     }
@@ -121,6 +125,35 @@ pub fn renice(_shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
         })?;
     }
     Ok(())
+}
+
+/// Does something with each process that is named.
+fn with_each(args: &[String], what: &str, act: fn(u32) -> Result<(), Error>) -> Result<(), Failure> {
+    if args.is_empty() {
+        return Err(Failure::Usage(format!("usage: {what} PID...")));
+    }
+    for pid in args {
+        let number = pid.parse().map_err(|_| Failure::Usage(format!("{pid}: not a process id (see ps)")))?;
+        act(number).map_err(|error| match error {
+            Error::NotFound => Failure::Trouble(format!("{pid}: no such program (see ps)")),
+            Error::Busy => Failure::Trouble(format!("{pid}: it is held, or waits for somebody's answer")),
+            Error::Invalid => Failure::Trouble(format!("{pid}: nobody holds it")),
+            error => Failure::of(pid, error),
+        })?;
+    }
+    Ok(())
+}
+
+pub fn hold(_shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
+    with_each(args, "hold", process::hold)
+}
+
+pub fn release(_shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
+    with_each(args, "release", process::release)
+}
+
+pub fn swap_out(_shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
+    with_each(args, "swapout", process::swap_out)
 }
 
 pub fn sleep(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {

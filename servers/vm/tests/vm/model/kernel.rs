@@ -7,7 +7,7 @@ use super::reply::{Answer, Answers, Reply};
 use ebb_abi::frame::{FAILED, FrameOp, MODIFIED, Piece, REFERENCED, Use};
 use ebb_abi::layout::{USER_END, USER_MIN};
 use ebb_abi::map::{MapFlags, MapOp};
-use ebb_abi::thread::{Registers, TaskOp, ThreadOp};
+use ebb_abi::thread::{Registers, State, TaskOp, ThreadOp};
 use ebb_abi::{Error, Frame, Handle, Kind, Rights};
 use ebb_proto::Operation;
 use ebb_proto::codec::{Encoded, bytes_of, encode};
@@ -81,8 +81,28 @@ impl Task {
 
 enum Object {
     Task,
-    Thread { task: u32, frames: [u32; 2], buffer: u64 },
+    Thread(Thread),
     Other(u32),
+}
+
+/// A thread: what a test says of it, and what was done to it.
+pub struct Thread {
+    task: u32,
+    frames: [u32; 2],
+    buffer: u64,
+    pub state: State,
+    pub registers: Registers,
+    pub runs: u32,
+    /// The notification whose bits it gets.
+    pub bound: Handle,
+}
+
+/// A notification.
+#[derive(Default)]
+pub struct Notification {
+    pub bits: u64,
+    /// Whom the first bits kick, and with what.
+    pub kick: Option<(Handle, u64)>,
 }
 
 /// The kernel.
@@ -90,6 +110,8 @@ pub struct Kernel {
     pub frames: Vec<FrameState>,
     pub tasks: BTreeMap<u32, Task>,
     objects: BTreeMap<u32, Object>,
+    /// Notifications that bits were sent to, or threads parked at.
+    pub notifications: BTreeMap<u32, Notification>,
     next_handle: u32,
     pub clock: u64,
     pub answers: Answers,
@@ -126,6 +148,7 @@ impl Kernel {
             frames: (0..nr_frames).map(frame).collect(),
             tasks: BTreeMap::new(),
             objects: BTreeMap::new(),
+            notifications: BTreeMap::new(),
             next_handle: 100,
             clock: 1,
             answers: Answers::default(),
@@ -162,6 +185,19 @@ impl Kernel {
 
     fn task(&mut self, task: Handle) -> Result<&mut Task> {
         self.tasks.get_mut(&task.0).ok_or(Error::BadHandle)
+    }
+
+    /// A thread.
+    pub fn thread(&mut self, thread: Handle) -> Result<&mut Thread> {
+        match self.objects.get_mut(&thread.0) {
+            Some(Object::Thread(t)) => Ok(t),
+            _ => Err(Error::BadHandle),
+        }
+    }
+
+    /// The frame of a thread's message buffer.
+    pub fn buffer_of(&mut self, thread: Handle) -> u32 {
+        self.thread(thread).expect("a thread").frames[1]
     }
 
     fn user(&self, frame: u64) -> Option<u32> {
@@ -242,19 +278,25 @@ impl Kernel {
             if task == self.own_task {
                 self.own.zero(op.address);
             }
+        } else if task == self.own_task {
+            let words =
+                state.bytes.chunks_exact(8).map(|c| u64::from_le_bytes(c.try_into().expect("eight bytes")));
+            let cells = self.own.words(op.address, 1).into_iter().flatten();
+            cells.zip(words).for_each(|(cell, word)| cell.store(word, Ordering::Relaxed));
         }
         Ok(())
     }
 
     fn remove(&mut self, task: u32, address: u64) {
+        if task == self.own_task
+            && let Some(pte) = self.pte(Handle(task), address)
+        {
+            self.see_own(pte.frame);
+        }
         let Some(pte) = self.tasks.get_mut(&task).and_then(|t| t.ptes.remove(&address)) else { return };
         let state = &mut self.frames[pte.frame as usize];
         state.maps.remove(&(task, address));
         state.sticky |= (pte.accessed as u64 * REFERENCED) | (pte.dirty as u64 * MODIFIED);
-        if task == self.own_task {
-            // What `vm` kept there is no longer known here.
-            state.fill(0xbad1_0000 + pte.frame as u64);
-        }
     }
 
     fn ptes(&mut self, frame: u32, mut change: impl FnMut(&mut Pte)) {
@@ -395,6 +437,11 @@ impl Machine for Kernel {
     }
     fn signal(&mut self, notification: Handle, bits: u64) {
         self.signals.push((notification, bits));
+        let n = self.notifications.entry(notification.0).or_default();
+        n.bits |= bits;
+        if let Some((kick, bits)) = n.kick.take_if(|_| bits != 0) {
+            self.signal(kick, bits);
+        }
     }
     fn now(&self) -> u64 {
         self.clock
@@ -450,7 +497,9 @@ impl Machine for Kernel {
             let bytes =
                 from.bytes.get(piece.from_offset as usize..).and_then(|b| b.get(..piece.bytes as usize));
             let bytes = bytes.ok_or(Error::BadArgument)?.to_vec();
-            let to = self.user(piece.to.0 as u64).ok_or(Error::BadFrame)? as usize;
+            let buffer = self.frames.get(piece.to.0 as usize).filter(|f| f.used == Use::MessageBuffer);
+            let to =
+                self.user(piece.to.0 as u64).or(buffer.map(|_| piece.to.0)).ok_or(Error::BadFrame)? as usize;
             let to = self.frames[to].bytes.get_mut(piece.to_offset as usize..);
             to.and_then(|b| b.get_mut(..bytes.len())).ok_or(Error::BadArgument)?.copy_from_slice(&bytes);
         }
@@ -550,24 +599,65 @@ impl Machine for Kernel {
         self.claim(buffer, Use::MessageBuffer)?;
         let frames = [frame.0, buffer.0];
         self.task(task)?.fixed.extend(frames);
-        Ok(self.new_handle(Object::Thread { task: task.0, frames, buffer: start.buffer }))
+        self.frames[buffer.0 as usize].fill(0);
+        let registers = Registers { rip: start.entry, rsp: start.stack, ..Registers::default() };
+        Ok(self.new_handle(Object::Thread(Thread {
+            task: task.0,
+            frames,
+            buffer: start.buffer,
+            state: State::Stopped,
+            registers,
+            runs: 0,
+            bound: Handle::NONE,
+        })))
     }
     fn thread_control(&mut self, thread: Handle, op: ThreadOp, argument: u64) -> Result<()> {
-        match self.objects.get(&thread.0) {
-            Some(Object::Thread { .. }) => {
-                self.controlled.push((thread, op, argument));
-                Ok(())
+        self.controlled.push((thread, op, argument));
+        let t = self.thread(thread)?;
+        match op {
+            ThreadOp::Start if t.state != State::Stopped => return Err(Error::BadArgument),
+            ThreadOp::Start => t.state = State::Ready,
+            ThreadOp::Stop => t.state = State::Stopped,
+            ThreadOp::Bind => {
+                t.bound = Handle(argument as u32);
+                self.notifications.entry(argument as u32).or_default().kick = None;
             }
-            _ => Err(Error::BadHandle),
+            _ => {}
         }
+        Ok(())
     }
-    fn thread_registers(&mut self, _: Handle) -> Result<Registers> {
-        Ok(Registers::default())
+    fn thread_registers(&mut self, thread: Handle) -> Result<Registers> {
+        // Servers' threads in tests are none of this kernel's.
+        Ok(self.thread(thread).map_or(Registers::default(), |t| t.registers))
+    }
+    fn thread_set_registers(&mut self, thread: Handle, registers: &Registers) -> Result<()> {
+        let t = self.thread(thread)?;
+        if t.state != State::Stopped {
+            return Err(Error::BadArgument);
+        }
+        t.registers = *registers;
+        Ok(())
+    }
+    fn thread_look(&mut self, thread: Handle) -> Result<(State, u32)> {
+        self.thread(thread).map(|t| (t.state, t.runs))
+    }
+    fn thread_park(&mut self, thread: Handle, kick: Handle, bits: u64) -> Result<()> {
+        let t = self.thread(thread)?;
+        if t.state != State::Waiting || t.bound == Handle::NONE {
+            return Err(Error::WouldBlock);
+        }
+        t.state = State::Stopped;
+        let bound = core::mem::replace(&mut t.bound, Handle::NONE);
+        self.notifications.entry(bound.0).or_default().kick = Some((kick, bits));
+        Ok(())
+    }
+    fn pending(&mut self, notification: Handle) -> Result<u64> {
+        Ok(self.notifications.get(&notification.0).map_or(0, |n| n.bits))
     }
     fn destroy_step(&mut self, handle: Handle, give: &mut dyn FnMut(Frame)) -> Result<bool> {
         match self.objects.get(&handle.0).ok_or(Error::BadHandle)? {
-            Object::Thread { task, frames, buffer } => {
-                let (task, frames, buffer) = (*task, *frames, *buffer);
+            Object::Thread(t) => {
+                let (task, frames, buffer) = (t.task, t.frames, t.buffer);
                 self.objects.remove(&handle.0);
                 let t = self.tasks.get_mut(&task).ok_or(Error::Dead)?;
                 t.buffers.remove(&buffer);

@@ -12,13 +12,15 @@ use ebb_proto::vm::Space;
 use ebb_vm::machine::Machine;
 use ebb_vm::map::Backing;
 use ebb_vm::vm::Vm;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A program.
 #[derive(Default)]
 pub struct Program {
     /// What each page that was written holds; others hold 0.
     pub memory: BTreeMap<u64, u64>,
+    /// Pages written since the test last looked.
+    pub written: BTreeSet<u64>,
     /// The touch under way, and the answer that it waits for.
     pub stopped: Option<(Touch, u64)>,
     /// A fault was refused: the program is done.
@@ -98,6 +100,7 @@ impl World {
                     Some(stamp) => {
                         let page = touch.address & !0xfff;
                         program.memory.insert(page, stamp);
+                        program.written.insert(page);
                         self.seen_by_others(space, page, stamp);
                     }
                     None => assert_eq!(seen, program.expected(touch.address), "read at {:#x}", touch.address),
