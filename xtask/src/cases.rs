@@ -229,6 +229,31 @@ pub const CASES: &[Case] = &[
                service replace pageout freebsd; wait",
         ..CASE
     },
+    // Every policy has its turn while memory is short.
+    Case {
+        name: "replace-all-policies",
+        exec: "thrash --mem 3x --pattern zipf --rounds 40 --verify & service replace pageout second-chance; sleep 0.5; \
+               service replace pageout clock; sleep 0.5; \
+               service replace pageout nru; sleep 0.5; \
+               service replace pageout aging; sleep 0.5; \
+               service replace pageout 2q; sleep 0.5; \
+               service replace pageout car; sleep 0.5; \
+               service replace pageout clock-pro; sleep 0.5; \
+               service replace pageout sieve; sleep 0.5; \
+               service replace pageout s3-fifo; sleep 0.5; \
+               service replace pageout mglru; sleep 0.5; \
+               service replace pageout lfu; sleep 0.5; \
+               service replace pageout random; sleep 0.5; \
+               service replace pageout fifo; sleep 0.5; \
+               service replace pageout freebsd; sleep 0.5; wait; services --json; vmstat --json; audit --json",
+        checks: &[
+            AtLeast("v_swappgsout", 1.0),
+            AtLeast("policy_generation", 15.0),
+            Is("clean", "true"),
+            Is("v_ejected", "0"),
+        ],
+        ..CASE
+    },
     Case {
         name: "replace-pager",
         exec: "thrash --mem 2x --pattern random --rounds 2 --verify & sleep 1; \

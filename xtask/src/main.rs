@@ -18,6 +18,7 @@ mod qemu;
 mod root;
 mod run;
 mod setup;
+mod sim;
 mod size;
 mod status;
 mod terminal;
@@ -52,6 +53,8 @@ enum Command {
     Test(test::Options),
     /// Measure the machine under -icount and compare with the targets
     Bench(bench::Options),
+    /// Replay page reference traces against replacement policies, on the host
+    Sim(sim::Options),
     /// Make and build programs of one's own
     #[command(subcommand)]
     User(user::What),
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Command::Iso(options) => iso::main(&options).map(|()| 0),
         Command::Test(options) => test::main(&options),
         Command::Bench(options) => bench::main(&options),
+        Command::Sim(options) => sim::main(&options).map(|()| 0),
         Command::User(what) => user::main(&what).map(|()| 0),
         Command::Lint => lint::main(),
     };

@@ -350,7 +350,7 @@ impl Policy for Freebsd {
         }
         match event {
             Event::Shortage => {}
-            Event::PageIn { page, queue } => {
+            Event::PageIn { page, queue, .. } => {
                 pages.page_in(page, queue.into());
                 settle(pages, page.frame, queue.into());
             }

@@ -2,6 +2,7 @@
 //! What a replacement policy is.
 
 use crate::machine::{Machine, Page, Queue};
+use crate::order::Tag;
 
 /// What `vm` tells a policy, in the order in which it happened. An event whose frame is out of range or whose generation
 /// is not the known one changes nothing but [`Stats::events_refused`].
@@ -14,6 +15,8 @@ pub enum Event {
         page: Page,
         /// Where `vm` recorded it.
         queue: Queue,
+        /// Which page of which object it is, hashed: the same when it comes again.
+        tag: Tag,
     },
     /// `vm` activated the page on somebody's wish.
     Activate(Page),

@@ -166,7 +166,8 @@ impl Sim {
         let generation = page.generation.wrapping_add(1);
         *page = SimPage { place: Some(place), generation, queue: Some(queue), ..SimPage::default() };
         self.resident.insert(place, frame);
-        self.events.push_back(Event::PageIn { page: Page { frame, generation }, queue });
+        let tag = crate::order::tag_of(u64::from(place.0) << 32 ^ place.1);
+        self.events.push_back(Event::PageIn { page: Page { frame, generation }, queue, tag });
     }
 
     /// Takes a page away, as when its object is unmapped. Tells the policy.

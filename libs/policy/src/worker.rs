@@ -325,6 +325,12 @@ impl Batch {
         m.decide(&self.decisions[..self.len], verdicts);
     }
 
+    /// Frame and verdict of the decision with this number.
+    #[must_use]
+    pub fn verdict(&self, number: usize) -> Option<(u32, Verdict)> {
+        (number < self.len).then(|| Some((*self.frames.get(number)?, *self.verdicts.get(number)?)))?
+    }
+
     /// Page and verdict of each decision, in order.
     pub fn answers(&self) -> impl Iterator<Item = (Page, Verdict)> {
         self.decisions.iter().zip(&self.verdicts).take(self.len).map(|(d, v)| (d.page, *v))

@@ -361,6 +361,8 @@ pub struct PageRecord {
     pub generation: u32,
     /// Queue the previous policy had it on: 0 inactive, 1 active.
     pub queue: u8,
+    /// Which page of which object it is, hashed to 24 bits: the same when it comes again.
+    pub tag: u32,
 }
 
 /// What the audit found.
@@ -502,7 +504,8 @@ impl Verdict {
     }
 }
 
-/// Kinds of entries in a policy's event ring: word 0 the kind, word 1 frame in bits 0..32 and generation above, word 2 the argument.
+/// Kinds of entries in a policy's event ring: word 0 the kind, word 1 frame in bits 0..32 and generation above, word 2 the argument,
+/// word 3, of `PageIn`, the page's tag as in [`PageRecord`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u64)]
 pub enum EventKind {

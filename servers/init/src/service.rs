@@ -38,8 +38,10 @@ const HOPELESS: u32 = 8;
 const QUICK_US: u64 = 1_000_000;
 /// Pages that starting a server takes beyond what it has in the end: its start information, its rings.
 const START_SLACK: u32 = 32;
-/// Bytes of heap that a policy has for each frame.
+/// Bytes of heap that the seed's policy has for each frame.
 const POLICY_PER_FRAME: u64 = 20;
+/// The same for any other: 16 for what is there, and up to 20 for what is remembered of pages that are gone.
+const REMEMBERING_PER_FRAME: u64 = 40;
 
 /// How a service is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -174,7 +176,8 @@ impl Init {
         let (module, args) = self.module_for(server, image)?;
         let mut heap = server.heap;
         if server.role == "pageout" {
-            heap += self.nr_frames as u64 * POLICY_PER_FRAME;
+            let per_frame = if image == "freebsd" { POLICY_PER_FRAME } else { REMEMBERING_PER_FRAME };
+            heap += self.nr_frames as u64 * per_frame;
         }
         let heap = heap.next_multiple_of(PAGE_SIZE as u64);
         let ((), notification) = call_with(self.vm, &vm::NotificationNew {}, &[])?;

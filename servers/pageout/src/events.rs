@@ -30,7 +30,7 @@ pub fn next(ring: &mut Consumer<'_>) -> Next {
         };
         let page = Page { frame: entry[1] as u32, generation: (entry[1] >> 32) as u32 };
         let event = match EventKind::from_raw(entry[0]) {
-            Some(EventKind::PageIn) => Event::PageIn { page, queue: queue(entry[2]) },
+            Some(EventKind::PageIn) => Event::PageIn { page, queue: queue(entry[2]), tag: entry[3] as u32 },
             Some(EventKind::Activate) => Event::Activate(page),
             Some(EventKind::Deactivate) => Event::Deactivate(page),
             Some(EventKind::Free) => Event::Free(page),

@@ -90,7 +90,7 @@ impl Server {
             let piece = call(self.live.vm, &Snapshot { generation: self.live.generation, first })?;
             for r in &piece {
                 let page = Page { frame: r.frame, generation: r.generation };
-                self.policy.event(Event::PageIn { page, queue: events::queue(r.queue as u64) });
+                self.policy.event(Event::PageIn { page, queue: events::queue(r.queue as u64), tag: r.tag });
                 first = r.frame + 1;
             }
             if piece.len() < SNAPSHOT_PIECE {

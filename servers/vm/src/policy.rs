@@ -205,6 +205,7 @@ impl<M: Machine> Vm<M> {
                     frame,
                     generation: page.generation,
                     queue: page.flags.contains(Flags::ACTIVE) as u8,
+                    tag: self.tag_of(frame),
                 });
                 if records.len() == SNAPSHOT_PIECE {
                     break;
@@ -213,6 +214,12 @@ impl<M: Machine> Vm<M> {
         }
         self.policy.snapshot_pages += records.len() as u64;
         Ok(records)
+    }
+
+    /// What a policy knows a page again by, when it comes back.
+    fn tag_of(&self, frame: u32) -> u32 {
+        let (object, index) = self.page_of(frame).unwrap_or_default();
+        ebb_policy::tag_of((object as u64) << 32 | index as u64)
     }
 
     /// Reads and clears the deficit for the policy.
@@ -272,11 +279,12 @@ impl<M: Machine> Vm<M> {
     /// Tells the policy what became of a page.
     pub fn tell_policy(&mut self, kind: EventKind, frame: u32, argument: u64) {
         let generation = self.frames.page(frame).generation;
-        let Some(ring) = self.policy.ring.as_mut() else { return };
-        if self.policy.overflow {
+        if self.policy.ring.is_none() || self.policy.overflow {
             return;
         }
-        let entry = [kind as u64, frame as u64 | (generation as u64) << 32, argument, 0];
+        let tag = if kind == EventKind::PageIn { self.tag_of(frame) } else { 0 };
+        let Some(ring) = self.policy.ring.as_mut() else { return };
+        let entry = [kind as u64, frame as u64 | (generation as u64) << 32, argument, tag as u64];
         match ring.push(&entry) {
             Ok(true) => {}
             Ok(false) => self.policy.overflow = true,

@@ -62,7 +62,7 @@ impl Model {
 
     fn event(&mut self, event: Event) {
         match event {
-            Event::PageIn { page, queue } => {
+            Event::PageIn { page, queue, .. } => {
                 self.off(page.frame);
                 self.act.insert(page.frame, 0);
                 self.marked.remove(&page.frame);

@@ -12,6 +12,7 @@ mod gates;
 mod inactive;
 mod levels;
 mod oom;
+mod orders;
 mod queues;
 mod rows;
 mod rss;

@@ -126,14 +126,16 @@ fn pgo_112_pgo_176_to_180_position_survives() {
         ("freed", Event::Free),
         ("activated", Event::Activate),
         ("wired", Event::Wire),
-        ("requeued", |page| Event::PageIn { page, queue: Queue::Inactive }),
+        ("requeued", |page| Event::PageIn { page, queue: Queue::Inactive, tag: 0 }),
     ];
     for (what, event) in cases {
         let mut b = Bench::inactive(301, 300);
         let moved = b.sim.page(128);
         b.sim.during_decide = vec![(1, event(moved))];
         // A newcomer at the tail does not disturb either.
-        b.sim.during_decide.push((1, Event::PageIn { page: b.sim.page(300), queue: Queue::Inactive }));
+        b.sim
+            .during_decide
+            .push((1, Event::PageIn { page: b.sim.page(300), queue: Queue::Inactive, tag: 0 }));
         b.run_at(1, 1000);
         let mut expected: Vec<u32> = (0..300).filter(|f| *f != 128).collect();
         if what == "requeued" {
@@ -183,11 +185,11 @@ fn hostile_events_change_nothing() {
             b.tell(event);
         }
     }
-    b.tell(Event::PageIn { page: Page { frame: 4, generation: 1 }, queue: Queue::Active });
+    b.tell(Event::PageIn { page: Page { frame: 4, generation: 1 }, queue: Queue::Active, tag: 0 });
     assert_eq!(b.lists(), before);
     assert_eq!(b.policy.stats().events_refused, 4 * 7 + 1);
     // A page taken up twice is taken up anew.
-    b.tell(Event::PageIn { page: Page { frame: 0, generation: 9 }, queue: Queue::Active });
+    b.tell(Event::PageIn { page: Page { frame: 0, generation: 9 }, queue: Queue::Active, tag: 0 });
     assert_eq!(b.lists(), (vec![1], vec![0]));
 }
 

@@ -655,7 +655,10 @@ impl Run {
         self.end_hostile();
         match a % 3 {
             0 => self.w.attach_policy("freebsd"),
-            1 => self.w.attach_policy("fifo"),
+            1 => {
+                let all = ebb_policy::NAMES;
+                self.w.attach_policy(all[usize::from(a / 3) % all.len()]);
+            }
             _ => self.hostile = Some(self.w.scripted_policy()),
         }
     }

@@ -171,7 +171,7 @@ impl World {
 
 fn page_in(p: &PageRecord) -> Event {
     let queue = if p.queue == 1 { Queue::Active } else { Queue::Inactive };
-    Event::PageIn { page: Page { frame: p.frame, generation: p.generation }, queue }
+    Event::PageIn { page: Page { frame: p.frame, generation: p.generation }, queue, tag: p.tag }
 }
 
 /// The machine as the real policy sees it.
@@ -285,7 +285,7 @@ impl ebb_policy::Machine for View<'_> {
             let page = Page { frame: e[1] as u32, generation: (e[1] >> 32) as u32 };
             let queue = if e[2] == 1 { Queue::Active } else { Queue::Inactive };
             return Some(match EventKind::from_raw(e[0]).expect("a known event") {
-                EventKind::PageIn => Event::PageIn { page, queue },
+                EventKind::PageIn => Event::PageIn { page, queue, tag: e[3] as u32 },
                 EventKind::Activate => Event::Activate(page),
                 EventKind::Deactivate => Event::Deactivate(page),
                 EventKind::Free => Event::Free(page),

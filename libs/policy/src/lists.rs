@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Lists of pages for orders: up to 15 doubly linked lists through one array, 8 bytes a page, with four bits a page to use as
+//! an order likes.
+
+use alloc::vec::Vec;
+
+use crate::policy::Inconsistency;
+use crate::queues::MAX_FRAMES;
+
+const LINK: u32 = MAX_FRAMES * 2 - 1;
+const SHIFT: u32 = 29;
+/// On no list.
+const OFF: u8 = 7;
+
+/// Most lists.
+pub const MAX_LISTS: u8 = OFF;
+/// Greatest value of a page's own bits.
+pub const MAX_BITS: u8 = 7;
+
+/// A link below, and three bits above: in `next` the list, in `prev` the page's bits.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    next: u32,
+    prev: u32,
+}
+
+/// The lists, numbered from 0.
+#[derive(Debug)]
+pub struct Lists {
+    /// One a frame, then one a list.
+    nodes: Vec<Node>,
+    nr_frames: u32,
+    len: [u32; MAX_LISTS as usize],
+    nr_lists: u8,
+}
+
+impl Lists {
+    /// `nr_lists` empty lists over frames `0..nr_frames`, both cut to their greatest.
+    #[must_use]
+    pub fn new(nr_frames: u32, nr_lists: u8) -> Self {
+        let nr_frames = nr_frames.min(MAX_FRAMES);
+        let nr_lists = nr_lists.min(MAX_LISTS);
+        let mut nodes = Vec::with_capacity(nr_frames as usize + usize::from(nr_lists));
+        nodes.resize(nr_frames as usize, Node { next: u32::from(OFF) << SHIFT, prev: 0 });
+        for list in 0..nr_lists {
+            let end = nr_frames + u32::from(list);
+            nodes.push(Node { next: u32::from(list) << SHIFT | end, prev: end });
+        }
+        Self { nodes, nr_frames, len: [0; MAX_LISTS as usize], nr_lists }
+    }
+
+    /// Frames that it has room for.
+    #[must_use]
+    pub fn nr_frames(&self) -> u32 {
+        self.nr_frames
+    }
+
+    fn set_next(&mut self, at: u32, next: u32) {
+        let node = &mut self.nodes[at as usize];
+        node.next = node.next & !LINK | next;
+    }
+
+    fn set_prev(&mut self, at: u32, prev: u32) {
+        let node = &mut self.nodes[at as usize];
+        node.prev = node.prev & !LINK | prev;
+    }
+
+    fn end(&self, list: u8) -> u32 {
+        self.nr_frames + u32::from(list)
+    }
+
+    fn page(&self, at: u32) -> Option<u32> {
+        (at < self.nr_frames).then_some(at)
+    }
+
+    /// Length of a list in pages.
+    #[must_use]
+    pub fn len(&self, list: u8) -> u32 {
+        self.len[usize::from(list)]
+    }
+
+    /// Pages on all lists.
+    #[must_use]
+    pub fn total(&self) -> u32 {
+        self.len.iter().sum()
+    }
+
+    /// The list that a page is on.
+    #[must_use]
+    pub fn list(&self, frame: u32) -> Option<u8> {
+        let list = (self.nodes[frame as usize].next >> SHIFT) as u8;
+        (list != OFF).then_some(list)
+    }
+
+    /// A page's own bits, kept on whatever list it is and on none.
+    #[must_use]
+    pub fn bits(&self, frame: u32) -> u8 {
+        (self.nodes[frame as usize].prev >> SHIFT) as u8
+    }
+
+    /// Sets a page's own bits, at most [`MAX_BITS`].
+    pub fn set_bits(&mut self, frame: u32, bits: u8) {
+        let node = &mut self.nodes[frame as usize];
+        node.prev = node.prev & LINK | u32::from(bits.min(MAX_BITS)) << SHIFT;
+    }
+
+    /// The page at the head, where a list begins.
+    #[must_use]
+    pub fn head(&self, list: u8) -> Option<u32> {
+        self.page(self.nodes[self.end(list) as usize].next & LINK)
+    }
+
+    /// The page at the tail.
+    #[must_use]
+    pub fn tail(&self, list: u8) -> Option<u32> {
+        self.page(self.nodes[self.end(list) as usize].prev & LINK)
+    }
+
+    /// The page behind this one, towards the tail.
+    #[must_use]
+    pub fn after(&self, frame: u32) -> Option<u32> {
+        self.page(self.nodes[frame as usize].next & LINK)
+    }
+
+    /// The pages of a list from its head.
+    pub fn iter(&self, list: u8) -> impl Iterator<Item = u32> {
+        core::iter::successors(self.head(list), |frame| self.after(*frame))
+    }
+
+    /// Takes a page off the list it is on, if it is on one.
+    pub fn unlink(&mut self, frame: u32) {
+        let Some(list) = self.list(frame) else { return };
+        let node = self.nodes[frame as usize];
+        let (next, prev) = (node.next & LINK, node.prev & LINK);
+        self.set_next(prev, next);
+        self.set_prev(next, prev);
+        self.nodes[frame as usize].next = u32::from(OFF) << SHIFT;
+        self.len[usize::from(list)] -= 1;
+    }
+
+    fn link(&mut self, frame: u32, prev: u32, next: u32, list: u8) {
+        self.nodes[frame as usize].next = u32::from(list) << SHIFT | next;
+        self.set_prev(frame, prev);
+        self.set_next(prev, frame);
+        self.set_prev(next, frame);
+        self.len[usize::from(list)] += 1;
+    }
+
+    /// Moves a page, from wherever it is, to the tail of a list.
+    pub fn push_tail(&mut self, frame: u32, list: u8) {
+        self.unlink(frame);
+        let end = self.end(list);
+        self.link(frame, self.nodes[end as usize].prev & LINK, end, list);
+    }
+
+    /// Moves a page, from wherever it is, to the head of a list.
+    pub fn push_head(&mut self, frame: u32, list: u8) {
+        self.unlink(frame);
+        let end = self.end(list);
+        self.link(frame, end, self.nodes[end as usize].next & LINK, list);
+    }
+
+    /// Takes the page at the head off.
+    pub fn pop_head(&mut self, list: u8) -> Option<u32> {
+        let frame = self.head(list)?;
+        self.unlink(frame);
+        Some(frame)
+    }
+
+    /// Bytes of memory it has.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.nodes.capacity() * size_of::<Node>()
+    }
+
+    /// Audits the links and lengths.
+    ///
+    /// # Errors
+    /// The first inconsistency.
+    pub fn check(&self) -> Result<(), Inconsistency> {
+        for list in 0..self.nr_lists {
+            let (mut at, mut found) = (self.end(list), 0);
+            loop {
+                let next = self.nodes[at as usize].next & LINK;
+                let Some(node) = self.nodes.get(next as usize) else { return Err(Inconsistency::Link(at)) };
+                if node.prev & LINK != at {
+                    return Err(Inconsistency::Link(next));
+                }
+                if (node.next >> SHIFT) as u8 != list {
+                    return Err(Inconsistency::WrongList(next));
+                }
+                at = next;
+                if at == self.end(list) {
+                    break;
+                }
+                found += 1;
+                if found > self.nr_frames {
+                    return Err(Inconsistency::Link(at));
+                }
+            }
+            let recorded = self.len(list);
+            if found != recorded {
+                return Err(Inconsistency::Length { recorded, found });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Not recently used: a front hand goes around memory and notes which pages were used since its last visit, a back hand follows and lets those go that
+//! were not, and have not been since.
+//!
+//! Tanenbaum, "Modern Operating Systems", 4th edition, 3.4.2, with the two hands of 4.3BSD (Leffler, McKusick, Karels, Quarterman, 1989, 5.12) in the place of the
+//! periodic clearing of all bits. Approximated: of the four classes only used or not remains; whether a page is modified is not told, writing
+//! being the machine's business.
+
+use alloc::vec::Vec;
+
+use crate::MAX_BATCH;
+use crate::order::{Arrival, Order, References, Tag, Victims, look};
+use crate::policy::Inconsistency;
+use crate::queues::MAX_FRAMES;
+
+const HELD: u8 = 1;
+const USED: u8 = 2;
+/// Pages that the front hand passes for each that the back hand does. Guessed.
+const PACE: u32 = 2;
+
+/// The order.
+#[derive(Debug)]
+pub struct Nru {
+    flags: Vec<u8>,
+    len: u32,
+    /// The back hand.
+    hand: u32,
+    front: u32,
+}
+
+impl Nru {
+    /// The order over frames `0..nr_frames`.
+    #[must_use]
+    pub fn new(nr_frames: u32) -> Self {
+        let nr_frames = nr_frames.min(MAX_FRAMES) as usize;
+        let flags = alloc::vec![0; nr_frames];
+        Self { flags, len: 0, hand: 0, front: 0 }
+    }
+
+    /// The next pages from a hand, and where it stands then.
+    fn pass(&self, from: u32, most: usize) -> ([u32; MAX_BATCH], usize, u32) {
+        let nr_frames = self.flags.len() as u32;
+        let most = most.min(self.len as usize).min(MAX_BATCH);
+        let (mut passed, mut len, mut at) = ([0; MAX_BATCH], 0, from);
+        while len < most {
+            if self.flags[at as usize] & HELD != 0 {
+                passed[len] = at;
+                len += 1;
+            }
+            at = if at + 1 < nr_frames { at + 1 } else { 0 };
+        }
+        (passed, len, at)
+    }
+}
+
+impl Order for Nru {
+    fn name(&self) -> &'static str {
+        "nru"
+    }
+
+    fn insert(&mut self, frame: u32, _tag: Tag, arrival: Arrival) {
+        self.len += u32::from(self.flags[frame as usize] & HELD == 0);
+        self.flags[frame as usize] = HELD | if arrival == Arrival::Readahead { 0 } else { USED };
+    }
+
+    fn remove(&mut self, frame: u32) {
+        self.len -= u32::from(self.flags[frame as usize] & HELD != 0);
+        self.flags[frame as usize] = 0;
+    }
+
+    fn choose(&mut self, pages: &mut dyn References, victims: &mut Victims<'_>) {
+        let mut looks = 2 * self.len as usize;
+        while victims.room() > 0 && looks > 0 && self.len > 0 {
+            let most = victims.room().min(looks);
+            let (passed, len, front) = self.pass(self.front, most * PACE as usize);
+            self.front = front;
+            for (frame, used) in look(pages, &mut passed.into_iter(), len) {
+                self.flags[frame as usize] = HELD | if used { USED } else { 0 };
+            }
+            let (passed, len, hand) = self.pass(self.hand, most);
+            self.hand = hand;
+            looks -= len;
+            for (frame, used) in look(pages, &mut passed.into_iter(), len) {
+                if used || self.flags[frame as usize] & USED != 0 {
+                    self.flags[frame as usize] = HELD;
+                } else {
+                    self.remove(frame);
+                    victims.push(frame);
+                }
+            }
+        }
+    }
+
+    fn len(&self) -> u32 {
+        self.len
+    }
+
+    fn snapshot(&self, tell: &mut dyn FnMut(u32)) {
+        let (behind, ahead) = self.flags.split_at(self.hand as usize);
+        let ahead = (self.hand..).zip(ahead);
+        ahead.chain((0..).zip(behind)).filter(|(_, f)| **f & HELD != 0).for_each(|(frame, _)| tell(frame));
+    }
+
+    fn bytes(&self) -> usize {
+        self.flags.capacity()
+    }
+
+    fn check(&self) -> Result<(), Inconsistency> {
+        let found = self.flags.iter().filter(|f| **f & HELD != 0).count() as u32;
+        if found == self.len { Ok(()) } else { Err(Inconsistency::Length { recorded: self.len, found }) }
+    }
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! S3-FIFO: a small queue through which newcomers go, a main queue for those that were used on the way or came back while remembered, both in
+//! order of arrival.
+//!
+//! Yang, Zhang, Qiu, Yue, Rashmi, "FIFO queues are all you need for cache eviction", SOSP 2023. The paper counts uses up to three at each
+//! hit; here a look finds at most one, so that one use is enough to pass from the small queue (the paper: more than one), and a page's count in
+//! the main queue is that of the looks that found it used. Small queue a tenth of memory; as many remembered as the main queue is long.
+
+use crate::engine::Discount;
+use crate::ghosts::Ghosts;
+use crate::lists::Lists;
+use crate::order::{Arrival, Order, References, Tag, Victims, look};
+use crate::policy::Inconsistency;
+
+const SMALL: u8 = 0;
+const MAIN: u8 = 1;
+/// Greatest count of uses.
+const MAX_USES: u8 = 3;
+
+/// The order. A page's own bits are its uses.
+#[derive(Debug)]
+pub struct S3Fifo {
+    lists: Lists,
+    ghosts: Ghosts<1>,
+}
+
+impl S3Fifo {
+    /// The order over frames `0..nr_frames`.
+    #[must_use]
+    pub fn new(nr_frames: u32) -> Self {
+        Self { lists: Lists::new(nr_frames, 2), ghosts: Ghosts::new(nr_frames) }
+    }
+
+    fn leave(&mut self, frame: u32, victims: &mut Victims<'_>) {
+        self.lists.unlink(frame);
+        victims.push(frame);
+    }
+}
+
+impl Order for S3Fifo {
+    fn name(&self) -> &'static str {
+        "s3-fifo"
+    }
+
+    fn insert(&mut self, frame: u32, tag: Tag, arrival: Arrival) {
+        let known = self.ghosts.take(tag).is_some();
+        let main = known && arrival == Arrival::Fault || arrival == Arrival::Returned;
+        self.lists.set_bits(frame, 0);
+        self.lists.push_tail(frame, if main { MAIN } else { SMALL });
+    }
+
+    fn remove(&mut self, frame: u32) {
+        self.lists.unlink(frame);
+    }
+
+    fn promote(&mut self, frame: u32) {
+        self.lists.push_tail(frame, MAIN);
+    }
+
+    fn demote(&mut self, frame: u32) {
+        self.lists.set_bits(frame, 0);
+        self.lists.push_head(frame, SMALL);
+    }
+
+    fn choose(&mut self, pages: &mut dyn References, victims: &mut Victims<'_>) {
+        let total = self.lists.total();
+        // A use counts for one round more: each page is looked at in so many rounds at most.
+        let mut looks = (usize::from(MAX_USES) + 2) * total as usize;
+        while victims.room() > 0 && looks > 0 && self.lists.total() > 0 {
+            let small = self.lists.len(SMALL);
+            let from_small = small > 0 && small >= total / 10 || self.lists.len(MAIN) == 0;
+            let turn = if from_small { (small - (total / 10).min(small)) as usize + 1 } else { usize::MAX };
+            let most = victims.room().min(looks).min(turn);
+            let seen = look(pages, &mut self.lists.iter(if from_small { SMALL } else { MAIN }), most);
+            looks -= seen.len().max(1);
+            for (frame, used) in seen {
+                let uses = (self.lists.bits(frame) + u8::from(used)).min(MAX_USES);
+                if uses > 0 {
+                    self.lists.set_bits(frame, if from_small { 0 } else { uses - 1 });
+                    self.lists.push_tail(frame, MAIN);
+                } else {
+                    if from_small {
+                        self.ghosts.push(pages.tag(frame), 0);
+                        if self.ghosts.len(0) > total - total / 10 {
+                            self.ghosts.pop_oldest(0);
+                        }
+                    }
+                    self.leave(frame, victims);
+                }
+            }
+        }
+    }
+
+    fn counters(&self, tell: &mut dyn FnMut(&'static str, u64)) {
+        tell("small", self.lists.len(SMALL).into());
+        tell("main", self.lists.len(MAIN).into());
+        tell("ghosts", self.ghosts.len(0).into());
+    }
+
+    fn discount(&self) -> Discount {
+        Discount::Clear
+    }
+
+    fn len(&self) -> u32 {
+        self.lists.total()
+    }
+
+    fn snapshot(&self, tell: &mut dyn FnMut(u32)) {
+        self.lists.iter(SMALL).chain(self.lists.iter(MAIN)).for_each(tell);
+    }
+
+    fn bytes(&self) -> usize {
+        self.lists.bytes() + self.ghosts.bytes()
+    }
+
+    fn check(&self) -> Result<(), Inconsistency> {
+        self.lists.check()
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Pages with a value each, and the least among those that a hand passes: what orders use that would need a sorted list of all.
+//!
+//! For each victim wanted the hand passes [`SPAN`] pages; the pages of least value among them go. Two bytes a page.
+
+use alloc::vec::Vec;
+
+use crate::MAX_BATCH;
+use crate::order::{References, Victims, look};
+use crate::policy::Inconsistency;
+use crate::queues::MAX_FRAMES;
+
+/// Pages looked at for each victim. Guessed: with 8 the worst of the best are in the oldest eighth in most choices.
+pub const SPAN: usize = 8;
+
+/// The pages.
+#[derive(Debug)]
+pub struct Window {
+    /// A page's value plus one; 0: not held.
+    values: Vec<u16>,
+    len: u32,
+    hand: u32,
+}
+
+impl Window {
+    /// For frames `0..nr_frames`.
+    pub fn new(nr_frames: u32) -> Self {
+        let nr_frames = nr_frames.min(MAX_FRAMES) as usize;
+        let values = alloc::vec![0; nr_frames];
+        Self { values, len: 0, hand: 0 }
+    }
+
+    /// Takes up a page, or gives it another value.
+    pub fn set(&mut self, frame: u32, value: u8) {
+        if let Some(slot) = self.values.get_mut(frame as usize) {
+            self.len += u32::from(*slot == 0);
+            *slot = u16::from(value) + 1;
+        }
+    }
+
+    /// Forgets a page.
+    pub fn remove(&mut self, frame: u32) {
+        if let Some(slot) = self.values.get_mut(frame as usize) {
+            self.len -= u32::from(*slot != 0);
+            *slot = 0;
+        }
+    }
+
+    /// Pages held.
+    pub fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// A page's value.
+    pub fn value(&self, frame: u32) -> Option<u8> {
+        Some((self.values.get(frame as usize)?.checked_sub(1)?).min(255) as u8)
+    }
+
+    /// The next pages at the hand, each once.
+    fn pass(&mut self, most: usize, passed: &mut [u32; MAX_BATCH]) -> usize {
+        let nr_frames = self.values.len() as u32;
+        let most = most.min(MAX_BATCH).min(self.len as usize);
+        let (mut len, mut steps) = (0, 0);
+        while len < most && steps < nr_frames {
+            let frame = self.hand;
+            self.hand = if frame + 1 < nr_frames { frame + 1 } else { 0 };
+            steps += 1;
+            if self.value(frame).is_some() {
+                passed[len] = frame;
+                len += 1;
+            }
+        }
+        len
+    }
+
+    /// Fills the victims with pages of least value, first come first among equals, after `age` has made each passed page's new value of the old and of
+    /// whether it was used.
+    pub fn choose(
+        &mut self,
+        pages: &mut dyn References,
+        victims: &mut Victims<'_>,
+        mut age: impl FnMut(u8, bool) -> u8,
+    ) {
+        while victims.room() > 0 && self.len > 0 {
+            let mut passed = [0; MAX_BATCH];
+            let len = self.pass(victims.room().saturating_mul(SPAN), &mut passed);
+            let mut found = [(u8::MAX, 0); MAX_BATCH];
+            for (slot, (frame, used)) in found.iter_mut().zip(look(pages, &mut passed.into_iter(), len)) {
+                let value = age(self.value(frame).unwrap_or(0), used);
+                self.set(frame, value);
+                *slot = (value, frame);
+            }
+            let found = &mut found[..len];
+            // Stable: among equals the first passed goes first.
+            found.sort_by_key(|(value, _)| *value);
+            let most = len.div_ceil(SPAN).min(victims.room());
+            for (_, frame) in found.iter().take(most) {
+                self.remove(*frame);
+                victims.push(*frame);
+            }
+        }
+    }
+
+    /// All pages, least value first.
+    pub fn snapshot(&self, tell: &mut dyn FnMut(u32)) {
+        for value in 0..=u8::MAX {
+            for frame in 0..self.values.len() as u32 {
+                if self.value(frame) == Some(value) {
+                    tell(frame);
+                }
+            }
+        }
+    }
+
+    /// Bytes of memory it has.
+    pub fn bytes(&self) -> usize {
+        self.values.capacity() * size_of::<u16>()
+    }
+
+    /// Audits the count.
+    pub fn check(&self) -> Result<(), Inconsistency> {
+        let found = self.values.iter().filter(|v| **v != 0).count() as u32;
+        if found == self.len { Ok(()) } else { Err(Inconsistency::Length { recorded: self.len, found }) }
+    }
+}

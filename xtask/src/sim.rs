@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `cargo xtask sim`: replays traces against policies, on the host.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use ebb_policy::Discount;
+use ebb_sim::{Format, Mode, Run, Trace, report};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// The modes on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ModeName {
+    /// Every reference is seen; a page that comes in has none yet
+    Once,
+    /// Every reference is seen; a fault counts as one more
+    FaultRestart,
+    /// Reference bits as the machine has them
+    Sampled,
+}
+
+/// The formats on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FormatName {
+    U32,
+    Oracle,
+    Csv,
+    Lackey,
+}
+
+/// What is done about the bit that the faulting instruction sets.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DiscountName {
+    None,
+    FirstLook,
+    Clear,
+}
+
+/// Options of `sim`.
+#[derive(Args)]
+pub struct Options {
+    /// Traces
+    #[arg(long = "trace", value_delimiter = ',', required = true)]
+    traces: Vec<PathBuf>,
+    /// Policies, or `all`
+    #[arg(long, value_delimiter = ',', default_value = "all")]
+    policies: Vec<String>,
+    /// Pages of memory
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    pages: Vec<u32>,
+    /// Memory in hundredths of each trace's pages; 10,25,50,75 if nothing is said
+    #[arg(long, value_delimiter = ',', conflicts_with = "pages")]
+    percent: Vec<f64>,
+    /// What the policies are shown
+    #[arg(long, value_enum, default_value = "once")]
+    mode: ModeName,
+    /// Format of all traces; by their names if nothing is said
+    #[arg(long, value_enum)]
+    format: Option<FormatName>,
+    /// What is done about the reference of the faulting instruction, in sampled mode; what each policy wants if nothing is said
+    #[arg(long, value_enum)]
+    discount: Option<DiscountName>,
+    /// Writes the results, an object a point
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Writes a report with plots
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+/// Runs the simulation and prints a table.
+///
+/// # Errors
+/// A trace, policy or size that makes no sense, or a file that cannot be read or written.
+pub fn main(options: &Options) -> Result<()> {
+    let mode = match options.mode {
+        ModeName::Once => Mode::Once,
+        ModeName::FaultRestart => Mode::FaultRestart,
+        ModeName::Sampled => Mode::Sampled,
+    };
+    let policies = policies(&options.policies, mode)?;
+    let traces = read(options)?;
+    let runs = runs(&traces, options)?;
+    let bound = usize::from(!policies.iter().any(|p| p == "min"));
+    let work: u64 =
+        runs.iter().map(|r| r.trace.pages.len() as u64).sum::<u64>() * (policies.len() + bound) as u64;
+    let bar = bar("replay", work)?;
+    let discount = options.discount.map(|d| match d {
+        DiscountName::None => Discount::None,
+        DiscountName::FirstLook => Discount::FirstLook,
+        DiscountName::Clear => Discount::Clear,
+    });
+    let points = ebb_sim::simulate(&runs, &policies, mode, discount, &|refs| bar.inc(refs))?;
+    bar.finish_and_clear();
+    print!("{}", report::table(&points));
+    if let Some(path) = &options.json {
+        let text = serde_json::to_string_pretty(&report::json(&points))? + "\n";
+        std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    if let Some(path) = &options.html {
+        std::fs::write(path, ebb_sim::html::page(&points))
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    Ok(())
+}
+
+fn policies(named: &[String], mode: Mode) -> Result<Vec<String>> {
+    let mut policies = Vec::new();
+    for name in named.iter().map(|n| n.to_lowercase()) {
+        let more = if name == "all" {
+            ebb_sim::policies(mode).into_iter().map(str::to_owned).chain(["min".to_owned()]).collect()
+        } else {
+            ebb_sim::run::check(&name, mode)?;
+            vec![name]
+        };
+        for name in more {
+            if !policies.contains(&name) {
+                policies.push(name);
+            }
+        }
+    }
+    Ok(policies)
+}
+
+fn read(options: &Options) -> Result<Vec<Trace>> {
+    let format = options.format.map(|f| match f {
+        FormatName::U32 => Format::U32,
+        FormatName::Oracle => Format::Oracle,
+        FormatName::Csv => Format::Csv,
+        FormatName::Lackey => Format::Lackey,
+    });
+    let bar = bar("read", options.traces.len() as u64)?;
+    let traces = options
+        .traces
+        .iter()
+        .map(|path| {
+            let trace = Trace::read(path, format)?;
+            bar.inc(1);
+            Ok(trace)
+        })
+        .collect();
+    bar.finish_and_clear();
+    traces
+}
+
+fn runs<'a>(traces: &'a [Trace], options: &Options) -> Result<Vec<Run<'a>>> {
+    let usual = [10.0, 25.0, 50.0, 75.0];
+    let percents = if options.percent.is_empty() { &usual[..] } else { &options.percent };
+    if let Some(wrong) = percents.iter().find(|p| !(p.is_finite() && **p > 0.0 && **p <= 100.0)) {
+        bail!("--percent {wrong}: more than 0 and at most 100");
+    }
+    let mut runs = Vec::new();
+    for trace in traces {
+        if options.pages.is_empty() {
+            runs.extend(percents.iter().map(|percent| {
+                let pages = (f64::from(trace.unique) * percent / 100.0).round_ties_even().max(1.0) as u32;
+                Run { trace, pages, percent: Some(*percent) }
+            }));
+        } else {
+            runs.extend(options.pages.iter().map(|pages| Run { trace, pages: *pages, percent: None }));
+        }
+    }
+    Ok(runs)
+}
+
+fn bar(what: &'static str, length: u64) -> Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{prefix:8} {bar:40} {percent:>3} % {elapsed} (left: {eta})")?;
+    Ok(ProgressBar::new(length).with_style(style).with_prefix(what))
+}
