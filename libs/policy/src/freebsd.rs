@@ -21,7 +21,7 @@ use alloc::boxed::Box;
 
 use crate::machine::{MAX_BATCH, Machine, Page, Verdict, Want};
 use crate::policy::{Event, Inconsistency, Policy, Sleep, Stats};
-use crate::queues::{LAUNDERING, List, MARKED, Pages, WIRED, advance};
+use crate::queues::{FRESH, LAUNDERING, List, MARKED, Pages, WIRED, advance};
 use crate::worker::{Batch, Gate, Scan, Worker, drain};
 
 /// Choices made when the policy is created.
@@ -149,7 +149,7 @@ impl Freebsd {
         let Self { pages, batch, worker, options, .. } = self;
         batch.harvest(m, &mut worker.stats);
         for (frame, want, refs) in batch.looks() {
-            *refs = pages.references(frame, *refs, options.discount_first_reference);
+            *refs = pages.peek_references(frame, *refs, options.discount_first_reference);
             if *refs > 0 {
                 *want = Want::Activate;
             }
@@ -158,10 +158,20 @@ impl Freebsd {
 
     /// Applies the verdicts in the order of visiting.
     fn apply_inactive(&mut self, scan: &mut Scan, gate: Gate, budget: bool) {
-        let Self { pages, batch, worker, .. } = self;
+        let Self { pages, batch, worker, options, .. } = self;
         let stats = &mut worker.stats;
         for (frame, want, refs, verdict) in batch.results() {
+            let node = pages.node_mut(frame);
+            // One that is busy or held was as good as not looked at: its next look is its first (PGO-092, PGO-094).
+            let first = options.discount_first_reference && node.flags & FRESH != 0;
+            if !matches!(verdict, Verdict::Busy | Verdict::Held) {
+                node.flags &= !FRESH;
+            }
             match (want, verdict) {
+                (_, Verdict::Busy | Verdict::Held) => {
+                    scan.stuck += 1;
+                    node.saved_refs = if refs > 0 { refs.saturating_add(first.into()) } else { 0 };
+                }
                 (_, Verdict::Stale) => {
                     stats.stale += 1;
                     pages.forget(frame);
@@ -178,7 +188,7 @@ impl Freebsd {
                     scan.shortage -= 1;
                     pages.forget(frame);
                 }
-                (_, Verdict::Busy | Verdict::Held | Verdict::DirtyDead) => {
+                (_, Verdict::DirtyDead) => {
                     scan.stuck += 1;
                     pages.node_mut(frame).saved_refs = refs;
                 }

@@ -296,9 +296,15 @@ impl Pages {
     /// References to act upon, from a fresh harvest: with those saved at an earlier one, and, if so wanted, without the one
     /// that the faulting instruction made. Saved and new are not added, since they may be of the same mapping.
     pub fn references(&mut self, frame: u32, harvested: u8, discount_first: bool) -> u8 {
+        let refs = self.peek_references(frame, harvested, discount_first);
+        self.nodes[frame as usize].flags &= !FRESH;
+        refs
+    }
+
+    /// The same, of a page of which it is not known yet whether anything can be done: its faulting reference is still to be discounted if not.
+    pub fn peek_references(&mut self, frame: u32, harvested: u8, discount_first: bool) -> u8 {
         let node = &mut self.nodes[frame as usize];
         let first = u8::from(discount_first && node.flags & FRESH != 0);
-        node.flags &= !FRESH;
         core::mem::take(&mut node.saved_refs).max(harvested).saturating_sub(first)
     }
 

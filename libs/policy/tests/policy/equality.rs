@@ -121,6 +121,7 @@ impl Model {
             }
             let (object, _) = page.place.unwrap();
             let object = sim.objects.get(&object).copied();
+            let fresh = self.fresh.contains(&f);
             let refs = self.refs(sim, f);
             if refs > 0 {
                 if object.is_none_or(|o| o.referenced) {
@@ -173,7 +174,13 @@ impl Model {
                             self.lock_miss += 1;
                             skipped += 1;
                         }
-                        Verdict::Busy | Verdict::Held => stuck += 1,
+                        Verdict::Busy | Verdict::Held => {
+                            stuck += 1;
+                            // As good as not looked at.
+                            if fresh {
+                                self.fresh.insert(f);
+                            }
+                        }
                         _ => {}
                     }
                 }
