@@ -183,6 +183,12 @@ pub fn server(role: &str) -> Option<&'static Server> {
 mod tests {
     use super::*;
 
+    /// What can be chosen on the machine is what there is.
+    #[test]
+    fn images_of_the_policy_are_all_policies() {
+        assert_eq!(server("pageout").expect("a server").images, ebb_policy::NAMES);
+    }
+
     #[test]
     fn calls_go_down_only() {
         for s in SERVERS {

@@ -14,6 +14,7 @@ use ebb_proto::Error;
 use ebb_proto::proc::{KILLED, Pid};
 use ebb_proto::vm::{Space, Spaces};
 use ebb_rt::StartInfo;
+use ebb_rt::client::in_pieces;
 use ebb_rt::shared::{self, meter};
 use ebb_rt::start::Given;
 
@@ -101,12 +102,11 @@ impl Proc {
 
     /// Spaces of programs.
     fn spaces(&self) -> Result<Vec<Space>, Error> {
-        let (mut all, mut from) = (Vec::new(), 0);
-        loop {
+        let piece = |from| {
             let some = self.peers.vm(&Spaces { from })?;
-            let Some(last) = some.last() else { return Ok(all) };
-            from = last.space.saturating_add(1);
-            all.extend(some.iter().filter(|s| !s.protected).map(|s| s.space));
-        }
+            Ok(some.iter().map(|s| (s.space, s.protected)).collect())
+        };
+        let all = in_pieces(piece, |(space, _)| *space)?;
+        Ok(all.into_iter().filter(|(_, protected)| !protected).map(|(space, _)| space).collect())
     }
 }

@@ -15,7 +15,7 @@ use ebb_proc::{Kind, Table};
 use ebb_proto::Error;
 use ebb_proto::proc::{self, Pid};
 use ebb_proto::vm::{self, Activity, Doing, Place, Space};
-use ebb_rt::client::from_sys;
+use ebb_rt::client::{from_sys, in_pieces};
 use ebb_rt::clock;
 use ebb_rt::server::Call;
 use ebb_rt::shared::meter;
@@ -215,13 +215,8 @@ impl Proc {
     }
 
     fn samples(&self) -> Result<Vec<Sample>, Error> {
-        let (mut all, mut from) = (Vec::new(), 0);
-        loop {
-            let some = self.peers.vm(&vm::Activities { from })?;
-            let Some(last) = some.last() else { return Ok(all) };
-            from = last.space.saturating_add(1);
-            all.extend(some.iter().filter_map(|a| self.sample(a)));
-        }
+        let all = in_pieces(|from| self.peers.vm(&vm::Activities { from }), |a| a.space)?;
+        Ok(all.iter().filter_map(|a| self.sample(a)).collect())
     }
 
     /// What is seen of a process; `None`: the space is none's.

@@ -14,7 +14,7 @@ use ebb_proto::vm::{
     SWAP_OUT_SHIFT, SetGroupLimit, WantSwapOut,
 };
 use ebb_rt::StartInfo;
-use ebb_rt::client::{call, call_with, from_sys};
+use ebb_rt::client::{call, call_with, from_sys, in_pieces};
 use ebb_rt::clock;
 use ebb_rt::server::{self, Call};
 use ebb_rt::start::Given;
@@ -146,25 +146,16 @@ impl Server {
     }
 
     fn all_programs(&self) -> Result<Vec<Program>, Error> {
-        let mut all = Vec::new();
-        let mut from = 0;
-        loop {
+        // Without their names, for which there is no room.
+        let piece = |from| {
             let some = call(self.live.vm, &Limits { from })?;
-            let Some(last) = some.last() else { return Ok(all) };
-            from = last.space.saturating_add(1);
-            all.extend(some.iter().map(|l| self.program(l)));
-        }
+            Ok(some.iter().map(|l| self.program(l)).collect())
+        };
+        in_pieces(piece, |p: &Program| p.id)
     }
 
     fn all_groups(&self) -> Result<Vec<LimitedGroup>, Error> {
-        let mut all: Vec<LimitedGroup> = Vec::new();
-        let mut from = 0;
-        loop {
-            let some = call(self.live.vm, &Groups { from })?;
-            let Some(last) = some.last() else { return Ok(all) };
-            from = last.group.saturating_add(1);
-            all.extend(some);
-        }
+        in_pieces(|from| call(self.live.vm, &Groups { from }), |g| g.group)
     }
 
     /// One run over everybody; decides when the next is.

@@ -3,7 +3,6 @@
 //! only the manager knows of, and when it dies nothing is left over.
 
 use crate::machine::Machine;
-use crate::space::Space as Program;
 use crate::vm::Vm;
 use alloc::vec::Vec;
 use ebb_abi::thread::{MAX_PRIORITY, ThreadOp};
@@ -149,7 +148,7 @@ impl<M: Machine> Vm<M> {
     fn halt(&mut self, id: Space, halted: bool) -> Result<(), Error> {
         let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
         space.halted = halted;
-        let threads = all_threads(space);
+        let threads: Vec<Handle> = space.living().map(|(_, thread, _)| thread).collect();
         threads.into_iter().try_for_each(|thread| {
             self.m.thread_control(thread, ThreadOp::Hold, halted as u64).map_err(from_sys)
         })
@@ -161,15 +160,9 @@ impl<M: Machine> Vm<M> {
         }
         let space = self.spaces.get_mut(id).ok_or(Error::NotFound)?;
         space.priority = priority;
-        let threads = all_threads(space);
+        let threads: Vec<Handle> = space.living().map(|(_, thread, _)| thread).collect();
         threads.into_iter().try_for_each(|thread| {
             self.m.thread_control(thread, ThreadOp::Priority, priority as u64).map_err(from_sys)
         })
     }
-}
-
-/// The threads of a space that have not ended.
-fn all_threads(space: &Program) -> Vec<Handle> {
-    let others = space.threads.iter().map(|t| t.handle());
-    core::iter::once(space.thread).chain(others).filter(|h| *h != Handle::NONE).collect()
 }

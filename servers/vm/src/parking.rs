@@ -74,13 +74,6 @@ fn range_of(threads: u32) -> Range {
     Range { start: PARKED, end: PARKED + (1 + threads as u64) * PAGE }
 }
 
-/// The threads of a space that have not ended: number, itself, its notification.
-fn threads_of(space: &Program) -> Vec<(u32, Handle, Handle)> {
-    let others = space.threads.iter().map(|t| (t.number, t.handle, t.notification));
-    let first = core::iter::once((0, space.thread, space.notification));
-    first.chain(others).filter(|(_, handle, _)| *handle != Handle::NONE).collect()
-}
-
 impl<M: Machine> Vm<M> {
     /// Swaps a program out whole. Returns how many frames the kernel has fewer for it.
     pub fn swap_out(&mut self, id: Space) -> Result<u64, Error> {
@@ -123,7 +116,7 @@ impl<M: Machine> Vm<M> {
 
     /// Stops all threads of a space, or none.
     fn stop_threads(&mut self, id: Space) -> Result<Vec<Stopped>, Error> {
-        let threads = self.spaces.get(id).map(threads_of).unwrap_or_default();
+        let threads = self.spaces.get(id).map(|s| s.living().collect::<Vec<_>>()).unwrap_or_default();
         let mut stopped = Vec::with_capacity(threads.len());
         for (number, handle, notification) in threads {
             match self.stop_thread(id, handle) {
@@ -336,7 +329,7 @@ impl<M: Machine> Vm<M> {
                 .map(|m| made.push(m));
         }
         if let Err(error) = result {
-            made.iter().for_each(|m| self.unmake(id, m));
+            states.iter().zip(&made).for_each(|((number, _), m)| self.destroy_thread(id, *number, m.handle));
             return Err(error);
         }
         self.unmap(id, range_of(threads))?;
@@ -377,11 +370,11 @@ impl<M: Machine> Vm<M> {
     fn make_stopped(
         &mut self,
         id: Space,
-        buffer: u32,
+        number: u32,
         registers: &Registers,
         from: u32,
     ) -> Result<Made, Error> {
-        let buffer = MESSAGE_BUFFER + buffer as u64 * PAGE;
+        let buffer = MESSAGE_BUFFER + number as u64 * PAGE;
         let start = Start { buffer, entry: registers.rip, stack: registers.rsp, argument: 0 };
         let made = self.make_thread(id, start)?;
         let whole = Piece {
@@ -395,25 +388,9 @@ impl<M: Machine> Vm<M> {
         match filled.and_then(|()| self.m.thread_set_registers(made.handle, registers)) {
             Ok(()) => Ok(made),
             Err(error) => {
-                self.unmake(id, &made);
+                self.destroy_thread(id, number, made.handle);
                 Err(from_sys(error))
             }
-        }
-    }
-
-    fn unmake(&mut self, id: Space, made: &Made) {
-        let frames = &mut self.frames;
-        let mut returned = 0;
-        let mut give = |frame: Frame| {
-            frames.free(frame.0);
-            returned += 1;
-        };
-        if let Err(error) = self.m.destroy_step(made.handle, &mut give) {
-            self.m.log(format_args!("destroying a thread of {id}: {error:?}"));
-        }
-        self.m.handle_close(made.handle);
-        if let Some(space) = self.spaces.get_mut(id) {
-            space.kernel_frames = space.kernel_frames.saturating_sub(returned);
         }
     }
 
@@ -437,7 +414,7 @@ impl<M: Machine> Vm<M> {
                 pages: 2 * parked.threads,
             });
         }
-        let threads = threads_of(space);
+        let threads: Vec<_> = space.living().collect();
         let pages = 2 * threads.len() as u32;
         let mut doing = if threads.is_empty() { Doing::Blocked } else { Doing::Sleeping };
         let mut runs = 0u32;
@@ -474,7 +451,7 @@ impl<M: Machine> Vm<M> {
             s.parked.is_some_and(|parked| {
                 let region = s.map.find(PARKED).map(|r| (r.start, r.end()));
                 let range = range_of(parked.threads);
-                !threads_of(s).is_empty() || region != Some((range.start, range.end))
+                s.living().next().is_some() || region != Some((range.start, range.end))
             })
         };
         self.spaces.iter().filter(wrong).map(|s| s.id).collect()

@@ -78,6 +78,13 @@ impl Space {
         other.map_or(self.thread, |t| t.handle)
     }
 
+    /// The threads that have not ended, and are not out: number, itself, its notification.
+    pub(crate) fn living(&self) -> impl Iterator<Item = (u32, Handle, Handle)> {
+        let others = self.threads.iter().map(|t| (t.number, t.handle, t.notification));
+        let first = core::iter::once((0, self.thread, self.notification));
+        first.chain(others).filter(|(_, handle, _)| *handle != Handle::NONE)
+    }
+
     /// The threads of a process: of that which shares the space as this one, or the first and those that the program made itself (0).
     fn threads_of(&self, number: u32) -> Vec<Handle> {
         let own = |t: &&Thread| if number == 0 { !t.shared } else { t.shared && t.number == number };
@@ -334,7 +341,8 @@ impl<M: Machine> Vm<M> {
         Ok(())
     }
 
-    fn destroy_thread(&mut self, id: proto::Space, number: u32, handle: Handle) {
+    /// Destroys a thread, and takes back its frames; its number is for the log.
+    pub(crate) fn destroy_thread(&mut self, id: proto::Space, number: u32, handle: Handle) {
         let frames = &mut self.frames;
         let mut returned = 0;
         let mut give = |frame: Frame| {
