@@ -9,7 +9,6 @@ use crate::seat::Which;
 use crate::vm::Vm;
 use ebb_abi::thread::State;
 use ebb_proto::ejection::{Cause, Ejection};
-use ebb_proto::vm::Verdict;
 
 /// Looks in each deadline at whether the policy rests.
 const LOOKS: u64 = 8;
@@ -42,6 +41,21 @@ pub struct Conduct {
     restless_calls: u64,
 }
 
+/// What came of a batch of decisions.
+#[derive(Default)]
+pub struct Done {
+    /// Decisions in it.
+    pub decisions: u64,
+    /// Those that freed a page, or started to write one.
+    pub fruitful: u64,
+    /// Those that named a wrong page.
+    pub wrong: u64,
+    /// Those of the wrong ones after the last right one.
+    pub wrong_at_the_end: u64,
+    /// The last, and the number of its verdict.
+    pub last: (u64, u8),
+}
+
 impl Conduct {
     /// Of one that was attached now.
     pub fn new(now: u64) -> Conduct {
@@ -53,21 +67,20 @@ impl Conduct {
         self.calls += 1;
     }
 
-    /// A decision of it has this verdict.
-    pub fn decided(&mut self, decision: u64, verdict: Verdict, fruitful: bool, now: u64) {
-        self.decisions += 1;
-        self.last = Some((decision, verdict as u8));
-        if matches!(verdict, Verdict::Stale | Verdict::Refused) {
-            if self.wrong_in_a_row == 0 {
-                self.wrong_since = now;
-            }
-            self.wrong += 1;
-            self.wrong_in_a_row += 1;
-        } else {
-            self.wrong_in_a_row = 0;
+    /// A batch of decisions was carried out.
+    pub fn decided(&mut self, done: &Done, now: u64) {
+        self.decisions += done.decisions;
+        self.fruitful += done.fruitful;
+        self.wrong += done.wrong;
+        if done.decisions > 0 {
+            self.last = Some(done.last);
         }
-        if fruitful {
-            self.fruitful += 1;
+        let all_wrong = done.wrong_at_the_end == done.decisions;
+        if self.wrong_in_a_row == 0 || !all_wrong {
+            self.wrong_since = now;
+        }
+        self.wrong_in_a_row = if all_wrong { self.wrong_in_a_row } else { 0 } + done.wrong_at_the_end;
+        if done.fruitful > 0 {
             self.restless = 0;
         }
     }
@@ -97,7 +110,8 @@ impl<M: Machine> Vm<M> {
             }
         }
         let look = |which| self.seat(which).map_or(u64::MAX, |seat| seat.conduct.next_look);
-        look(Which::Current).min(look(Which::Next))
+        self.policy.next_look = look(Which::Current).min(look(Which::Next));
+        self.policy.next_look
     }
 
     /// What is wrong with how a policy behaves, if anything is.

@@ -5,6 +5,7 @@
 //! of them, and the answer their verdicts. A policy may be wrong, slow, hostile or dead: each decision names page and generation and is checked against the truth;
 //! what is refused is counted; one that lets a shortage pass its deadline is ejected and [`crate::clumsy`] does its work.
 
+use crate::conduct::Done;
 use crate::machine::Machine;
 use crate::page::{Flags, Place};
 use crate::seat::{Seat, Which};
@@ -35,6 +36,8 @@ pub struct Policy {
     pub(crate) deadline: u64,
     /// Since when it has decided nothing that helps.
     pub(crate) fruitless_since: u64,
+    /// When one of the two is to be looked at, `u64::MAX` if there is none.
+    pub(crate) next_look: u64,
     /// When the last one went, 0 if there was none or there is one.
     pub(crate) gone_since: u64,
     /// Cycles in which nobody could decide at the last replacement, pages handed over, and cycles that this took.
@@ -51,6 +54,7 @@ impl Policy {
             spare_rings: Vec::with_capacity(2),
             deadline: 0,
             fruitless_since: 0,
+            next_look: u64::MAX,
             gone_since: 0,
             held: (0, 0, 0),
         }
@@ -179,6 +183,11 @@ impl<M: Machine> Vm<M> {
 
     /// Whether the policy has let its deadline pass, or misbehaves otherwise; when it has to be looked at again.
     fn keep_policy(&mut self, now: u64) -> u64 {
+        // After every message: nearly always there is nothing to look at.
+        let rests = self.policy.deadline == 0 && (self.policy.ready() || !self.frames.gate.pages_needed());
+        if rests && now < self.policy.next_look {
+            return if self.policy.next_look == u64::MAX { 0 } else { self.policy.next_look };
+        }
         if self.policy.deadline != 0 {
             if !self.frames.gate.pages_needed() {
                 self.policy.deadline = 0;
@@ -231,30 +240,38 @@ impl<M: Machine> Vm<M> {
             *slot = if *slot & MODIFIED != 0 { FAILED } else { parse(*decision).0 as u64 };
         }
         self.modified(FrameOp::RemoveAll, &mut state);
-        let (mut refused, mut started, mut fruitful) = (0, 0, false);
-        let now = self.m.now();
+        let mut done = Done { decisions: batch.len() as u64, ..Done::default() };
+        let mut started = 0;
         for (decision, bits) in batch.iter_mut().zip(&state) {
             let writing = self.writing();
-            let verdict = self.judge(*decision).unwrap_or_else(|| {
+            let asked = *decision;
+            let verdict = self.judge(asked).unwrap_or_else(|| {
                 let may_write = started < most;
-                self.carry_out(*decision, *bits, may_write)
+                self.carry_out(asked, *bits, may_write)
             });
             started += (verdict == Verdict::Started) as u32;
-            refused += matches!(verdict, Verdict::Stale | Verdict::Refused) as u64;
-            let frees = matches!(parse(*decision).1, Want::Reclaim | Want::Launder);
-            let helps = frees
-                && matches!(verdict, Verdict::Done | Verdict::Started | Verdict::Again | Verdict::NoSpace);
-            fruitful |= helps;
-            if let Some(seat) = &mut self.policy.seat {
-                seat.conduct.decided(*decision, verdict, helps, now);
+            if matches!(verdict, Verdict::Stale | Verdict::Refused) {
+                done.wrong += 1;
+                done.wrong_at_the_end += 1;
+            } else {
+                done.wrong_at_the_end = 0;
             }
+            let frees = matches!(parse(asked).1, Want::Reclaim | Want::Launder);
+            done.fruitful += (frees
+                && matches!(verdict, Verdict::Done | Verdict::Started | Verdict::Again | Verdict::NoSpace))
+                as u64;
             // Pages in the write that was started, at most a cluster.
             let pages = self.writing().saturating_sub(writing) as u64;
             *decision = verdict as u64 | pages << 8;
+            done.last = (asked, verdict as u8);
         }
         self.scratch = state;
-        self.frames.meter.add(Counter::v_refused, refused);
-        self.owe_nothing(fruitful);
+        self.frames.meter.add(Counter::v_refused, done.wrong);
+        let now = self.m.now();
+        if let Some(seat) = &mut self.policy.seat {
+            seat.conduct.decided(&done, now);
+        }
+        self.owe_nothing(done.fruitful > 0);
         Ok(())
     }
 

@@ -111,6 +111,7 @@ impl<M: Machine> Vm<M> {
         };
         self.policy.generation += 1;
         let (generation, since) = (self.policy.generation, self.m.now());
+        self.policy.next_look = since;
         self.policy.next = Some(Seat {
             space,
             notification,
