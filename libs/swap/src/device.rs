@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! A swap device: its slot table, the map of its pages, and its free slots. The table is the truth; the rest is made from it.
 
+use crate::front::{Front, Spot};
 use crate::map::{self, Map};
 use crate::record::{Key, Record};
 use crate::table::{Identity, NoTable, Table, hash_name};
@@ -57,6 +58,8 @@ pub struct Device<'a> {
     suspect: Vec<u64>,
     committed: u64,
     pending: u64,
+    /// Pending ones that were given up while they were being written out.
+    held: u64,
     bad: u64,
     closing: bool,
     /// Where [`Device::name_one`] goes on.
@@ -101,6 +104,7 @@ impl<'a> Device<'a> {
             suspect,
             committed: 0,
             pending: 0,
+            held: 0,
             bad: 0,
             closing: false,
             cursor: 0,
@@ -121,6 +125,15 @@ impl<'a> Device<'a> {
     /// Slots that hold copies or will.
     pub fn used(&self) -> u64 {
         self.committed + self.pending
+    }
+
+    /// Slots that hold nothing any more, and are free as soon as a write to them has ended.
+    pub fn held(&self) -> u64 {
+        self.held
+    }
+
+    fn spot(&self, slot: u32) -> Spot {
+        Spot { disk: self.disk, slot }
     }
 
     /// Slots set aside.
@@ -168,24 +181,31 @@ impl<'a> Device<'a> {
     }
 
     /// The copy in a pending slot is whole. `old` is the slot on this device that it replaces.
-    pub fn commit(&mut self, slot: u32, key: Key, version: u8, old: Option<u32>) {
+    pub fn commit(
+        &mut self,
+        slot: u32,
+        key: Key,
+        version: u8,
+        old: Option<u32>,
+        front: &mut impl Front<'a>,
+    ) {
         self.table.set(slot, Record::Committed(key, version));
         self.pending -= 1;
         self.committed += 1;
         match old {
             Some(old) if self.map.replace(key, old, slot) => {
                 self.committed -= 1;
-                self.give_back(old);
+                self.give_back(old, front);
             }
             _ => self.map.insert(key, slot),
         }
     }
 
     /// The copy of a page is no longer needed.
-    pub fn release(&mut self, key: Key, slot: u32) {
+    pub fn release(&mut self, key: Key, slot: u32, front: &mut impl Front<'a>) {
         if self.map.remove(&self.table, key, slot) {
             self.committed -= 1;
-            self.give_back(slot);
+            self.give_back(slot, front);
         }
     }
 
@@ -198,9 +218,15 @@ impl<'a> Device<'a> {
     }
 
     /// A pending slot is not needed after all.
-    pub fn abandon(&mut self, slot: u32) {
+    pub fn abandon(&mut self, slot: u32, front: &mut impl Front<'a>) {
         self.pending -= 1;
-        self.give_back(slot);
+        self.give_back(slot, front);
+    }
+
+    /// The write that held up a slot has ended.
+    pub fn let_go(&mut self, slot: u32, front: &mut impl Front<'a>) {
+        self.held -= 1;
+        self.abandon(slot, front);
     }
 
     /// Writing to a pending slot failed: it is never used again (SWP-W13).
@@ -245,8 +271,24 @@ impl<'a> Device<'a> {
         }
     }
 
-    /// A slot that holds nothing of value becomes free; a suspect one is set aside.
-    pub fn give_back(&mut self, slot: u32) {
+    /// A slot that holds nothing of value becomes free; a suspect one is set aside; one that is being written out is held until that has ended: otherwise the write could hit
+    /// what the slot is used for next.
+    pub fn give_back(&mut self, slot: u32, front: &mut impl Front<'a>) {
+        let at = self.spot(slot);
+        if front.is_going_out(at) {
+            if let Some(Record::Committed(key, _)) = self.table.get(slot) {
+                self.table.set(slot, Record::Pending(key));
+            }
+            self.pending += 1;
+            self.held += 1;
+            return front.forget(at);
+        }
+        self.give_back_now(slot);
+        // Only now: as long as the record was committed it was the only copy.
+        front.forget(at);
+    }
+
+    fn give_back_now(&mut self, slot: u32) {
         if self.suspect.get(slot as usize / 64).is_some_and(|w| w & 1 << (slot % 64) != 0) {
             return self.set_aside(slot);
         }

@@ -107,7 +107,7 @@ impl<'a> Table<'a> {
     }
 
     fn store(&self, at: usize, word: u64) {
-        #[cfg(test)]
+        #[cfg(any(test, feature = "fuse"))]
         if !crate::fuse::effect() {
             return;
         }
