@@ -346,8 +346,10 @@ pub struct Device {
 /// Memory in front of the devices.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct PoolStatus {
-    /// Bytes of the memory, and bytes of it in use.
+    /// Bytes of the memory, and bytes of it that hold copies now.
     pub bytes: (u64, u64),
+    /// Bytes of the memory that can hold copies; the rest is the index.
+    pub room: u64,
     /// Copies that are there now.
     pub pages: u64,
     /// Bytes of those that are compressed.
