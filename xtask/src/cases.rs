@@ -21,6 +21,8 @@ pub struct Case {
     pub input: &'static [Input],
     /// `--policy`.
     pub policy: Option<&'static str>,
+    /// `--swap-pager`.
+    pub swap_pager: Option<&'static str>,
     /// `--icount`.
     pub icount: bool,
     /// Whether there is a root disk.
@@ -104,6 +106,7 @@ const CASE: Case = Case {
     swap: &["256M"],
     input: &[],
     policy: None,
+    swap_pager: None,
     icount: false,
     root: false,
     boot: Medium::Run,

@@ -409,6 +409,19 @@ pub struct PagerAttachment {
     pub devices: Vec<PagerDevice>,
     /// Frames of the bounce pages, for a pager of files.
     pub frames: Vec<u32>,
+    /// Memory in front of a swap pager's devices: pages that there are, and that there may be.
+    pub front: (u64, u64),
+}
+
+/// How far a swap pager is with bringing everything to its devices.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Retiring {
+    /// Under way: pages left, as far as it has said.
+    UnderWay(Option<u64>),
+    /// Nothing lies anywhere else.
+    Done,
+    /// So many pages could not be written.
+    Failed(u64),
 }
 
 /// A swap device that a new instance of the pager finds.
@@ -638,6 +651,11 @@ protocol! {
     51 SwapOff { disk: u8 } -> u64;
     /// How long, in cycles, requests were held at the last replacement of the pager.
     52 PagerHeld { kind: PagerKind } -> u64;
+    /// Has the swap pager bring everything to its devices, so that another can take its place that knows only of those; answers what it said when it was last asked, and asks again.
+    /// `Dead`: there is none. For `init`.
+    53 PagerRetire {} -> Retiring;
+    /// It is not replaced after all. For `init`.
+    54 PagerResume {} -> ();
 
     /// Opens a file with a grant of the vnode pager ([`crate::fs::Opened`]); a grant is used up by this. `append`: every write goes to the end. Returns the caller's number of the
     /// open file, and its size. `NotFound`: no such grant for the caller; `TooManyFiles`.

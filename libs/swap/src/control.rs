@@ -26,10 +26,7 @@ impl<'a, F: Front<'a>> SwapPager<'a, F> {
                 self.devices.front.retire(false);
                 (Outcome::Ok, [self.devices.front.copies(), 0])
             }
-            Op::AddMemory => match self.devices.front.add_memory(world, words[0], words[1]) {
-                true => (Outcome::Ok, [0; 2]),
-                false => BAD,
-            },
+            Op::AddMemory => (self.add_memory(world, words[0], words[1]), [0; 2]),
             Op::Get | Op::Put => BAD,
             _ => match u8::try_from(words[0]) {
                 Ok(disk) => match op {
@@ -139,6 +136,14 @@ impl<'a, F: Front<'a>> SwapPager<'a, F> {
         Ok(slots as u64)
     }
 
+    /// Takes a segment of memory for what is in front of the devices. `Bad`: it cannot be used.
+    pub fn add_memory(&mut self, world: &mut impl World<'a>, address: u64, pages: u64) -> Outcome {
+        match self.devices.front.add_memory(world, address, pages) {
+            true => Outcome::Ok,
+            false => Outcome::Bad,
+        }
+    }
+
     /// Puts in order what is in front of the devices, after all of them were adopted.
     pub fn adopt_front(&mut self, world: &mut impl World<'a>) {
         self.devices.adopt_front(&mut |line| world.log(line));
@@ -221,7 +226,9 @@ impl<'a, F: Front<'a>> SwapPager<'a, F> {
         wrong += devices.front.audit(&|at| devices.holds_copy(at), &mut |line| world.log(line));
         let given_up = self.out.given_up(&self.requests, devices);
         if held != given_up {
-            world.log(format_args!("audit: {held} slots wait for writes, {given_up} such writes are under way"));
+            world.log(format_args!(
+                "audit: {held} slots wait for writes, {given_up} such writes are under way"
+            ));
             wrong += 1;
         }
         (Outcome::Ok, [used, wrong])

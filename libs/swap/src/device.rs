@@ -181,14 +181,7 @@ impl<'a> Device<'a> {
     }
 
     /// The copy in a pending slot is whole. `old` is the slot on this device that it replaces.
-    pub fn commit(
-        &mut self,
-        slot: u32,
-        key: Key,
-        version: u8,
-        old: Option<u32>,
-        front: &mut impl Front<'a>,
-    ) {
+    pub fn commit(&mut self, slot: u32, key: Key, version: u8, old: Option<u32>, front: &mut impl Front<'a>) {
         self.table.set(slot, Record::Committed(key, version));
         self.pending -= 1;
         self.committed += 1;

@@ -26,6 +26,6 @@ pub mod table;
 mod tests;
 pub mod world;
 
-pub use pager::SwapPager;
 pub use front::{Direct, Front, Spot};
+pub use pager::SwapPager;
 pub use world::{DiskInfo, PageBytes, World};

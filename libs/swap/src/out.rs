@@ -64,7 +64,8 @@ impl<'a, F: Front<'a>> SwapPager<'a, F> {
 
     /// A copy, and those in the slots behind it. Whether anything came of it.
     fn write_run_out(&mut self, world: &mut impl World<'a>, piece: usize, at: Spot) -> bool {
-        let frame_of = |world: &mut dyn World<'a>, n: usize| world.own_frames().get(piece * MAX_RUN + n).copied();
+        let frame_of =
+            |world: &mut dyn World<'a>, n: usize| world.own_frames().get(piece * MAX_RUN + n).copied();
         let Some(place) = self.devices.place_of(at.disk) else { return false };
         let front = &mut self.devices.front;
         let (mut pages, mut len) = ([Page::default(); MAX_RUN], 0);
@@ -99,7 +100,12 @@ impl<'a, F: Front<'a>> SwapPager<'a, F> {
     }
 
     /// A run was written out, or not. One that failed is tried page by page; a copy that its slot does not take stays in front.
-    pub(crate) fn was_written_out(&mut self, world: &mut impl World<'a>, mut request: Request, status: Status) {
+    pub(crate) fn was_written_out(
+        &mut self,
+        world: &mut impl World<'a>,
+        mut request: Request,
+        status: Status,
+    ) {
         if status == Status::Ok {
             self.counters.writes += 1;
             self.counters.pages_out += request.entries() as u64;

@@ -3,8 +3,8 @@
 
 use crate::devices::Devices;
 use crate::front::{Direct, Front};
-use crate::record::MAX_OBJECTS;
 use crate::out::Out;
+use crate::record::MAX_OBJECTS;
 use crate::request::{Page, Request, Requests};
 use crate::run::Run;
 use crate::world::World;

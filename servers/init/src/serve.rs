@@ -5,6 +5,7 @@ use crate::boot::{self, Frames, Module};
 use crate::bootstrap;
 use crate::keeper::{self, Keeper};
 use crate::pagers::FILES_DISK;
+use crate::retire::Retiring;
 use crate::service::{Replacement, Service};
 use crate::shutdown::Shutdown;
 use alloc::format;
@@ -62,6 +63,10 @@ pub struct Init {
     pub unexpected: u32,
     /// A replacement under way.
     pub replacement: Option<Replacement>,
+    /// A pager that is to be replaced by another kind of it.
+    pub retiring: Option<Retiring>,
+    /// Pages that `vm` keeps for starting servers.
+    pub aside: u32,
     /// Rings made between `block` and its clients.
     pub ring_number: u64,
     /// When it started.
@@ -116,6 +121,8 @@ fn bring_up(boot: u64) -> Result<Init, Error> {
         keeper: None,
         unexpected: 0,
         replacement: None,
+        retiring: None,
+        aside: 0,
         ring_number: 0,
         started_us: clock::now_us(),
         shutdown: None,
@@ -135,7 +142,8 @@ impl Init {
     fn serve(&mut self) -> Result<core::convert::Infallible, Error> {
         loop {
             let ending = self.tend_shutdown();
-            let replacing = self.tend_replacement().then_some(TEND_US);
+            let retiring = self.tend_retiring();
+            let replacing = (self.tend_replacement() || retiring).then_some(TEND_US);
             if let Some(us) = replacing.or(ending) {
                 let deadline = tsc() + clock::cycles_of(us);
                 ipc::timer(self.notification, TIMER_BIT, deadline).map_err(from_sys)?;

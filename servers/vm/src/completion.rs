@@ -10,7 +10,7 @@ use crate::vm::Vm;
 use ebb_abi::Frame;
 use ebb_abi::meter::Counter;
 use ebb_proto::Error;
-use ebb_proto::pager::{Completion, HOLE, Op, Outcome, RESERVED};
+use ebb_proto::pager::{Completion, HOLE, Op, Outcome, RESERVED, WANTS_MEMORY};
 use ebb_proto::vm::{EventKind, PagerKind};
 
 impl<M: Machine> Vm<M> {
@@ -73,6 +73,10 @@ impl<M: Machine> Vm<M> {
                         self.reap(object);
                     }
                 }
+            }
+            Op::AddMemory | Op::Retire | Op::Resume => {
+                self.pager.control.pop_front();
+                self.front_answered(c);
             }
             Op::Audit => {
                 self.pager.control.pop_front();
@@ -180,6 +184,9 @@ impl<M: Machine> Vm<M> {
 
     /// `swp_pager_async_iodone` for a write.
     fn put_done(&mut self, c: &Completion) {
+        if c.results[0] & WANTS_MEMORY != 0 {
+            self.front_wanted();
+        }
         let Some((frame, object, index)) = self.busy_page(c, Flags::WRITING) else { return };
         self.pager.ch.writing = self.pager.ch.writing.saturating_sub(1);
         self.publish_writing();

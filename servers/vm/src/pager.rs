@@ -6,6 +6,7 @@
 //! that it claims and its generation is the cookie's.
 
 use crate::channel::Channel;
+use crate::front::Front;
 use crate::machine::Machine;
 use crate::page::{Flags, Place};
 use crate::vm::Vm;
@@ -72,6 +73,8 @@ pub struct Pager<R> {
     pub devices: Vec<Device>,
     /// An audit under way.
     pub audit: Option<PagerAudit<R>>,
+    /// Memory in front of the devices.
+    pub front: Front,
 }
 
 impl<R> Pager<R> {
@@ -83,6 +86,7 @@ impl<R> Pager<R> {
             control: VecDeque::with_capacity(16),
             devices: Vec::new(),
             audit: None,
+            front: Front::default(),
         }
     }
 
@@ -166,6 +170,7 @@ impl<M: Machine> Vm<M> {
                 });
             }
         }
+        let front = self.map_front(space)?;
         let now = self.m.now();
         self.pager.ch.attach(space, notification, words, now);
         let generation = self.pager.ch.generation();
@@ -178,7 +183,7 @@ impl<M: Machine> Vm<M> {
         self.ring_pager();
         // Says that completions are waited for from now on.
         self.take_completions(PagerKind::Swap);
-        Ok(PagerAttachment { doorbell, generation, devices, frames: Vec::new() })
+        Ok(PagerAttachment { doorbell, generation, devices, frames: Vec::new(), front })
     }
 
     /// Maps a device's segments, durable and heap, into a pager's space.
@@ -204,6 +209,7 @@ impl<M: Machine> Vm<M> {
         self.drain_completions(kind);
         self.swap_change = change;
         self.pager.control.clear();
+        self.pager.front.detached();
         // While its space is known: what a device that was being added had must be unmapped there before it is used for anything else.
         self.give_up_swap_change();
         let now = self.m.now();

@@ -272,6 +272,14 @@ impl<M: Machine> Vm<M> {
                 let held = self.channel(op.kind).held;
                 self.m.answer::<proto::PagerHeld>(reply, Ok(held), &[]);
             }
+            Request::PagerRetire(_) => {
+                let result = init.and_then(|()| self.pager_retire());
+                self.m.answer::<proto::PagerRetire>(reply, result, &[]);
+            }
+            Request::PagerResume(_) => {
+                let result = init.map(|()| self.pager_resume());
+                self.m.answer::<proto::PagerResume>(reply, result, &[]);
+            }
             Request::SwapOn(op) => self.swap_on(op.disk, reply),
             Request::SwapOff(op) => self.swap_off(op.disk, reply),
             Request::Audit(_) => self.audit(reply),

@@ -184,7 +184,7 @@ impl<M: Machine> Vm<M> {
         self.ring_pager();
         self.take_completions(PagerKind::Vnode);
         let frames = self.vnode.bounce.clone();
-        Ok(PagerAttachment { doorbell, generation, devices: Vec::new(), frames })
+        Ok(PagerAttachment { doorbell, generation, devices: Vec::new(), frames, front: (0, 0) })
     }
 
     /// Says to a new instance which files there are, before everything else.

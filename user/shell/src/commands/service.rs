@@ -73,7 +73,8 @@ pub fn service(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
             let image = words[2];
             let r = call(shell.init, &Replace { role: name, image: image.into() })
                 .map_err(|error| replace_failure(shell, role, image, error))?;
-            println!("{role}: {} -> {image}, held {} us, {} pages", old.image, r.held_us, r.pages);
+            let moved = if r.moved > 0 { format!(", {} moved before", r.moved) } else { String::new() };
+            println!("{role}: {} -> {image}, held {} us, {} pages{moved}", old.image, r.held_us, r.pages);
         }
         "restart" => {
             let r = call(shell.init, &Restart { role: name }).map_err(|e| refused(role, e))?;
