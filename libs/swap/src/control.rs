@@ -27,8 +27,12 @@ impl<'a, F: Front<'a>> SwapPager<'a, F> {
                 (Outcome::Ok, [self.devices.front.copies(), 0])
             }
             Op::AddMemory => (self.add_memory(world, words[0], words[1]), [0; 2]),
-            Op::Get | Op::Put => BAD,
-            _ => match u8::try_from(words[0]) {
+            Op::Prepare
+            | Op::SwapOn
+            | Op::SwapOffBegin
+            | Op::SwapOffNext
+            | Op::SwapOffEnd
+            | Op::SwapOffAbort => match u8::try_from(words[0]) {
                 Ok(disk) => match op {
                     Op::Prepare => self.prepare(world, disk),
                     Op::SwapOn => self.swap_on(world, disk, words[1], words[2]),
@@ -37,6 +41,8 @@ impl<'a, F: Front<'a>> SwapPager<'a, F> {
                 },
                 Err(_) => BAD,
             },
+            // Runs are dealt with elsewhere; the others are for pagers of files.
+            _ => BAD,
         }
     }
 

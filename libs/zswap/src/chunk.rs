@@ -97,7 +97,7 @@ impl<'a> Chunk<'a> {
 
 /// Writes a durable word.
 pub fn store(cell: &AtomicU64, value: u64) {
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuse"))]
     if !ebb_swap::fuse::effect() {
         return;
     }

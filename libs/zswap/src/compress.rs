@@ -2,6 +2,7 @@
 //! One page at a time: filled with one word, compressed, or neither.
 
 use crate::chunk::store;
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -26,7 +27,7 @@ pub enum Pressed {
 /// The compressor, and room for a page on both sides of it.
 pub struct Press {
     /// A page.
-    pub page: PageBytes,
+    pub page: Box<PageBytes>,
     packed: Vec<u8>,
     table: CompressTable,
 }
@@ -34,7 +35,7 @@ pub struct Press {
 impl Default for Press {
     fn default() -> Self {
         let packed = vec![0; get_maximum_output_size(4096)];
-        Press { page: [0; 4096], packed, table: CompressTable::small() }
+        Press { page: Box::new([0; 4096]), packed, table: CompressTable::small() }
     }
 }
 
@@ -44,7 +45,7 @@ impl Press {
         if let Some(word) = filled(&self.page) {
             return Pressed::Filled(word);
         }
-        match compress_into_with_table(&self.page, &mut self.packed, &mut self.table) {
+        match compress_into_with_table(&self.page[..], &mut self.packed, &mut self.table) {
             Ok(bytes) if bytes <= MOST => Pressed::Packed(bytes),
             _ => Pressed::Poor,
         }
@@ -73,7 +74,8 @@ impl Press {
             found = add(found, word);
         }
         let Some(packed) = self.packed.get(..bytes) else { return false };
-        fold(found) == sum && decompress_into(packed, &mut self.page).is_ok_and(|bytes| bytes == self.page.len())
+        fold(found) == sum
+            && decompress_into(packed, &mut self.page[..]).is_ok_and(|bytes| bytes == self.page.len())
     }
 
     /// Fills the page with a word.

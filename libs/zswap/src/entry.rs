@@ -116,7 +116,12 @@ mod tests {
         let packed = (0..1u32 << 22, any::<u8>(), 0u16..4096, 0..1u32 << 22);
         let contents = prop_oneof![
             any::<u64>().prop_map(Contents::Filled),
-            packed.prop_map(|(span, object, bytes, sum)| Contents::Packed(Packed { span, object, bytes, sum })),
+            packed.prop_map(|(span, object, bytes, sum)| Contents::Packed(Packed {
+                span,
+                object,
+                bytes,
+                sum
+            })),
         ];
         (any::<u8>(), any::<u32>(), contents)
             .prop_map(|(disk, slot, contents)| Entry { at: Spot { disk, slot }, contents })

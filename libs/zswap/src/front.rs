@@ -107,7 +107,8 @@ impl<'a> Front<'a> for Pool<'a> {
     }
 
     fn begin_out(&mut self, world: &mut impl World<'a>, at: Spot, frame: u32) -> bool {
-        let Some(number) = self.index.find(at).filter(|n| self.index.flags(*n) & (GOING | REFUSED) == 0) else {
+        let Some(number) = self.index.find(at).filter(|n| self.index.flags(*n) & (GOING | REFUSED) == 0)
+        else {
             return false;
         };
         self.index.unorder(number);
@@ -216,16 +217,22 @@ impl<'a> Front<'a> for Pool<'a> {
                 }
             };
             if let Some(what) = told {
-                log(format_args!("audit: entry {number} of the pool: {what} ({:#x} {:#x})", words[0], words[1]));
+                log(format_args!(
+                    "audit: entry {number} of the pool: {what} ({:#x} {:#x})",
+                    words[0], words[1]
+                ));
                 wrong += 1;
             }
         }
         let (objects, of_spans) = self.spans.audit();
-        let found = (copies, filled, bytes, refused, copies - filled, marks + copies + self.index.nr_free() as u64);
+        let found =
+            (copies, filled, bytes, refused, copies - filled, marks + copies + self.index.nr_free() as u64);
         let counted =
             (self.copies, self.filled, self.compressed, self.refused, objects, self.index.len() as u64);
         if found != counted || of_spans > 0 {
-            log(format_args!("audit: the pool has {found:?}, but {counted:?} counted, and {of_spans} wrong spans"));
+            log(format_args!(
+                "audit: the pool has {found:?}, but {counted:?} counted, and {of_spans} wrong spans"
+            ));
             wrong += 1;
         }
         wrong

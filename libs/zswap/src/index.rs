@@ -166,7 +166,9 @@ impl<'a> Index<'a> {
         }
         self.set(number, ORDER, self.last as u64);
         match self.last.checked_sub(1) {
-            Some(last) => self.set(last, ORDER, self.word(last, ORDER) as u32 as u64 | (number as u64 + 1) << 32),
+            Some(last) => {
+                self.set(last, ORDER, self.word(last, ORDER) as u32 as u64 | (number as u64 + 1) << 32)
+            }
             None => self.first = number + 1,
         }
         self.last = number + 1;

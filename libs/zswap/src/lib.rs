@@ -12,8 +12,6 @@ mod front;
 mod index;
 pub mod pool;
 pub mod spans;
-#[cfg(test)]
-mod tests;
 
 pub use pool::Pool;
 

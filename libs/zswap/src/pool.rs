@@ -155,7 +155,10 @@ impl<'a> Pool<'a> {
                 }
                 (wrong, _) => {
                     let what = wrong.unwrap_or_default();
-                    log(format_args!("entry {number} of the pool is dropped: {what} ({:#x} {:#x})", words[0], words[1]));
+                    log(format_args!(
+                        "entry {number} of the pool is dropped: {what} ({:#x} {:#x})",
+                        words[0], words[1]
+                    ));
                     self.counters.problems += 1;
                     self.clear(number);
                 }

@@ -7,8 +7,7 @@ use crate::chunk::SPAN_BYTES;
 use alloc::vec::Vec;
 
 /// Objects in a span, by size.
-const COUNTS: [u16; 21] =
-    [256, 128, 85, 64, 48, 39, 32, 28, 24, 21, 18, 16, 14, 12, 11, 10, 9, 8, 7, 6, 5];
+const COUNTS: [u16; 21] = [256, 128, 85, 64, 48, 39, 32, 28, 24, 21, 18, 16, 14, 12, 11, 10, 9, 8, 7, 6, 5];
 /// No span.
 const NONE: u32 = u32::MAX;
 
@@ -63,9 +62,8 @@ impl Spans {
                 return;
             }
             let number = self.spans.len() as u32;
-            self.spans.push(Span { class: 0, used: 0, before: NONE, after: self.empty, taken: [0; 4] });
-            self.empty = number;
-            self.nr_empty += 1;
+            self.spans.push(Span { class: 0, used: 0, before: NONE, after: NONE, taken: [0; 4] });
+            self.link_empty(number);
         }
     }
 
@@ -90,8 +88,13 @@ impl Spans {
 
     /// Takes this object, of a size for so many bytes: for what is found there already. `false`: it cannot be.
     pub fn take_this(&mut self, number: u32, object: u8, bytes: usize) -> bool {
-        let (Some(class), Some(span)) = (class_of(bytes), self.spans.get(number as usize)) else { return false };
-        if object as u16 >= COUNTS[class] || (span.used > 0 && span.class as usize != class) || span.has(object) {
+        let (Some(class), Some(span)) = (class_of(bytes), self.spans.get(number as usize)) else {
+            return false;
+        };
+        if object as u16 >= COUNTS[class]
+            || (span.used > 0 && span.class as usize != class)
+            || span.has(object)
+        {
             return false;
         }
         if span.used == 0 {
@@ -242,46 +245,56 @@ mod tests {
         }
     }
 
+    /// Takes and frees as the steps say; objects are disjoint, and the books right, after each.
+    fn play(spans: &mut Spans, model: &mut HashMap<(u32, u8), usize>, steps: &[(u8, usize, u16)]) {
+        for (op, bytes, pick) in steps {
+            if *op > 0 {
+                match spans.take(*bytes) {
+                    Some(found) => assert_eq!(model.insert(found, *bytes), None),
+                    None => assert!(spans.nr_empty == 0),
+                }
+            } else if !model.is_empty() {
+                let mut keys: Vec<_> = model.keys().copied().collect();
+                keys.sort();
+                let (span, object) = keys[*pick as usize % keys.len()];
+                model.remove(&(span, object));
+                assert!(spans.free(span, object));
+                assert!(!spans.free(span, object));
+            }
+            assert_eq!(spans.audit(), (model.len() as u64, 0));
+        }
+        // Objects of one size and with different numbers do not overlap.
+        for ((span, object), bytes) in model {
+            let (first, words) = spans.place(*span, *object).unwrap();
+            assert!(first + words <= SPAN_BYTES / 8 && words * 8 >= *bytes);
+        }
+    }
+
+    type Steps = Vec<(u8, usize, u16)>;
+
+    fn steps() -> impl Strategy<Value = Steps> {
+        proptest::collection::vec((0u8..3, 1usize..3072, any::<u16>()), 1..200)
+    }
+
     proptest! {
-        /// After any history objects are disjoint, the books are right, and what was found again in other spans is the same.
+        /// After any history, and after what was there was found again in any order, and more of it.
         #[test]
-        fn objects_equal_a_model(steps in proptest::collection::vec((0u8..3, 1usize..3072, any::<u16>()), 1..400)) {
+        fn objects_equal_a_model(first in steps(), second in steps(), third in steps()) {
+            let mut model = HashMap::new();
             let mut spans = Spans::new(12).unwrap();
             spans.add(6);
-            let mut model: HashMap<(u32, u8), usize> = HashMap::new();
-            for (n, (op, bytes, pick)) in steps.into_iter().enumerate() {
-                if op > 0 {
-                    match spans.take(bytes) {
-                        Some(found) => prop_assert_eq!(model.insert(found, bytes), None),
-                        None => prop_assert!(spans.nr_empty == 0),
-                    }
-                } else if !model.is_empty() {
-                    let mut keys: Vec<_> = model.keys().copied().collect();
-                    keys.sort();
-                    let (span, object) = keys[pick as usize % keys.len()];
-                    model.remove(&(span, object));
-                    prop_assert!(spans.free(span, object));
-                    prop_assert!(!spans.free(span, object));
-                }
-                if n == 100 {
-                    spans.add(60);
-                    prop_assert_eq!(spans.spans.len(), 12);
-                }
-                prop_assert_eq!(spans.audit(), (model.len() as u64, 0));
-            }
-            // No two objects of a span overlap: they are of one size and have different numbers.
-            for ((span, object), bytes) in &model {
-                let (first, words) = spans.place(*span, *object).unwrap();
-                prop_assert!(first + words <= SPAN_BYTES / 8 && words * 8 >= *bytes);
-            }
+            play(&mut spans, &mut model, &first);
+            spans.add(60);
+            prop_assert_eq!(spans.spans.len(), 12);
+            play(&mut spans, &mut model, &second);
             let mut again = Spans::new(12).unwrap();
             again.add(12);
             for ((span, object), bytes) in &model {
                 prop_assert!(again.take_this(*span, *object, *bytes));
                 prop_assert!(!again.take_this(*span, *object, *bytes));
             }
-            prop_assert_eq!(again.audit(), (model.len() as u64, 0));
             prop_assert_eq!(again.used, spans.used);
+            play(&mut again, &mut model, &third);
         }
     }
 }
