@@ -415,6 +415,16 @@ impl Host {
         (self.submissions, self.completions, self.theirs) = (submissions, completions, (down, up));
     }
 
+    /// The pager is to be replaced in order: it ends what is under way, and is buried.
+    pub fn seal(&mut self, pager: &mut dyn Instance) -> Verdict {
+        let cookie = self.submit_op(Op::Seal, [0; 3])?;
+        self.settle(pager)?;
+        let outcome = self.answer(cookie)?.outcome;
+        expect(outcome == Outcome::Ok, || format!("sealing: {outcome:?}"))?;
+        self.bury();
+        Ok(())
+    }
+
     /// The words of a segment, to damage them.
     pub fn words(&self, address: u64) -> &'static [AtomicU64] {
         self.segments.get(&address).copied().unwrap_or(&[])

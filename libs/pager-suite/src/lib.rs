@@ -60,6 +60,7 @@ pub const CASES: &[(&str, Case)] = &[
     ("swp_w20_nonsense_is_answered", faults::swp_w20_nonsense_is_answered),
     ("any_order_of_the_disks", faults::any_order_of_the_disks),
     ("everything_answered_outlives_the_pager", succession::everything_answered_outlives_the_pager),
+    ("a_sealed_pager_has_ended_everything", succession::a_sealed_pager_has_ended_everything),
     ("what_was_in_flight_is_put_again", succession::what_was_in_flight_is_put_again),
     ("retire_leaves_all_to_a_plain_pager", succession::retire_leaves_all_to_a_plain_pager),
     ("a_retired_pager_serves_on", succession::a_retired_pager_serves_on),

@@ -44,11 +44,21 @@ pub fn play(maker: &dyn Maker, seed: u64, steps: u64) -> Verdict {
         }
         fuse::set(None);
         said?;
+        if dice.roll(15) == 0 {
+            h.seal(&mut *p)?;
+            p = if plain { Plain.make(&mut h) } else { maker.make(&mut h) };
+            if dice.roll(2) == 0 {
+                check(&mut h, &mut *p, &mut model)?;
+            }
+        }
         if dice.roll(25) == 0 {
             // Another kind takes its place.
             let outcome = h.retire(&mut *p)?;
             expect(outcome == Outcome::Ok, || format!("retiring: {outcome:?}"))?;
-            h.bury();
+            match dice.roll(3) {
+                0 => h.bury(),
+                _ => h.seal(&mut *p)?,
+            }
             h.spoil_front();
             h.drop_front()?;
             plain = !plain;

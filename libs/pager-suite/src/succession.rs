@@ -60,6 +60,29 @@ pub fn everything_answered_outlives_the_pager(maker: &dyn Maker) -> Verdict {
     h.put_all(&mut *p, 9, &pages(0, 16, 3))
 }
 
+/// In order, with something under way: it is finished and answered before, and what comes later is left to the next one.
+pub fn a_sealed_pager_has_ended_everything(maker: &dyn Maker) -> Verdict {
+    let (mut h, mut p) = Host::with(maker, &[50, 50], 3)?;
+    fill(&mut h, &mut *p)?;
+    for round in 0..3 {
+        let put = h.submit_run(Op::Put, 0, 0, &pages(0, 12, 0))?;
+        let seal = h.submit_op(Op::Seal, [0; 3])?;
+        let late = h.submit_op(Op::Free, [0, 0, 12])?;
+        h.settle(&mut *p)?;
+        for cookie in put.iter().map(|p| p.0).chain([seal]) {
+            let outcome = h.answer(cookie)?.outcome;
+            expect(outcome == Outcome::Ok, || format!("{outcome:?}"))?;
+        }
+        expect(h.answer(late).is_err(), || "a sealed pager goes on".into())?;
+        h.bury();
+        p = maker.make(&mut h);
+        if round != 1 {
+            check(&mut h, &mut *p)?;
+        }
+    }
+    Ok(())
+}
+
 /// What was not answered may be one or the other, and is right when it is put again.
 pub fn what_was_in_flight_is_put_again(maker: &dyn Maker) -> Verdict {
     let (mut h, mut p) = Host::with(maker, &[50], 1)?;

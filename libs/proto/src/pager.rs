@@ -23,7 +23,7 @@
 //! | [`Op::Hold`] | | object | bytes | grants |
 //! | [`Op::Release`] | | object | grants | |
 //! | [`Op::Copy`] | | source, destination (bits 32..64) | first index there, first index here (bits 32..64) | pages |
-//! | [`Op::Retire`], [`Op::Resume`] | | | | |
+//! | [`Op::Retire`], [`Op::Resume`], [`Op::Seal`] | | | | |
 //! | [`Op::AddMemory`] | | address | pages | |
 //!
 //! Word 0 has the operation in bits 0..8 and a cookie in bits 32..64. A run of Get or Put is so many consecutive entries of ascending page index of
@@ -144,6 +144,9 @@ pub enum Op {
     Resume = 20,
     /// Memory in front of the devices: a segment, mapped at the address; zeroed if it is new. `Bad`: it cannot be used.
     AddMemory = 21,
+    /// The instance is about to be ended: what is under way is finished, nothing more is taken, and the devices' tables are left so that the next one need not make anything anew.
+    /// It may be ended without, as any accident would; that only takes the next one longer.
+    Seal = 22,
 }
 
 impl Op {
@@ -153,7 +156,7 @@ impl Op {
         #[rustfmt::skip]
         let all = [
             Get, Put, Free, Prepare, SwapOn, SwapOffBegin, SwapOffNext, SwapOffEnd, SwapOffAbort, Audit,
-            PutBytes, Reserve, Resize, Size, Fsync, Hold, Release, Copy, Retire, Resume, AddMemory,
+            PutBytes, Reserve, Resize, Size, Fsync, Hold, Release, Copy, Retire, Resume, AddMemory, Seal,
         ];
         all.get((raw as usize).wrapping_sub(1)).copied()
     }

@@ -2,7 +2,7 @@
 //! A swap device: its slot table, the map of its pages, and its free slots. The table is the truth; the rest is made from it.
 
 use crate::front::{Front, Spot};
-use crate::map::{self, Map};
+use crate::map::Map;
 use crate::record::{Key, Record};
 use crate::table::{Identity, NoTable, Table, hash_name};
 use alloc::string::String;
@@ -24,10 +24,10 @@ pub fn slots(sectors: u64) -> u32 {
     (sectors / SECTORS_PER_PAGE).saturating_sub(LABEL_PAGES).min(u32::MAX as u64 - 1) as u32
 }
 
-/// Pages of heap for so many slots: map, free slots, suspects.
+/// Pages of heap for so many slots: free slots, suspects.
 pub fn heap_pages(slots: u32) -> u64 {
     let blist = ebb_blist::bytes_needed(slots as u64).map_or(0, |b| b as u64);
-    (map::bytes(slots) + blist + suspect_words(slots) as u64 * 8 + SLACK).div_ceil(4096)
+    (blist + suspect_words(slots) as u64 * 8 + SLACK).div_ceil(4096)
 }
 
 fn suspect_words(slots: u32) -> usize {
@@ -52,7 +52,7 @@ pub struct Device<'a> {
     /// The disk's name.
     pub name: String,
     table: Table<'a>,
-    map: Map,
+    map: Map<'a>,
     free: Blist,
     /// Slots that could not be read: set aside when they are freed (SWP-W14).
     suspect: Vec<u64>,
@@ -74,6 +74,7 @@ impl<'a> Device<'a> {
         let id = Identity { disk, name: hash_name(name), slots };
         let table = Table::format(cells, &id).ok_or(Refused::Damaged)?;
         let mut device = Device::over(disk, name, table)?;
+        device.map.clear();
         device.free.free(0, slots as u64).map_err(|_| Refused::Damaged)?;
         Ok(device)
     }
@@ -99,7 +100,7 @@ impl<'a> Device<'a> {
             disk,
             name: name.into(),
             table,
-            map: Map::new(slots).ok_or(Refused::NoMemory)?,
+            map: Map::over(table.places()),
             free: Blist::new(slots as u64).map_err(|_| Refused::NoMemory)?,
             suspect,
             committed: 0,
@@ -248,6 +249,44 @@ impl<'a> Device<'a> {
             }
         }
         None
+    }
+
+    /// Says that the next instance finds everything in order; nothing is under way, and nothing is changed after that.
+    pub fn seal(&self) {
+        self.table.seal(self.committed, self.bad);
+    }
+
+    /// Adoption: takes everything over as it is, if the instance before has sealed it. `false`: it must be made anew from the table.
+    pub fn take_sealed(&mut self) -> bool {
+        if let Some((committed, bad)) = self.table.take_seal()
+            && self.count_sealed() == (committed, bad)
+        {
+            (self.committed, self.bad) = (committed, bad);
+            return true;
+        }
+        self.map.clear();
+        // All slots count as taken again.
+        if self.free.free_count() > 0 && self.free.fill(0, self.table.slots() as u64).is_err() {
+            self.mistakes += 1;
+        }
+        false
+    }
+
+    /// Frees the free slots; committed and bad ones.
+    fn count_sealed(&mut self) -> (u64, u64) {
+        let (mut bad, mut taken, mut run) = (0, 0, (0, 0));
+        for slot in 0..self.table.slots() {
+            if self.table.is_free(slot) {
+                run = if run.1 == 0 { (slot, 1) } else { (run.0, run.1 + 1) };
+                continue;
+            }
+            self.add_free(run.0, run.1);
+            run = (0, 0);
+            taken += 1;
+            bad += self.table.is_bad(slot) as u64;
+        }
+        self.add_free(run.0, run.1);
+        (taken - bad, bad)
     }
 
     /// Adoption: enters the page of a committed slot, which has no other copy.

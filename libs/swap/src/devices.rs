@@ -264,6 +264,11 @@ impl<'a, F: Front<'a>> Devices<'a, F> {
     /// Makes everything from the table of a device that [`Device::open`] found and that was added just now.
     pub fn adopt(&mut self, place: usize, log: &mut dyn FnMut(Arguments<'_>)) -> Adopted {
         let mut found = Adopted::default();
+        if let Some(device) = self.get_mut(place)
+            && device.take_sealed()
+        {
+            return Adopted { slots: device.committed(), ..found };
+        }
         let slots = self.get(place).map_or(0, |d| d.table().slots());
         // Free slots are handed to the allocator in runs.
         let mut run = (0, 0);

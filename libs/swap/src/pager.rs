@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The pager: takes what `vm` submits, deals with what the disks complete.
 
+use crate::device::Device;
 use crate::devices::Devices;
 use crate::front::{Direct, Front};
 use crate::out::Out;
@@ -39,6 +40,10 @@ pub struct SwapPager<'a, F = Direct> {
     run: Option<Run>,
     /// Entries taken and not answered: so much room is kept in `vm`'s completion ring, so no completion is ever held up or lost.
     owed: usize,
+    /// The cookie of a `Seal` that waits for what is under way; nothing more is taken.
+    sealing: Option<u32>,
+    /// The devices are sealed: nothing more is done.
+    sealed: bool,
     /// What is being written out from in front of the devices.
     pub(crate) out: Out,
 }
@@ -59,6 +64,8 @@ impl<'a, F: Front<'a>> SwapPager<'a, F> {
             counters: Counters::default(),
             run: None,
             owed: 0,
+            sealing: None,
+            sealed: false,
             out: Out::default(),
         }
     }
@@ -82,13 +89,35 @@ impl<'a, F: Front<'a>> SwapPager<'a, F> {
             if self.run.as_ref().is_some_and(Run::is_whole) && !self.advance(world) {
                 break;
             }
-            if world.room() <= self.owed {
+            if self.is_closed() || world.room() <= self.owed {
                 break;
             }
             let Some(entry) = world.next() else { break };
             self.take(world, &entry);
         }
-        self.write_out(world);
+        if !self.is_closed() {
+            self.write_out(world);
+        }
+        self.seal(world);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.sealed || self.sealing.is_some()
+    }
+
+    /// Seals the devices, if that was asked for and nothing is under way any more.
+    fn seal(&mut self, world: &mut impl World<'a>) {
+        if !self.requests.is_empty() || self.run.is_some() {
+            return;
+        }
+        if let Some(cookie) = self.sealing.take() {
+            self.sealed = true;
+            self.devices.iter().for_each(Device::seal);
+            self.answer(
+                world,
+                Completion { outcome: Outcome::Ok, op: Op::Seal, cookie, frame: 0, results: [0; 2] },
+            );
+        }
     }
 
     /// Whether nothing is under way.
@@ -98,7 +127,7 @@ impl<'a, F: Front<'a>> SwapPager<'a, F> {
 
     /// Whether `vm`'s next entry has to wait, for the disks or (if nothing is under way) for `vm` to take completions.
     pub fn is_stalled(&self, world: &mut impl World<'a>) -> bool {
-        self.run.as_ref().is_some_and(Run::is_whole) || world.room() <= self.owed
+        self.is_closed() || self.run.as_ref().is_some_and(Run::is_whole) || world.room() <= self.owed
     }
 
     /// What `swapinfo` shows (SWP-234, SWP-235): sums are exact.
@@ -157,6 +186,7 @@ impl<'a, F: Front<'a>> SwapPager<'a, F> {
                     self.refuse(world, entry.op, &[page]);
                 }
             },
+            Op::Seal => self.sealing = Some(entry.cookie),
             _ => {
                 let (outcome, results) = self.control(world, entry.op, entry.words);
                 self.answer(
