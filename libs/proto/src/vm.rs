@@ -649,13 +649,15 @@ protocol! {
     /// Stops using it (`swapoff`): everything on it is brought in or moved. `NoMemory`: there is no room for that, and the device is in service
     /// again. `NotFound`: not a swap device. Returns the pages brought in.
     51 SwapOff { disk: u8 } -> u64;
-    /// How long, in cycles, requests were held at the last replacement of the pager.
+    /// How long, in cycles, requests were held at the last replacement of the pager: until its first answer. `Busy`: they are held still.
     52 PagerHeld { kind: PagerKind } -> u64;
     /// Has the swap pager bring everything to its devices, so that another can take its place that knows only of those; answers what it said when it was last asked, and asks again.
     /// `Dead`: there is none. For `init`.
     53 PagerRetire {} -> Retiring;
     /// It is not replaced after all. For `init`.
     54 PagerResume {} -> ();
+    /// The swap pager is about to be ended: nothing more is submitted to it, and it is asked to end in order. Whether it has; asked again until then. It can be ended without. For `init`.
+    55 PagerSeal {} -> bool;
 
     /// Opens a file with a grant of the vnode pager ([`crate::fs::Opened`]); a grant is used up by this. `append`: every write goes to the end. Returns the caller's number of the
     /// open file, and its size. `NotFound`: no such grant for the caller; `TooManyFiles`.

@@ -143,8 +143,8 @@ impl Init {
         loop {
             let ending = self.tend_shutdown();
             let retiring = self.tend_retiring();
-            let replacing = (self.tend_replacement() || retiring).then_some(TEND_US);
-            if let Some(us) = replacing.or(ending) {
+            let replacing = self.tend_replacement().then_some(TEND_US);
+            if let Some(us) = retiring.or(replacing).or(ending) {
                 let deadline = tsc() + clock::cycles_of(us);
                 ipc::timer(self.notification, TIMER_BIT, deadline).map_err(from_sys)?;
             }

@@ -414,42 +414,37 @@ impl Init {
             self.replacement = Some(Replacement { service: at, old, generation, until_us, reply, restart });
             return Ok(());
         }
-        let running = self.services.get(at).is_some_and(|s| s.running.is_some());
-        let before = self.services.get(at).map(|s| s.image.clone()).unwrap_or_default();
-        if role == SWAP && before != image {
-            // What one that does not run has kept in memory nobody else can bring out.
-            if !running && looks_into_pages(&before) {
-                return Err((Error::Dead, reply, restart));
-            }
-        }
-        if role == SWAP && before != image && running {
-            // What the old one has in memory of its own goes to the devices first; it serves meanwhile.
-            self.begin_retiring(at, image, reply);
+        let Some(service) = self.services.get(at) else { return Err((Error::NotFound, reply, restart)) };
+        let (running, before) = (service.running.is_some(), service.image.clone());
+        if role == SWAP && running {
+            self.begin_retiring(at, image, reply, restart);
             return Ok(());
         }
-        match self.exchange(at, &image) {
-            Ok(replaced) => answer(reply, restart, Ok(replaced)),
-            Err(error) => return Err((error, reply, restart)),
+        // What one that does not run has kept in memory nobody else can bring out.
+        if role == SWAP && before != image && looks_into_pages(&before) {
+            return Err((Error::Dead, reply, restart));
         }
-        Ok(())
-    }
-
-    /// Ends what plays a role, and starts an image in its place; if that cannot be started, the one before again.
-    pub fn exchange(&mut self, at: usize, image: &str) -> Result<proto::Replaced, Error> {
-        let Some(service) = self.services.get(at) else { return Err(Error::NotFound) };
-        let (role, before) = (service.server.role, service.image.clone());
         let begun = clock::now_us();
-        self.end_service(at);
-        if let Err(error) = self.start_service(at, image) {
-            ebb_rt::log!("{role}: cannot start {image}: {error}");
-            self.start_again(at, &before);
-            return Err(error);
+        if let Err(error) = self.exchange(at, &image) {
+            return Err((error, reply, restart));
         }
         let kind = kind_of(role).unwrap_or(vm::PagerKind::Swap);
         let held = call(self.vm, &vm::PagerHeld { kind }).unwrap_or(0);
         let held_us = clock::us_of(held).max(if held == 0 { clock::now_us() - begun } else { 0 });
         let pages = meter(Counter::swap_used);
-        Ok(proto::Replaced { held_us, held_cycles: held, pages, moved: 0 })
+        answer(reply, restart, Ok(proto::Replaced { held_us, held_cycles: held, pages, moved: 0 }));
+        Ok(())
+    }
+
+    /// Ends what plays a role, and starts an image in its place; if that cannot be started, the one before again.
+    pub fn exchange(&mut self, at: usize, image: &str) -> Result<(), Error> {
+        let Some(service) = self.services.get(at) else { return Err(Error::NotFound) };
+        let (role, before) = (service.server.role, service.image.clone());
+        self.end_service(at);
+        self.start_service(at, image).inspect_err(|error| {
+            ebb_rt::log!("{role}: cannot start {image}: {error}");
+            self.start_again(at, &before);
+        })
     }
 
     /// Looks after a replacement under way. Returns whether there is one.

@@ -46,6 +46,8 @@ impl<M: Machine> Vm<M> {
             return false;
         }
         if any {
+            let now = self.m.now();
+            self.channel(kind).at_work(now);
             match kind {
                 PagerKind::Swap => self.flush_requests(),
                 PagerKind::Vnode => self.flush_file_ops(),
@@ -74,7 +76,7 @@ impl<M: Machine> Vm<M> {
                     }
                 }
             }
-            Op::AddMemory | Op::Retire | Op::Resume => {
+            Op::AddMemory | Op::Retire | Op::Resume | Op::Seal => {
                 self.pager.control.pop_front();
                 self.front_answered(c);
             }
@@ -184,10 +186,10 @@ impl<M: Machine> Vm<M> {
 
     /// `swp_pager_async_iodone` for a write.
     fn put_done(&mut self, c: &Completion) {
+        let Some((frame, object, index)) = self.busy_page(c, Flags::WRITING) else { return };
         if c.results[0] & WANTS_MEMORY != 0 {
             self.front_wanted();
         }
-        let Some((frame, object, index)) = self.busy_page(c, Flags::WRITING) else { return };
         self.pager.ch.writing = self.pager.ch.writing.saturating_sub(1);
         self.publish_writing();
         let before = self.unbusy(frame, object, Flags::WRITING);

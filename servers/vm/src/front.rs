@@ -26,12 +26,14 @@ pub struct Front {
     retiring: Option<Retiring>,
     /// It was asked, and has not answered.
     asked: bool,
+    /// It has ended everything, and does nothing more.
+    sealed: bool,
 }
 
 impl Front {
     /// The pager is gone: what it was asked is not answered any more.
     pub(crate) fn detached(&mut self) {
-        (self.offered, self.declined, self.asked) = (false, false, false);
+        (self.offered, self.declined, self.asked, self.sealed) = (false, false, false, false);
         // That nothing lies in front stays true: nobody is there who could put anything.
         self.retiring = self.retiring.filter(|r| *r == Retiring::Done);
     }
@@ -103,6 +105,7 @@ impl<M: Machine> Vm<M> {
                     _ => Retiring::Failed(c.results[1].max(1)),
                 });
             }
+            Op::Seal => self.pager.front.sealed = c.outcome == Outcome::Ok,
             // Resume: there is nothing to be done about an answer.
             _ => {}
         }
@@ -119,6 +122,22 @@ impl<M: Machine> Vm<M> {
             self.submit_control(Op::Retire, [0; 3]);
         }
         Ok(said)
+    }
+
+    /// Has the pager end everything, and gives it nothing more to do. Whether it has.
+    pub(crate) fn pager_seal(&mut self) -> Result<bool, Error> {
+        if !self.pager.ch.attached() {
+            return Err(Error::Dead);
+        }
+        // Conversations with it come to their end first.
+        if !self.pager.ch.is_closed() && self.swap_change.is_none() && self.pager.control.is_empty() {
+            self.submit_control(Op::Seal, [0; 3]);
+            if self.pager.control.back().is_some_and(|(_, submitted)| *submitted) {
+                let now = self.m.now();
+                self.pager.ch.close(now);
+            }
+        }
+        Ok(self.pager.front.sealed)
     }
 
     /// The pager goes on after all.

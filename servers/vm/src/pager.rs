@@ -179,6 +179,10 @@ impl<M: Machine> Vm<M> {
             request.submitted = false;
         }
         self.flush_requests();
+        if generation > 1 {
+            // Something that it answers at once: so it is known when it is at work.
+            self.submit_control(Op::Resume, [0; 3]);
+        }
         self.waiting.pager_ready();
         self.ring_pager();
         // Says that completions are waited for from now on.

@@ -176,6 +176,7 @@ impl<M: Machine> Vm<M> {
         let now = self.m.now();
         let rings = words.get(..RING_PAGES as usize * PAGE_SIZE / 8).ok_or(Error::Invalid)?;
         self.vnode.ch.attach(space, notification, rings, now);
+        self.vnode.ch.at_work(now);
         let generation = self.vnode.ch.generation();
         self.frames.meter.set(Counter::vnode_generation, generation as u64);
         self.hold_again();
