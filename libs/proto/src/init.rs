@@ -21,6 +21,8 @@ pub struct Service {
     pub level: u8,
     /// Times it was started, and times it died without being asked to.
     pub starts: (u32, u32),
+    /// How the last instance that failed did so, with its image; empty if none has.
+    pub failure: String,
     /// Microseconds since it was started.
     pub up_us: u64,
 }
@@ -36,6 +38,8 @@ pub struct Replaced {
     pub pages: u64,
     /// Pages that the old one had to bring to where the new one finds them, before that.
     pub moved: u64,
+    /// Microseconds that this took, while the old one went on.
+    pub took_us: u64,
 }
 
 protocol! {

@@ -50,6 +50,7 @@ pub struct Retiring {
     /// Pages that were to be moved, as far as it has said.
     moved: u64,
     left: u64,
+    begun_us: u64,
     until_us: u64,
     /// Pages that the new one takes beyond what the old one gives back.
     more: u64,
@@ -67,9 +68,20 @@ impl Init {
             true => (Step::Sealing, 0, SEAL_US),
             false => (Step::Moving, pages(&image).saturating_sub(pages(&before)), PATIENCE_US),
         };
-        let until_us = clock::now_us() + patience;
-        self.retiring =
-            Some(Retiring { service, image, reply, restart, step, moved: 0, left: 0, until_us, more });
+        let begun_us = clock::now_us();
+        let until_us = begun_us + patience;
+        self.retiring = Some(Retiring {
+            service,
+            image,
+            reply,
+            restart,
+            step,
+            moved: 0,
+            left: 0,
+            begun_us,
+            until_us,
+            more,
+        });
         if more > 0 {
             self.keep_aside(more);
         }
@@ -149,14 +161,9 @@ impl Init {
         let Some(r) = &self.retiring else { return };
         match held {
             Ok(held) => {
-                let moved = r.moved;
-                let pages = meter(Counter::swap_used);
-                self.end_retiring(Ok(Replaced {
-                    held_us: clock::us_of(held),
-                    held_cycles: held,
-                    pages,
-                    moved,
-                }));
+                let (moved, took_us) = (r.moved, clock::now_us() - r.begun_us);
+                let (held_us, pages) = (clock::us_of(held), meter(Counter::swap_used));
+                self.end_retiring(Ok(Replaced { held_us, held_cycles: held, pages, took_us, moved }));
             }
             Err(_) if clock::now_us() < r.until_us => {}
             Err(error) => self.end_retiring(Err(error)),

@@ -71,6 +71,8 @@ pub struct Pager<R> {
     pub(crate) control: VecDeque<(Submission, bool)>,
     /// Devices.
     pub devices: Vec<Device>,
+    /// The last write that ended did not go well.
+    pub(crate) fails: bool,
     /// An audit under way.
     pub audit: Option<PagerAudit<R>>,
     /// Memory in front of the devices.
@@ -85,6 +87,7 @@ impl<R> Pager<R> {
             frees: VecDeque::with_capacity(256),
             control: VecDeque::with_capacity(16),
             devices: Vec::new(),
+            fails: false,
             audit: None,
             front: Front::default(),
         }

@@ -22,6 +22,7 @@ const COLUMNS: &[Column] = &[
     Column { key: "starts", heading: "STARTS" },
     Column { key: "deaths", heading: "DEATHS" },
     Column { key: "up_us", heading: "" },
+    Column { key: "failure", heading: "" },
 ];
 
 impl Shell {
@@ -38,7 +39,11 @@ impl Shell {
 pub fn services(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
     let json = flags(args, &["--json"])?.flag("--json");
     let mut list = Listing::new(COLUMNS);
+    let mut failures = Vec::new();
     for s in shell.all_services()? {
+        if !s.failure.is_empty() {
+            failures.push(format!("{}: last failure: {}", s.role, s.failure));
+        }
         list.row([
             s.role.into(),
             s.image.into(),
@@ -48,9 +53,13 @@ pub fn services(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
             s.starts.0.into(),
             s.starts.1.into(),
             s.up_us.into(),
+            s.failure.into(),
         ]);
     }
     show(&list, json);
+    if !json {
+        failures.iter().for_each(|failure| println!("{failure}"));
+    }
     Ok(())
 }
 
@@ -104,11 +113,12 @@ fn tell(r: &Replaced, json: bool, role: &str, before: &str, what: &str) {
             ("held_us", r.held_us.into()),
             ("held_cycles", r.held_cycles.into()),
             ("pages", r.pages.into()),
+            ("took_us", r.took_us.into()),
             ("moved", r.moved.into()),
         ]));
     }
     let moved = if r.moved > 0 { format!(", {} moved before", r.moved) } else { String::new() };
-    println!("{role}: {before} {what}, held {} us, {} pages{moved}", r.held_us, r.pages);
+    println!("{role}: {before} {what}, held {} us, {} pages in {} us{moved}", r.held_us, r.pages, r.took_us);
 }
 
 fn refused(role: &str, error: Error) -> Failure {
@@ -128,6 +138,12 @@ fn replace_failure(shell: &Shell, role: &str, image: &str, error: Error) -> Fail
             Failure::Usage(format!("{role}: no image {image} (there are: {})", there.join(" ")))
         }
         Error::Unsupported => Failure::Trouble(format!("{role}: it cannot be replaced")),
+        Error::Dead => {
+            let services = shell.all_services().unwrap_or_default();
+            let service = services.into_iter().find(|s| s.role == role);
+            let (plays, why) = service.map(|s| (s.image, s.failure)).unwrap_or_default();
+            Failure::Trouble(format!("{role}: {plays} goes on; {why}"))
+        }
         error => Failure::of(role, error),
     }
 }
