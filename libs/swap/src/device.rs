@@ -3,7 +3,7 @@
 
 use crate::front::{Front, Spot};
 use crate::map::Map;
-use crate::record::{Key, Record};
+use crate::record::{Key, Record, State};
 use crate::table::{Identity, NoTable, Table, hash_name};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -274,18 +274,23 @@ impl<'a> Device<'a> {
 
     /// Frees the free slots; committed and bad ones.
     fn count_sealed(&mut self) -> (u64, u64) {
-        let (mut bad, mut taken, mut run) = (0, 0, (0, 0));
-        for slot in 0..self.table.slots() {
-            if self.table.is_free(slot) {
-                run = if run.1 == 0 { (slot, 1) } else { (run.0, run.1 + 1) };
+        let (mut bad, mut taken, mut first) = (0, 0, 0);
+        let slots = self.table.slots();
+        // A few instructions a slot: nobody pages meanwhile.
+        for (slot, state) in (0..slots).zip(self.table.states()) {
+            if state == State::Free {
                 continue;
             }
-            self.add_free(run.0, run.1);
-            run = (0, 0);
+            if slot > first {
+                self.add_free(first, slot - first);
+            }
+            first = slot + 1;
             taken += 1;
-            bad += self.table.is_bad(slot) as u64;
+            bad += (state == State::Bad) as u64;
         }
-        self.add_free(run.0, run.1);
+        if slots > first {
+            self.add_free(first, slots - first);
+        }
         (taken - bad, bad)
     }
 

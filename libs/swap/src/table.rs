@@ -4,7 +4,7 @@
 //! The first page is the header, twice; the records follow, one word a slot ([`Record`]), and the places of the map from pages to slots, two a slot, in half a word each. The header is written last, so a table whose
 //! making was interrupted is blank, and is made again.
 
-use crate::record::Record;
+use crate::record::{Record, State};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 const PAGE_WORDS: usize = 512;
@@ -122,14 +122,11 @@ impl<'a> Table<'a> {
         (words == seal_of(words[1], words[2])).then_some((words[1], words[2]))
     }
 
-    /// Whether a slot's record says that it is free: as [`Table::get`], without looking at the rest.
-    pub fn is_free(&self, slot: u32) -> bool {
-        self.word(slot) == Record::Free.pack(slot)
-    }
-
-    /// Whether a slot's record says that it was set aside: as [`Table::get`], without looking at the rest.
-    pub fn is_bad(&self, slot: u32) -> bool {
-        self.word(slot) == Record::Bad.pack(slot)
+    /// What the records say of the slots, in order, unchecked.
+    pub fn states(&self) -> impl Iterator<Item = State> + use<'a> {
+        let cells: &'a [AtomicU64] = self.cells;
+        let records = cells.get(PAGE_WORDS..PAGE_WORDS + self.slots as usize).unwrap_or(&[]);
+        records.iter().map(|cell| State::of(cell.load(Ordering::Relaxed)))
     }
 
     /// Writes the record of a slot.
