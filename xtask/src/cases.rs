@@ -23,6 +23,8 @@ pub struct Case {
     pub input: &'static [Input],
     /// `--policy`.
     pub policy: Option<&'static str>,
+    /// `--swap-pager`.
+    pub swap_pager: Option<&'static str>,
     /// `--icount`.
     pub icount: bool,
     /// Whether there is a root disk.
@@ -107,6 +109,7 @@ const CASE: Case = Case {
     swap: &["256M"],
     input: &[],
     policy: None,
+    swap_pager: None,
     icount: false,
     root: false,
     boot: Medium::Run,
@@ -385,6 +388,69 @@ pub const CASES: &[Case] = &[
         exec: "thrash --mem 2x --pattern random --rounds 2 --verify & sleep 1; \
                repeat 5 { service restart swap-pager; sleep 0.3 }; wait; vmstat --json",
         checks: PAGES,
+        ..CASE
+    },
+    // The second swap pager, from the start and after it has taken over.
+    Case {
+        name: "zswap",
+        swap_pager: Some("zswap-pager"),
+        exec: "thrash --mem 1.5x --pattern random --rounds 2 --verify & sleep 1; swapinfo --json; wait; \
+               service replace swap-pager swap-pager; service replace swap-pager zswap-pager; \
+               thrash --mem 1.5x --pattern zipf --rounds 2 --verify; swapinfo --json; vmstat --json; audit --json",
+        checks: &[
+            AtLeast("pool.stored", 1000.0),
+            AtLeast("pool.loaded", 100.0),
+            AtLeast("pool.bytes", 1_000_000.0),
+            Is("clean", "true"),
+        ],
+        ..CASE
+    },
+    // From one pager to the other and back, again and again, with accidents in between, also while everything is being brought to the disks.
+    Case {
+        name: "zswap-back-and-forth",
+        swap: &["256M", "64M"],
+        exec: "thrash --mem 3x --pattern random --rounds 3 --verify & sleep 2; \
+               repeat 5 { service replace swap-pager zswap-pager; sleep 0.5; service kill swap-pager; sleep 0.5; \
+               service restart swap-pager; sleep 0.3; service replace swap-pager swap-pager; sleep 0.2; \
+               service kill swap-pager; service replace swap-pager zswap-pager; \
+               service replace swap-pager swap-pager & sleep 0.02; service kill swap-pager; sleep 0.4; \
+               service replace swap-pager swap-pager }; audit --json; wait; services --json; vmstat --json; audit --json",
+        checks: &[
+            AtLeast("v_swappgsout", 1.0),
+            AtLeast("pager_generation", 30.0),
+            Is("clean", "true"),
+            Says("moved before"),
+        ],
+        ..CASE
+    },
+    // More than the pool can hold: the oldest go to the disk, and what does not fit is written through.
+    Case {
+        name: "zswap-pool-full",
+        mem: "32M",
+        swap: &["256M"],
+        swap_pager: Some("zswap-pager"),
+        exec: "thrash --mem 5x --pattern seq --rounds 2 --verify; \
+               thrash --mem 4x --pattern random --rounds 1 --verify & sleep 3; swapinfo; service kill swap-pager; audit --json; wait; \
+               swapinfo --json; audit --json",
+        checks: &[
+            AtLeast("pool.written_out", 1000.0),
+            AtLeast("pool.written_through", 1.0),
+            Is("clean", "true"),
+        ],
+        ..CASE
+    },
+    // Nobody pages for at most 10 ms of the machine's time, with 1 GiB of pages on the disk. Two seconds of the script are for writing that much.
+    Case {
+        name: "replace-pager-held",
+        mem: "256M",
+        swap: &["1536M"],
+        icount: true,
+        exec: "thrash --mem 1250M --pattern seq --rounds 1 & sleep 16; \
+               service replace swap-pager zswap-pager --json; sleep 1; service replace swap-pager swap-pager --json; \
+               service restart swap-pager --json; kill $!; wait $!; audit --json",
+        status: ABOVE_63,
+        timeout_s: 900,
+        checks: &[AtLeast("pages", 262_144.0), Always("held_us", 3, 10_000.0), Is("clean", "true")],
         ..CASE
     },
     // Whoever types something while a program eats memory has its answer: within 2 s of the machine's time at the median, 10 s at worst.

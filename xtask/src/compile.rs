@@ -13,12 +13,13 @@ use crate::setup::{LOADER_TARGET, MACHINE_TARGET};
 
 /// Programs that go into the image, in the order of the boot modules: binary name and folder. One whose folder is
 /// not there yet is left out.
-pub const MODULES: [(&str, &str); 16] = [
+pub const MODULES: [(&str, &str); 17] = [
     ("init", "servers/init"),
     ("vm", "servers/vm"),
     ("block", "servers/block"),
     ("console", "servers/console"),
     ("swap-pager", "servers/swap-pager"),
+    ("zswap-pager", "servers/zswap-pager"),
     ("vnode-pager", "servers/vnode-pager"),
     ("pageout", "servers/pageout"),
     ("vm-daemon", "servers/vm-daemon"),

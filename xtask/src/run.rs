@@ -65,6 +65,9 @@ pub struct Options {
     /// The pageout policy that the machine starts with
     #[arg(long, value_name = "NAME", value_parser = word)]
     pub policy: Option<String>,
+    /// The swap pager that the machine starts with
+    #[arg(long, value_name = "NAME", value_parser = word)]
+    pub swap_pager: Option<String>,
     /// Run these commands in the shell and end with the status of the first that failed, else 0. Standard output is
     /// what they print and nothing else; log and diagnostics go to standard error
     #[arg(long, value_name = "COMMANDS", value_parser = script)]
@@ -105,6 +108,7 @@ impl Default for Options {
             save: None,
             root: None,
             policy: None,
+            swap_pager: None,
             exec: None,
             timeout: None,
             icount: false,
@@ -231,6 +235,9 @@ impl Options {
         let mut line = format!("mem={} log=com2 exit=qemu", self.mem.0);
         if let Some(policy) = &self.policy {
             line += &format!(" policy={policy}");
+        }
+        if let Some(pager) = &self.swap_pager {
+            line += &format!(" swap_pager={pager}");
         }
         for (i, length) in input_lengths.iter().enumerate() {
             line += &format!(" input{i}={length}");

@@ -229,6 +229,7 @@ fn judge(case: &Case, built: &Built) -> Result<()> {
         swap: case.swap.iter().map(|s| size_of(s, size::disk)).collect::<Result<_>>()?,
         input,
         policy: case.policy.map(str::to_string),
+        swap_pager: case.swap_pager.map(str::to_string),
         exec: Some(exec.clone()),
         timeout: Some(case.timeout_s),
         icount: case.icount,

@@ -36,6 +36,8 @@ pub struct Replaced {
     pub held_cycles: u64,
     /// Pages handed over.
     pub pages: u64,
+    /// Pages that the old one had to bring to where the new one finds them, before that.
+    pub moved: u64,
     /// Microseconds that this took, while the old one went on.
     pub took_us: u64,
 }

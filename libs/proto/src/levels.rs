@@ -68,7 +68,7 @@ pub const SERVERS: &[Server] = &[
     },
     Server {
         role: "swap-pager",
-        images: &["swap-pager"],
+        images: &["swap-pager", "zswap-pager"],
         program: "swap-pager",
         level: 3,
         priority: 6,

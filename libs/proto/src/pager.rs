@@ -23,6 +23,8 @@
 //! | [`Op::Hold`] | | object | bytes | grants |
 //! | [`Op::Release`] | | object | grants | |
 //! | [`Op::Copy`] | | source, destination (bits 32..64) | first index there, first index here (bits 32..64) | pages |
+//! | [`Op::Retire`], [`Op::Resume`], [`Op::Seal`] | | | | |
+//! | [`Op::AddMemory`] | | address | pages | |
 //!
 //! Word 0 has the operation in bits 0..8 and a cookie in bits 32..64. A run of Get or Put is so many consecutive entries of ascending page index of
 //! one object; each page gets its own completion: word 0 status in bits 0..8, operation in 8..16, cookie in 32..64; word 1 the frame; words 2
@@ -37,6 +39,9 @@
 //! - Completions come in any order between runs. Each submission completes exactly once, also across the death of the pager: `vm` submits again what
 //!   was in flight when the next instance attaches.
 //! - Durable state is in the devices' segments: the next instance finds them where they were and adopts them.
+//! - A pager may keep copies in memory in front of the devices, in segments that `vm` gives it ([`Op::AddMemory`]) and that outlive it as the devices' do; each of them has its slot on a device
+//!   all the same. It says in result 2 of Put when more would be of use ([`WANTS_MEMORY`]); `vm` gives when it has some, or not at all.
+//! - Retire: the next instance may be a pager that knows of no such memory, so everything goes to the devices. From `Ok` until [`Op::Resume`] nothing lies anywhere else.
 //!
 //! # The pager of files
 //! Objects are inode numbers. It serves Get, Put, Audit and the operations from [`Op::PutBytes`] on. `vm` is the authority for the size of a file that it holds.
@@ -79,6 +84,12 @@ pub const HOLE: u64 = 1;
 pub const RESERVED: u64 = 2;
 /// Reserve, result 2: all of the pages are on the disk.
 pub const WRITTEN: u64 = 4;
+/// Put, result 2: the pager would like more memory in front of its devices.
+pub const WANTS_MEMORY: u64 = 1;
+/// Where a pager finds its memory in front of the devices: one segment of [`CHUNK_PAGES`] after the other.
+pub const FRONT: u64 = DEVICES + MAX_DEVICES as u64 * DEVICE_STRIDE;
+/// Pages of each segment of that memory.
+pub const CHUNK_PAGES: u64 = 64;
 /// Most pages in one run (`MAX_PAGEOUT_CLUSTER`).
 pub const MAX_RUN: usize = 16;
 /// [`Op::Audit`] of everything.
@@ -126,6 +137,16 @@ pub enum Op {
     /// The copies of these pages of an object become those of another (`swap_pager_copy`). Where that one has a copy already it is kept, and the source's is freed. Word 2 of the
     /// completion: slots moved, word 3: slots freed.
     Copy = 18,
+    /// Brings everything to the devices, and keeps nothing elsewhere from now on. Answered at once: `Ok` it is so; `Again`: it is under way, word 2 pages left, ask again;
+    /// `Error`: word 3 pages could not be written. Paging goes on meanwhile.
+    Retire = 19,
+    /// The pager is not replaced after all: back to normal.
+    Resume = 20,
+    /// Memory in front of the devices: a segment, mapped at the address; zeroed if it is new. `Bad`: it cannot be used.
+    AddMemory = 21,
+    /// The instance is about to be ended: what is under way is finished, nothing more is taken, and the devices' tables are left so that the next one need not make anything anew.
+    /// It may be ended without, as any accident would; that only takes the next one longer.
+    Seal = 22,
 }
 
 impl Op {
@@ -135,7 +156,7 @@ impl Op {
         #[rustfmt::skip]
         let all = [
             Get, Put, Free, Prepare, SwapOn, SwapOffBegin, SwapOffNext, SwapOffEnd, SwapOffAbort, Audit,
-            PutBytes, Reserve, Resize, Size, Fsync, Hold, Release, Copy,
+            PutBytes, Reserve, Resize, Size, Fsync, Hold, Release, Copy, Retire, Resume, AddMemory, Seal,
         ];
         all.get((raw as usize).wrapping_sub(1)).copied()
     }
@@ -325,6 +346,31 @@ pub struct Device {
     pub closing: bool,
 }
 
+/// Memory in front of the devices.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct PoolStatus {
+    /// Bytes of the memory, and bytes of it that hold copies now.
+    pub bytes: (u64, u64),
+    /// Bytes of the memory that can hold copies; the rest is the index.
+    pub room: u64,
+    /// Copies that are there now.
+    pub pages: u64,
+    /// Bytes of those that are compressed.
+    pub compressed: u64,
+    /// Of the copies: pages filled with one word, which take no room.
+    pub same_filled: u64,
+    /// Pages kept since this instance started.
+    pub stored: u64,
+    /// Pages brought in from there.
+    pub loaded: u64,
+    /// Pages that did not become small enough, and went to a device.
+    pub poor: u64,
+    /// Pages that there was no room for, and went to a device.
+    pub full: u64,
+    /// Copies written out to make room, or for a replacement.
+    pub written_out: u64,
+}
+
 /// What the pager says of itself.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Summary {
@@ -344,6 +390,8 @@ pub struct Summary {
     pub adopted: (u64, u64),
     /// `swap_pager_full`, `swap_pager_almost_full`.
     pub full: (bool, bool),
+    /// Memory in front of the devices, if it uses any.
+    pub pool: Option<PoolStatus>,
 }
 
 protocol! {

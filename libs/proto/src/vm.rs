@@ -412,6 +412,19 @@ pub struct PagerAttachment {
     pub devices: Vec<PagerDevice>,
     /// Frames of the bounce pages, for a pager of files.
     pub frames: Vec<u32>,
+    /// Memory in front of a swap pager's devices: pages that there are, and that there may be.
+    pub front: (u64, u64),
+}
+
+/// How far a swap pager is with bringing everything to its devices.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Retiring {
+    /// Under way: pages left, as far as it has said.
+    UnderWay(Option<u64>),
+    /// Nothing lies anywhere else.
+    Done,
+    /// So many pages could not be written.
+    Failed(u64),
 }
 
 /// A swap device that a new instance of the pager finds.
@@ -639,8 +652,15 @@ protocol! {
     /// Stops using it (`swapoff`): everything on it is brought in or moved. `NoMemory`: there is no room for that, and the device is in service
     /// again. `NotFound`: not a swap device. Returns the pages brought in.
     51 SwapOff { disk: u8 } -> u64;
-    /// How long, in cycles, requests were held at the last replacement of the pager.
+    /// How long, in cycles, requests were held at the last replacement of the pager: until its first answer. `Busy`: they are held still.
     52 PagerHeld { kind: PagerKind } -> u64;
+    /// Has the swap pager bring everything to its devices, so that another can take its place that knows only of those; answers what it said when it was last asked, and asks again.
+    /// `Dead`: there is none. For `init`.
+    53 PagerRetire {} -> Retiring;
+    /// It is not replaced after all. For `init`.
+    54 PagerResume {} -> ();
+    /// The swap pager is about to be ended: nothing more is submitted to it, and it is asked to end in order. Whether it has; asked again until then. It can be ended without. For `init`.
+    55 PagerSeal {} -> bool;
 
     /// Opens a file with a grant of the vnode pager ([`crate::fs::Opened`]); a grant is used up by this. `append`: every write goes to the end. Returns the caller's number of the
     /// open file, and its size. `NotFound`: no such grant for the caller; `TooManyFiles`.

@@ -2,6 +2,7 @@
 //! What is done at once: freeing copies, adding and removing devices, the audit.
 
 use crate::device::{self, Device, Refused};
+use crate::front::Front;
 use crate::pager::SwapPager;
 use crate::record::{Key, MAX_INDEX};
 use crate::table;
@@ -14,14 +15,24 @@ type Answer = (Outcome, [u64; 2]);
 const BAD: Answer = (Outcome::Bad, [0; 2]);
 const AGAIN: Answer = (Outcome::Again, [0; 2]);
 
-impl<'a> SwapPager<'a> {
+impl<'a, F: Front<'a>> SwapPager<'a, F> {
     pub(crate) fn control(&mut self, world: &mut impl World<'a>, op: Op, words: [u64; 3]) -> Answer {
         match op {
             Op::Free => self.free(world, words),
             Op::Copy => self.copy(world, words),
             Op::Audit => self.audit(world, words[0]),
-            Op::Get | Op::Put => BAD,
-            _ => match u8::try_from(words[0]) {
+            Op::Retire => self.retire(),
+            Op::Resume => {
+                self.devices.front.retire(false);
+                (Outcome::Ok, [self.devices.front.copies(), 0])
+            }
+            Op::AddMemory => (self.add_memory(world, words[0], words[1]), [0; 2]),
+            Op::Prepare
+            | Op::SwapOn
+            | Op::SwapOffBegin
+            | Op::SwapOffNext
+            | Op::SwapOffEnd
+            | Op::SwapOffAbort => match u8::try_from(words[0]) {
                 Ok(disk) => match op {
                     Op::Prepare => self.prepare(world, disk),
                     Op::SwapOn => self.swap_on(world, disk, words[1], words[2]),
@@ -30,6 +41,8 @@ impl<'a> SwapPager<'a> {
                 },
                 Err(_) => BAD,
             },
+            // Runs are dealt with elsewhere; the others are for pagers of files.
+            _ => BAD,
         }
     }
 
@@ -129,6 +142,19 @@ impl<'a> SwapPager<'a> {
         Ok(slots as u64)
     }
 
+    /// Takes a segment of memory for what is in front of the devices. `Bad`: it cannot be used.
+    pub fn add_memory(&mut self, world: &mut impl World<'a>, address: u64, pages: u64) -> Outcome {
+        match self.devices.front.add_memory(world, address, pages) {
+            true => Outcome::Ok,
+            false => Outcome::Bad,
+        }
+    }
+
+    /// Puts in order what is in front of the devices, after all of them were adopted.
+    pub fn adopt_front(&mut self, world: &mut impl World<'a>) {
+        self.devices.adopt_front(&mut |line| world.log(line));
+    }
+
     /// Takes over a device of the instance before, at start. A segment whose making was interrupted is left for `vm`'s next `SwapOn`.
     pub fn adopt(&mut self, world: &mut impl World<'a>, disk: u8, segment: u64, heap: u64) {
         let Some((info, slots)) = usable(world, disk) else {
@@ -184,20 +210,30 @@ impl<'a> SwapPager<'a> {
         }
         let (mut used, mut wrong, mut pending) = (0, 0, 0);
         for device in self.devices.iter() {
-            used += device.used();
-            pending += device.used() - device.committed();
+            used += device.used() - device.held();
+            pending += device.used() - device.held() - device.committed();
             wrong += device.audit(&mut |line| world.log(line));
         }
         // Every unfinished slot is one that a write in flight will settle.
         let in_flight: u64 = self
             .requests
             .iter()
-            .filter(|r| r.transfer == Transfer::Write)
+            .filter(|r| r.transfer == Transfer::Write && !r.own)
             .map(|r| (r.len - r.single.unwrap_or(0)) as u64)
             .sum();
         if pending != in_flight {
             world.log(format_args!(
                 "audit: {pending} slots are being written, {in_flight} pages are in flight"
+            ));
+            wrong += 1;
+        }
+        let devices = &self.devices;
+        let held: u64 = devices.iter().map(Device::held).sum();
+        wrong += devices.front.audit(&|at| devices.holds_copy(at), &mut |line| world.log(line));
+        let given_up = self.out.given_up(&self.requests, devices);
+        if held != given_up {
+            world.log(format_args!(
+                "audit: {held} slots wait for writes, {given_up} such writes are under way"
             ));
             wrong += 1;
         }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! A swap device: its slot table, the map of its pages, and its free slots. The table is the truth; the rest is made from it.
 
-use crate::map::{self, Map};
-use crate::record::{Key, Record};
+use crate::front::{Front, Spot};
+use crate::map::Map;
+use crate::record::{Key, Record, State};
 use crate::table::{Identity, NoTable, Table, hash_name};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -23,10 +24,10 @@ pub fn slots(sectors: u64) -> u32 {
     (sectors / SECTORS_PER_PAGE).saturating_sub(LABEL_PAGES).min(u32::MAX as u64 - 1) as u32
 }
 
-/// Pages of heap for so many slots: map, free slots, suspects.
+/// Pages of heap for so many slots: free slots, suspects.
 pub fn heap_pages(slots: u32) -> u64 {
     let blist = ebb_blist::bytes_needed(slots as u64).map_or(0, |b| b as u64);
-    (map::bytes(slots) + blist + suspect_words(slots) as u64 * 8 + SLACK).div_ceil(4096)
+    (blist + suspect_words(slots) as u64 * 8 + SLACK).div_ceil(4096)
 }
 
 fn suspect_words(slots: u32) -> usize {
@@ -51,12 +52,14 @@ pub struct Device<'a> {
     /// The disk's name.
     pub name: String,
     table: Table<'a>,
-    map: Map,
+    map: Map<'a>,
     free: Blist,
     /// Slots that could not be read: set aside when they are freed (SWP-W14).
     suspect: Vec<u64>,
     committed: u64,
     pending: u64,
+    /// Pending ones that were given up while they were being written out.
+    held: u64,
     bad: u64,
     closing: bool,
     /// Where [`Device::name_one`] goes on.
@@ -71,6 +74,7 @@ impl<'a> Device<'a> {
         let id = Identity { disk, name: hash_name(name), slots };
         let table = Table::format(cells, &id).ok_or(Refused::Damaged)?;
         let mut device = Device::over(disk, name, table)?;
+        device.map.clear();
         device.free.free(0, slots as u64).map_err(|_| Refused::Damaged)?;
         Ok(device)
     }
@@ -96,11 +100,12 @@ impl<'a> Device<'a> {
             disk,
             name: name.into(),
             table,
-            map: Map::new(slots).ok_or(Refused::NoMemory)?,
+            map: Map::over(table.places()),
             free: Blist::new(slots as u64).map_err(|_| Refused::NoMemory)?,
             suspect,
             committed: 0,
             pending: 0,
+            held: 0,
             bad: 0,
             closing: false,
             cursor: 0,
@@ -121,6 +126,15 @@ impl<'a> Device<'a> {
     /// Slots that hold copies or will.
     pub fn used(&self) -> u64 {
         self.committed + self.pending
+    }
+
+    /// Slots that hold nothing any more, and are free as soon as a write to them has ended.
+    pub fn held(&self) -> u64 {
+        self.held
+    }
+
+    fn spot(&self, slot: u32) -> Spot {
+        Spot { disk: self.disk, slot }
     }
 
     /// Slots set aside.
@@ -168,24 +182,24 @@ impl<'a> Device<'a> {
     }
 
     /// The copy in a pending slot is whole. `old` is the slot on this device that it replaces.
-    pub fn commit(&mut self, slot: u32, key: Key, version: u8, old: Option<u32>) {
+    pub fn commit(&mut self, slot: u32, key: Key, version: u8, old: Option<u32>, front: &mut impl Front<'a>) {
         self.table.set(slot, Record::Committed(key, version));
         self.pending -= 1;
         self.committed += 1;
         match old {
             Some(old) if self.map.replace(key, old, slot) => {
                 self.committed -= 1;
-                self.give_back(old);
+                self.give_back(old, front);
             }
             _ => self.map.insert(key, slot),
         }
     }
 
     /// The copy of a page is no longer needed.
-    pub fn release(&mut self, key: Key, slot: u32) {
+    pub fn release(&mut self, key: Key, slot: u32, front: &mut impl Front<'a>) {
         if self.map.remove(&self.table, key, slot) {
             self.committed -= 1;
-            self.give_back(slot);
+            self.give_back(slot, front);
         }
     }
 
@@ -198,9 +212,15 @@ impl<'a> Device<'a> {
     }
 
     /// A pending slot is not needed after all.
-    pub fn abandon(&mut self, slot: u32) {
+    pub fn abandon(&mut self, slot: u32, front: &mut impl Front<'a>) {
         self.pending -= 1;
-        self.give_back(slot);
+        self.give_back(slot, front);
+    }
+
+    /// The write that held up a slot has ended.
+    pub fn let_go(&mut self, slot: u32, front: &mut impl Front<'a>) {
+        self.held -= 1;
+        self.abandon(slot, front);
     }
 
     /// Writing to a pending slot failed: it is never used again (SWP-W13).
@@ -231,6 +251,49 @@ impl<'a> Device<'a> {
         None
     }
 
+    /// Says that the next instance finds everything in order; nothing is under way, and nothing is changed after that.
+    pub fn seal(&self) {
+        self.table.seal(self.committed, self.bad);
+    }
+
+    /// Adoption: takes everything over as it is, if the instance before has sealed it. `false`: it must be made anew from the table.
+    pub fn take_sealed(&mut self) -> bool {
+        if let Some((committed, bad)) = self.table.take_seal()
+            && self.count_sealed() == (committed, bad)
+        {
+            (self.committed, self.bad) = (committed, bad);
+            return true;
+        }
+        self.map.clear();
+        // All slots count as taken again.
+        if self.free.free_count() > 0 && self.free.fill(0, self.table.slots() as u64).is_err() {
+            self.mistakes += 1;
+        }
+        false
+    }
+
+    /// Frees the free slots; committed and bad ones.
+    fn count_sealed(&mut self) -> (u64, u64) {
+        let (mut bad, mut taken, mut first) = (0, 0, 0);
+        let slots = self.table.slots();
+        // A few instructions a slot: nobody pages meanwhile.
+        for (slot, state) in (0..slots).zip(self.table.states()) {
+            if state == State::Free {
+                continue;
+            }
+            if slot > first {
+                self.add_free(first, slot - first);
+            }
+            first = slot + 1;
+            taken += 1;
+            bad += (state == State::Bad) as u64;
+        }
+        if slots > first {
+            self.add_free(first, slots - first);
+        }
+        (taken - bad, bad)
+    }
+
     /// Adoption: enters the page of a committed slot, which has no other copy.
     pub fn enter(&mut self, key: Key, slot: u32) {
         self.map.insert(key, slot);
@@ -245,8 +308,24 @@ impl<'a> Device<'a> {
         }
     }
 
-    /// A slot that holds nothing of value becomes free; a suspect one is set aside.
-    pub fn give_back(&mut self, slot: u32) {
+    /// A slot that holds nothing of value becomes free; a suspect one is set aside; one that is being written out is held until that has ended: otherwise the write could hit
+    /// what the slot is used for next.
+    pub fn give_back(&mut self, slot: u32, front: &mut impl Front<'a>) {
+        let at = self.spot(slot);
+        if front.is_going_out(at) {
+            if let Some(Record::Committed(key, _)) = self.table.get(slot) {
+                self.table.set(slot, Record::Pending(key));
+            }
+            self.pending += 1;
+            self.held += 1;
+            return front.forget(at);
+        }
+        self.give_back_now(slot);
+        // Only now: as long as the record was committed it was the only copy.
+        front.forget(at);
+    }
+
+    fn give_back_now(&mut self, slot: u32) {
         if self.suspect.get(slot as usize / 64).is_some_and(|w| w & 1 << (slot % 64) != 0) {
             return self.set_aside(slot);
         }

@@ -2,6 +2,7 @@
 //! All swap devices: allocation in rotation, and copies of pages wherever they are.
 
 use crate::device::Device;
+use crate::front::{Direct, Front, Spot, WrittenOut};
 use crate::fullness::Fullness;
 use crate::record::{Key, Record};
 use core::fmt::Arguments;
@@ -20,7 +21,7 @@ pub struct Adopted {
 
 /// The devices (`swtailq`), in the order in which they were added as far as places were free.
 #[derive(Default)]
-pub struct Devices<'a> {
+pub struct Devices<'a, F = Direct> {
     list: [Option<Device<'a>>; MAX_DEVICES],
     /// Places from here on are empty: they need not be looked at.
     end: usize,
@@ -28,9 +29,59 @@ pub struct Devices<'a> {
     next: usize,
     /// The fullness flags.
     pub fullness: Fullness,
+    /// What is in front of them.
+    pub front: F,
 }
 
-impl<'a> Devices<'a> {
+impl<'a, F: Front<'a>> Devices<'a, F> {
+    /// None yet, behind this.
+    pub fn behind(front: F) -> Self {
+        Devices { list: Default::default(), end: 0, next: 0, fullness: Fullness::default(), front }
+    }
+
+    /// Device by place, and what is in front of it.
+    fn both(&mut self, place: usize) -> Option<(&mut Device<'a>, &mut F)> {
+        Some((self.list.get_mut(place)?.as_mut()?, &mut self.front))
+    }
+
+    /// A slot, by its device's place.
+    pub fn spot(&self, place: usize, slot: u32) -> Spot {
+        Spot { disk: self.get(place).map_or(0, |d| d.disk), slot }
+    }
+
+    /// A pending slot is not needed after all.
+    pub fn abandon(&mut self, place: usize, slot: u32) {
+        if let Some((device, front)) = self.both(place) {
+            device.abandon(slot, front);
+        }
+    }
+
+    /// Writing a slot's copy out has ended.
+    pub fn written_out(&mut self, place: usize, slot: u32, ok: bool) {
+        let at = self.spot(place, slot);
+        if let Some((device, front)) = self.both(place)
+            && front.written_out(at, ok) == WrittenOut::GivenUp
+        {
+            device.let_go(slot, front);
+        }
+    }
+
+    /// Whether a slot holds a copy: what is in front of one that does not is worth nothing.
+    pub fn holds_copy(&self, at: Spot) -> bool {
+        let device = self.iter().find(|d| d.disk == at.disk);
+        device.is_some_and(|d| matches!(d.table().get(at.slot), Some(Record::Committed(..))))
+    }
+
+    /// Puts what is in front in order, after all devices were adopted.
+    pub fn adopt_front(&mut self, log: &mut dyn FnMut(Arguments<'_>)) {
+        let Devices { list, front, .. } = self;
+        let holds = |at: Spot| {
+            let device = list.iter().flatten().find(|d| d.disk == at.disk);
+            device.is_some_and(|d| matches!(d.table().get(at.slot), Some(Record::Committed(..))))
+        };
+        front.adopt(&holds, log);
+    }
+
     /// Device by place.
     pub fn get(&self, place: usize) -> Option<&Device<'a>> {
         self.list.get(place)?.as_ref()
@@ -110,22 +161,22 @@ impl<'a> Devices<'a> {
         let old = self.find(key);
         let version = old.map_or(0, |(_, _, version)| version.wrapping_add(1) & 3);
         let here = old.filter(|(p, ..)| *p == place).map(|(_, old, _)| old);
-        if let Some(device) = self.get_mut(place) {
-            device.commit(slot, key, version, here);
+        if let Some((device, front)) = self.both(place) {
+            device.commit(slot, key, version, here, front);
         }
         if let Some((elsewhere, old, _)) = old
             && elsewhere != place
-            && let Some(device) = self.get_mut(elsewhere)
+            && let Some((device, front)) = self.both(elsewhere)
         {
-            device.release(key, old);
+            device.release(key, old, front);
         }
     }
 
     /// The copy of a page is no longer needed. Whether there was one.
     pub fn free(&mut self, key: Key) -> bool {
         let Some((place, slot, _)) = self.find(key) else { return false };
-        if let Some(device) = self.get_mut(place) {
-            device.release(key, slot);
+        if let Some((device, front)) = self.both(place) {
+            device.release(key, slot, front);
         }
         true
     }
@@ -138,13 +189,14 @@ impl<'a> Devices<'a> {
             return (first..end).filter(|i| self.free(Key { object, index: *i as u32 })).count() as u64;
         }
         let mut freed = 0;
-        for device in self.list.iter_mut().flatten() {
+        let Devices { list, front, .. } = self;
+        for device in list.iter_mut().flatten() {
             for slot in 0..device.table().slots() {
                 if let Some(Record::Committed(key, _)) = device.table().get(slot)
                     && key.object == object
                     && (first..end).contains(&(key.index as u64))
                 {
-                    device.release(key, slot);
+                    device.release(key, slot, front);
                     freed += 1;
                 }
             }
@@ -187,9 +239,9 @@ impl<'a> Devices<'a> {
     fn copy(&mut self, from: Key, to: Key) -> Option<bool> {
         let (place, slot, version) = self.find(from)?;
         let kept = self.find(to).is_some();
-        let device = self.get_mut(place)?;
+        let (device, front) = self.both(place)?;
         if kept {
-            device.release(from, slot);
+            device.release(from, slot, front);
         } else {
             device.hand_over(from, slot, version, to);
         }
@@ -212,6 +264,11 @@ impl<'a> Devices<'a> {
     /// Makes everything from the table of a device that [`Device::open`] found and that was added just now.
     pub fn adopt(&mut self, place: usize, log: &mut dyn FnMut(Arguments<'_>)) -> Adopted {
         let mut found = Adopted::default();
+        if let Some(device) = self.get_mut(place)
+            && device.take_sealed()
+        {
+            return Adopted { slots: device.committed(), ..found };
+        }
         let slots = self.get(place).map_or(0, |d| d.table().slots());
         // Free slots are handed to the allocator in runs.
         let mut run = (0, 0);
@@ -221,7 +278,7 @@ impl<'a> Devices<'a> {
                 Some(Record::Committed(key, _)) => self.find(key),
                 _ => None,
             };
-            let Some(device) = self.get_mut(place) else { break };
+            let Some((device, front)) = self.both(place) else { break };
             if record == Some(Record::Free) {
                 run = if run.1 == 0 { (slot, 1) } else { (run.0, run.1 + 1) };
                 continue;
@@ -242,15 +299,15 @@ impl<'a> Devices<'a> {
                 Some(Record::Bad) => device.count_bad(),
                 Some(Record::Pending(_)) => {
                     found.dropped += 1;
-                    device.give_back(slot);
+                    device.give_back(slot, front);
                 }
                 Some(Record::Committed(key, version)) => match other {
                     None => device.enter(key, slot),
                     // The instance before ended between writing the newer record and freeing the older one.
                     Some((theirs, older, v)) if (v + 1) & 3 == version => {
                         found.dropped += 1;
-                        if let Some(device) = self.get_mut(theirs) {
-                            device.release(key, older);
+                        if let Some((device, front)) = self.both(theirs) {
+                            device.release(key, older, front);
                         }
                         if let Some(device) = self.get_mut(place) {
                             device.enter(key, slot);
@@ -258,7 +315,7 @@ impl<'a> Devices<'a> {
                     }
                     Some((.., v)) if (version + 1) & 3 == v => {
                         found.dropped += 1;
-                        device.give_back(slot);
+                        device.give_back(slot, front);
                     }
                     Some((theirs, rival, _)) => {
                         log(format_args!(

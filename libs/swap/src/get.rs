@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Page-in (`swap_pager_getpages`).
 
+use crate::front::{Front, Spot};
 use crate::pager::SwapPager;
 use crate::record::Key;
 use crate::request::Request;
@@ -9,7 +10,7 @@ use crate::world::World;
 use ebb_proto::block::{Status, Transfer};
 use ebb_proto::pager::{Op, Outcome};
 
-impl<'a> SwapPager<'a> {
+impl<'a, F: Front<'a>> SwapPager<'a, F> {
     /// Reads the wanted page and those of its neighbours that lie next to it, in one request (SWP-106, SWP-109). `false`: no room now.
     pub(crate) fn get(&mut self, world: &mut impl World<'a>, run: &Run) -> bool {
         let pages = run.gathered();
@@ -24,16 +25,23 @@ impl<'a> SwapPager<'a> {
             }
             return true;
         };
+        if self.devices.front.has(self.devices.spot(place, slot)) {
+            self.bring(world, run);
+            return true;
+        }
+        let on_device = |slot: u32| !self.devices.front.has(self.devices.spot(place, slot));
         let (mut first, mut end) = (run.wanted, run.wanted + 1);
         while first > 0
             && let Some(before) = slot.checked_sub((run.wanted + 1 - first) as u32)
             && found(first - 1) == Some((place, before))
+            && on_device(before)
         {
             first -= 1;
         }
         while end < run.len
             && let Some(after) = slot.checked_add((end - run.wanted) as u32)
             && found(end) == Some((place, after))
+            && on_device(after)
         {
             end += 1;
         }
@@ -54,10 +62,35 @@ impl<'a> SwapPager<'a> {
             len: end - first,
             wanted: run.wanted - first,
             single: None,
+            own: false,
         };
         request.pages.copy_within(first..end, 0);
         self.start(world, request);
         true
+    }
+
+    /// The wanted page is in front of the devices: it is brought in at once, with those of its neighbours that are there too, wherever they lie. Nobody waits for the disks.
+    fn bring(&mut self, world: &mut impl World<'a>, run: &Run) {
+        for page in run.gathered() {
+            let found = self.devices.find(Key { object: run.object, index: page.index });
+            let at = found.map(|(place, slot, _)| self.devices.spot(place, slot));
+            let outcome = match at.filter(|at| self.devices.front.has(*at)) {
+                None => Outcome::Fail,
+                Some(at) => self.bring_one(world, at, page.frame),
+            };
+            self.complete(world, Op::Get, page, outcome);
+        }
+    }
+
+    fn bring_one(&mut self, world: &mut impl World<'a>, at: Spot, frame: u32) -> Outcome {
+        match self.devices.front.bring(world, at, frame) {
+            Ok(()) => Outcome::Ok,
+            Err(_) => {
+                self.counters.errors += 1;
+                world.log(format_args!("what is kept for slot {} of disk {} is damaged", at.slot, at.disk));
+                Outcome::Error
+            }
+        }
     }
 
     /// A read is over (`swp_pager_async_iodone`). Slots stay assigned whatever the result (SWP-118).

@@ -9,11 +9,13 @@ extern crate alloc;
 mod control;
 pub mod device;
 pub mod devices;
+pub mod front;
 pub mod fullness;
-#[cfg(test)]
-mod fuse;
+#[cfg(any(test, feature = "fuse"))]
+pub mod fuse;
 mod get;
 pub mod map;
+mod out;
 pub mod pager;
 mod put;
 pub mod record;
@@ -24,5 +26,6 @@ pub mod table;
 mod tests;
 pub mod world;
 
+pub use front::{Direct, Front, Spot};
 pub use pager::SwapPager;
-pub use world::{DiskInfo, World};
+pub use world::{DiskInfo, PageBytes, World};

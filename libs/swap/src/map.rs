@@ -2,38 +2,52 @@
 //! From a page to its slot: an open-addressing hash table of slot numbers. The keys are not stored: they stand in the slots' records.
 //!
 //! Its size is fixed when the device is added, two places a slot, so it never grows and never fills up (SWP-W21, SWP-W22). A removed entry's
-//! successors move up: no search ever walks over remains.
+//! successors move up: no search ever walks over remains. It lies in the device's durable memory, but counts there only when a seal says that it is right ([`Table::seal`]): a change of it
+//! takes more than one word.
 
 use crate::record::{Key, Record};
 use crate::table::Table;
-use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
 
-/// Bytes of the map for so many slots.
-pub const fn bytes(slots: u32) -> u64 {
-    8 * slots as u64
-}
-
-/// The map. A place is 0, or a slot's number plus one.
+/// The map. A place is 0, or a slot's number plus one; each has half a cell.
 #[derive(Debug)]
-pub struct Map {
-    places: Vec<u32>,
+pub struct Map<'a> {
+    cells: &'a [AtomicU64],
 }
 
-impl Map {
-    /// A map for so many slots; `None`: no memory.
-    pub fn new(slots: u32) -> Option<Map> {
-        let len = 2 * slots as usize;
-        let mut places = Vec::new();
-        places.try_reserve_exact(len).ok()?;
-        places.resize(len, 0);
-        Some(Map { places })
+impl<'a> Map<'a> {
+    /// Over these cells, with what is there.
+    pub fn over(cells: &'a [AtomicU64]) -> Map<'a> {
+        Map { cells }
+    }
+
+    /// Takes everything out.
+    pub fn clear(&mut self) {
+        self.cells.iter().for_each(|cell| cell.store(0, Ordering::Relaxed));
+    }
+
+    fn len(&self) -> usize {
+        2 * self.cells.len()
+    }
+
+    fn place(&self, at: usize) -> u32 {
+        let word = self.cells.get(at / 2).map_or(0, |c| c.load(Ordering::Relaxed));
+        (word >> (32 * (at % 2))) as u32
+    }
+
+    fn set(&mut self, at: usize, place: u32) {
+        if let Some(cell) = self.cells.get(at / 2) {
+            let shift = 32 * (at % 2);
+            let kept = cell.load(Ordering::Relaxed) & !((u32::MAX as u64) << shift);
+            cell.store(kept | (place as u64) << shift, Ordering::Relaxed);
+        }
     }
 
     /// The slot and version of a page's copy.
     pub fn find(&self, table: &Table<'_>, key: Key) -> Option<(u32, u8)> {
         let mut at = self.home(key);
-        for _ in 0..self.places.len() {
-            let slot = self.places[at].checked_sub(1)?;
+        for _ in 0..self.len() {
+            let slot = self.place(at).checked_sub(1)?;
             if let Some(Record::Committed(found, version)) = table.get(slot)
                 && found == key
             {
@@ -47,9 +61,9 @@ impl Map {
     /// Enters a slot whose page is in no place yet.
     pub fn insert(&mut self, key: Key, slot: u32) {
         let mut at = self.home(key);
-        for _ in 0..self.places.len() {
-            if self.places[at] == 0 {
-                self.places[at] = slot + 1;
+        for _ in 0..self.len() {
+            if self.place(at) == 0 {
+                self.set(at, slot + 1);
                 return;
             }
             at = self.after(at);
@@ -61,7 +75,7 @@ impl Map {
     pub fn replace(&mut self, key: Key, old: u32, new: u32) -> bool {
         match self.place_of(key, old) {
             Some(at) => {
-                self.places[at] = new + 1;
+                self.set(at, new + 1);
                 true
             }
             None => false,
@@ -72,9 +86,9 @@ impl Map {
     pub fn remove(&mut self, table: &Table<'_>, key: Key, slot: u32) -> bool {
         let Some(mut hole) = self.place_of(key, slot) else { return false };
         let mut at = hole;
-        for _ in 0..self.places.len() {
+        for _ in 0..self.len() {
             at = self.after(at);
-            let Some(other) = self.places[at].checked_sub(1) else { break };
+            let Some(other) = self.place(at).checked_sub(1) else { break };
             let home = match table.get(other) {
                 Some(Record::Committed(key, _)) => self.home(key),
                 // A damaged record: it stays where it is.
@@ -82,18 +96,18 @@ impl Map {
             };
             // It may move to the hole unless its home lies cyclically behind the hole.
             if self.distance(home, at) >= self.distance(hole, at) {
-                self.places[hole] = self.places[at];
+                self.set(hole, self.place(at));
                 hole = at;
             }
         }
-        self.places[hole] = 0;
+        self.set(hole, 0);
         true
     }
 
     fn place_of(&self, key: Key, slot: u32) -> Option<usize> {
         let mut at = self.home(key);
-        for _ in 0..self.places.len() {
-            match self.places[at] {
+        for _ in 0..self.len() {
+            match self.place(at) {
                 0 => return None,
                 place if place == slot + 1 => return Some(at),
                 _ => at = self.after(at),
@@ -106,15 +120,15 @@ impl Map {
         let mut h = (key.object as u64) << 32 | key.index as u64;
         h = (h ^ h >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         h = (h ^ h >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        ((h >> 32).wrapping_mul(self.places.len() as u64) >> 32) as usize
+        ((h >> 32).wrapping_mul(self.len() as u64) >> 32) as usize
     }
 
     fn after(&self, at: usize) -> usize {
-        if at + 1 == self.places.len() { 0 } else { at + 1 }
+        if at + 1 == self.len() { 0 } else { at + 1 }
     }
 
     fn distance(&self, from: usize, to: usize) -> usize {
-        if to >= from { to - from } else { to + self.places.len() - from }
+        if to >= from { to - from } else { to + self.len() - from }
     }
 }
 
@@ -123,7 +137,6 @@ mod tests {
     extern crate std;
     use super::*;
     use crate::table::Identity;
-    use core::sync::atomic::AtomicU64;
     use proptest::prelude::*;
     use std::collections::HashMap;
     use std::vec::Vec;
@@ -132,9 +145,9 @@ mod tests {
         /// SWP-154, SWP-W22: each page finds its own slot after any history, in a table that is as full as it can be.
         #[test]
         fn swp_154_map_equals_a_model(ops in proptest::collection::vec((0u32..3, 0u32..60, 0u32..24), 1..400)) {
-            let cells: Vec<AtomicU64> = (0..512 + 24).map(|_| AtomicU64::new(0)).collect();
+            let cells: Vec<AtomicU64> = (0..512 + 48).map(|_| AtomicU64::new(0)).collect();
             let table = Table::format(&cells, &Identity { disk: 0, name: 0, slots: 24 }).unwrap();
-            let mut map = Map::new(24).unwrap();
+            let mut map = Map::over(table.places());
             let mut model: HashMap<Key, u32> = HashMap::new();
             for (op, page, slot) in ops {
                 let key = Key { object: page % 3, index: page };
@@ -168,9 +181,9 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_not_removed() {
-        let cells: Vec<AtomicU64> = (0..520).map(|_| AtomicU64::new(0)).collect();
+        let cells: Vec<AtomicU64> = (0..528).map(|_| AtomicU64::new(0)).collect();
         let table = Table::format(&cells, &Identity { disk: 0, name: 0, slots: 8 }).unwrap();
-        let mut map = Map::new(8).unwrap();
+        let mut map = Map::over(table.places());
         let key = Key { object: 1, index: 2 };
         assert!(!map.remove(&table, key, 3));
         assert!(!map.replace(key, 3, 4));

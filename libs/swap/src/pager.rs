@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The pager: takes what `vm` submits, deals with what the disks complete.
 
+use crate::device::Device;
 use crate::devices::Devices;
+use crate::front::{Direct, Front};
+use crate::out::Out;
 use crate::record::MAX_OBJECTS;
 use crate::request::{Page, Request, Requests};
 use crate::run::Run;
 use crate::world::World;
 use alloc::vec::Vec;
 use ebb_proto::block::Status;
-use ebb_proto::pager::{Completion, Device as DeviceStatus, Op, Outcome, Submission, Summary};
+use ebb_proto::pager::{Completion, Device as DeviceStatus, Op, Outcome, Submission, Summary, WANTS_MEMORY};
 
 /// What happened since this instance started.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -29,20 +32,42 @@ pub struct Counters {
 
 /// The swap pager.
 #[derive(Default)]
-pub struct SwapPager<'a> {
-    pub(crate) devices: Devices<'a>,
+pub struct SwapPager<'a, F = Direct> {
+    pub(crate) devices: Devices<'a, F>,
     pub(crate) requests: Requests,
     pub(crate) counters: Counters,
     /// The run that is being gathered or waits for room: nothing after it is taken meanwhile.
     run: Option<Run>,
     /// Entries taken and not answered: so much room is kept in `vm`'s completion ring, so no completion is ever held up or lost.
     owed: usize,
+    /// The cookie of a `Seal` that waits for what is under way; nothing more is taken.
+    sealing: Option<u32>,
+    /// The devices are sealed: nothing more is done.
+    sealed: bool,
+    /// What is being written out from in front of the devices.
+    pub(crate) out: Out,
 }
 
 impl<'a> SwapPager<'a> {
     /// A pager without devices.
     pub fn new() -> SwapPager<'a> {
         SwapPager::default()
+    }
+}
+
+impl<'a, F: Front<'a>> SwapPager<'a, F> {
+    /// A pager without devices, with this in front of those that it will have.
+    pub fn behind(front: F) -> Self {
+        SwapPager {
+            devices: Devices::behind(front),
+            requests: Requests::default(),
+            counters: Counters::default(),
+            run: None,
+            owed: 0,
+            sealing: None,
+            sealed: false,
+            out: Out::default(),
+        }
     }
 
     /// Does all that can be done now.
@@ -62,24 +87,47 @@ impl<'a> SwapPager<'a> {
         self.submit(world);
         loop {
             if self.run.as_ref().is_some_and(Run::is_whole) && !self.advance(world) {
-                return;
+                break;
             }
-            if world.room() <= self.owed {
-                return;
+            if self.is_closed() || world.room() <= self.owed {
+                break;
             }
-            let Some(entry) = world.next() else { return };
+            let Some(entry) = world.next() else { break };
             self.take(world, &entry);
+        }
+        if !self.is_closed() {
+            self.write_out(world);
+        }
+        self.seal(world);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.sealed || self.sealing.is_some()
+    }
+
+    /// Seals the devices, if that was asked for and nothing is under way any more.
+    fn seal(&mut self, world: &mut impl World<'a>) {
+        if !self.requests.is_empty() || self.run.is_some() {
+            return;
+        }
+        if let Some(cookie) = self.sealing.take() {
+            self.sealed = true;
+            self.devices.iter().for_each(Device::seal);
+            self.answer(
+                world,
+                Completion { outcome: Outcome::Ok, op: Op::Seal, cookie, frame: 0, results: [0; 2] },
+            );
         }
     }
 
     /// Whether nothing is under way.
     pub fn is_idle(&self) -> bool {
-        self.owed == 0
+        self.requests.is_empty() && self.owed == 0
     }
 
     /// Whether `vm`'s next entry has to wait, for the disks or (if nothing is under way) for `vm` to take completions.
     pub fn is_stalled(&self, world: &mut impl World<'a>) -> bool {
-        self.run.as_ref().is_some_and(Run::is_whole) || world.room() <= self.owed
+        self.is_closed() || self.run.as_ref().is_some_and(Run::is_whole) || world.room() <= self.owed
     }
 
     /// What `swapinfo` shows (SWP-234, SWP-235): sums are exact.
@@ -105,6 +153,7 @@ impl<'a> SwapPager<'a> {
             errors: c.errors,
             adopted: c.adopted,
             full: (self.devices.fullness.full, self.devices.fullness.almost),
+            pool: self.devices.front.status(),
         }
     }
 
@@ -137,6 +186,7 @@ impl<'a> SwapPager<'a> {
                     self.refuse(world, entry.op, &[page]);
                 }
             },
+            Op::Seal => self.sealing = Some(entry.cookie),
             _ => {
                 let (outcome, results) = self.control(world, entry.op, entry.words);
                 self.answer(
@@ -199,6 +249,9 @@ impl<'a> SwapPager<'a> {
                 request.disk
             ));
         }
+        if request.own {
+            return self.was_written_out(world, request, status);
+        }
         match request.transfer {
             ebb_proto::block::Transfer::Write => self.written(world, request, status),
             _ => self.was_read(world, request, status),
@@ -208,7 +261,8 @@ impl<'a> SwapPager<'a> {
     /// Answers for one page.
     pub(crate) fn complete(&mut self, world: &mut impl World<'a>, op: Op, page: &Page, outcome: Outcome) {
         let (cookie, frame) = (page.cookie, page.frame as u64);
-        self.answer(world, Completion { outcome, op, cookie, frame, results: [0; 2] });
+        let wants = if op == Op::Put && self.devices.front.wants_memory() { WANTS_MEMORY } else { 0 };
+        self.answer(world, Completion { outcome, op, cookie, frame, results: [wants, 0] });
     }
 
     fn answer(&mut self, world: &mut impl World<'a>, completion: Completion) {

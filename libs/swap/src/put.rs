@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Page-out (`swap_pager_putpages`).
 
+use crate::front::Front;
 use crate::pager::SwapPager;
 use crate::record::Key;
 use crate::request::{Page, Request};
 use crate::run::Run;
 use crate::world::World;
+use core::ops::Range;
 use ebb_proto::block::{Status, Transfer};
 use ebb_proto::pager::{MAX_RUN, Op, Outcome};
 
-impl<'a> SwapPager<'a> {
+impl<'a, F: Front<'a>> SwapPager<'a, F> {
     /// Writes the pages of a run, in as few requests as there are contiguous slots (SWP-125, SWP-126). `false`: no room now; it goes on later.
     pub(crate) fn put(&mut self, world: &mut impl World<'a>, run: &mut Run) -> bool {
         while run.done < run.len {
             let rest = &run.pages[run.done..run.len];
-            if !self.has_room(world, rest.len()) {
+            // At worst every other page of it is kept in front, and each of the rest is a request of its own.
+            if !self.has_room(world, rest.len()) || self.requests.room() < rest.len().div_ceil(2) {
                 return false;
             }
             let Some((place, first, count)) = self.slots_for(run.object, rest) else {
@@ -29,21 +32,66 @@ impl<'a> SwapPager<'a> {
             let mut pages = [Page::default(); MAX_RUN];
             pages[..count].copy_from_slice(&rest[..count]);
             run.done += count;
-            let request = Request {
-                transfer: Transfer::Write,
-                place,
-                disk: self.devices.get(place).map_or(0, |d| d.disk),
-                first,
-                object: run.object,
-                pages,
-                len: count,
-                wanted: 0,
-                single: None,
-            };
             self.size_check(world);
-            self.start(world, request);
+            self.write_or_keep(world, run.object, place, first, &pages[..count]);
         }
         true
+    }
+
+    /// Pages for which there are slots: what is not kept in front is written, each unbroken piece in one request.
+    fn write_or_keep(
+        &mut self,
+        world: &mut impl World<'a>,
+        object: u32,
+        place: usize,
+        first: u32,
+        pages: &[Page],
+    ) {
+        let mut piece = 0..0;
+        for (at, page) in pages.iter().enumerate() {
+            let slot = first + at as u32;
+            let spot = self.devices.spot(place, slot);
+            if !self.devices.front.keep(world, spot, page.frame) {
+                piece.end = at + 1;
+                continue;
+            }
+            self.write(world, object, place, first, pages, piece);
+            piece = at + 1..at + 1;
+            self.devices.commit(place, slot, Key { object, index: page.index });
+            self.complete(world, Op::Put, page, Outcome::Ok);
+            self.size_check(world);
+        }
+        self.write(world, object, place, first, pages, piece);
+    }
+
+    fn write(
+        &mut self,
+        world: &mut impl World<'a>,
+        object: u32,
+        place: usize,
+        first: u32,
+        all: &[Page],
+        piece: Range<usize>,
+    ) {
+        let len = piece.len();
+        if len == 0 {
+            return;
+        }
+        let mut pages = [Page::default(); MAX_RUN];
+        pages[..len].copy_from_slice(&all[piece.clone()]);
+        let request = Request {
+            transfer: Transfer::Write,
+            place,
+            disk: self.devices.get(place).map_or(0, |d| d.disk),
+            first: first + piece.start as u32,
+            object,
+            pages,
+            len,
+            wanted: 0,
+            single: None,
+            own: false,
+        };
+        self.start(world, request);
     }
 
     /// Slots for the first pages of these: all, or half as many, down to one.
@@ -97,7 +145,7 @@ impl<'a> SwapPager<'a> {
             }
             // The copy was freed before it was complete: there is none, and the page is as dirty as before.
             Status::Ok => {
-                self.abandon(request.place, slot);
+                self.devices.abandon(request.place, slot);
                 Outcome::Fail
             }
             Status::Io => {
@@ -108,17 +156,11 @@ impl<'a> SwapPager<'a> {
                 Outcome::Error
             }
             Status::Invalid | Status::ReadOnly => {
-                self.abandon(request.place, slot);
+                self.devices.abandon(request.place, slot);
                 Outcome::Error
             }
         };
         self.complete(world, Op::Put, page, outcome);
         self.size_check(world);
-    }
-
-    fn abandon(&mut self, place: usize, slot: u32) {
-        if let Some(device) = self.devices.get_mut(place) {
-            device.abandon(slot);
-        }
     }
 }

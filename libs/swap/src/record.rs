@@ -44,6 +44,29 @@ pub enum Record {
     Bad,
 }
 
+/// The state that a word speaks of, unchecked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// Nothing.
+    Free,
+    /// A copy, whole or not.
+    Taken,
+    /// Set aside.
+    Bad,
+}
+
+impl State {
+    /// Of a word.
+    #[inline]
+    pub fn of(word: u64) -> State {
+        match word >> STATE & 3 {
+            0 => State::Free,
+            3 => State::Bad,
+            _ => State::Taken,
+        }
+    }
+}
+
 impl Record {
     /// The word for this slot.
     pub fn pack(self, slot: u32) -> u64 {

@@ -45,6 +45,8 @@ pub struct Request {
     pub wanted: usize,
     /// The request failed as a whole and is repeated page by page, to learn which slot is at fault: the page that it is at.
     pub single: Option<usize>,
+    /// The pager's own: copies that are written out from in front of the devices. Nobody waits for it.
+    pub own: bool,
 }
 
 impl Request {
@@ -105,6 +107,11 @@ impl Requests {
     /// Whether there is no room for another.
     pub fn is_full(&self) -> bool {
         self.free == 0
+    }
+
+    /// Requests that there is room for.
+    pub fn room(&self) -> usize {
+        self.free.count_ones() as usize
     }
 
     /// Whether there is none.
@@ -179,6 +186,7 @@ mod tests {
             len: 3,
             wanted: 0,
             single: None,
+            own: false,
         }
     }
 

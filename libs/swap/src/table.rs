@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The durable slot table of a swap device: a segment of memory that outlives the pager.
 //!
-//! The first page is the header, twice; the records follow, one word a slot ([`Record`]). The header is written last, so a table whose
+//! The first page is the header, twice; the records follow, one word a slot ([`Record`]), and the places of the map from pages to slots, two a slot, in half a word each. The header is written last, so a table whose
 //! making was interrupted is blank, and is made again.
 
-use crate::record::Record;
+use crate::record::{Record, State};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 const PAGE_WORDS: usize = 512;
@@ -49,13 +49,13 @@ pub struct Table<'a> {
 
 /// Pages of the segment for so many slots.
 pub const fn pages(slots: u32) -> u64 {
-    1 + (slots as u64).div_ceil(PAGE_WORDS as u64)
+    1 + (2 * slots as u64).div_ceil(PAGE_WORDS as u64)
 }
 
 impl<'a> Table<'a> {
     /// Makes a table of free slots. `None`: the segment is too small.
     pub fn format(cells: &'a [AtomicU64], id: &Identity) -> Option<Table<'a>> {
-        let table = Table { cells: cells.get(..PAGE_WORDS + id.slots as usize)?, slots: id.slots };
+        let table = Table { cells: cells.get(..PAGE_WORDS + 2 * id.slots as usize)?, slots: id.slots };
         for slot in 0..id.slots {
             table.set(slot, Record::Free);
         }
@@ -77,7 +77,7 @@ impl<'a> Table<'a> {
             let words: [u64; HEADER] = core::array::from_fn(|i| read(copy + i));
             let id = Identity { disk: words[1] as u8, name: words[2], slots: words[3] as u32 };
             if words == words_of(&id) {
-                let cells = cells.get(..PAGE_WORDS + id.slots as usize).ok_or(NoTable::Damaged)?;
+                let cells = cells.get(..PAGE_WORDS + 2 * id.slots as usize).ok_or(NoTable::Damaged)?;
                 return Ok((Table { cells, slots: id.slots }, id));
             }
             blank &= words[0] == 0;
@@ -101,13 +101,41 @@ impl<'a> Table<'a> {
         Record::unpack(self.word(slot), slot)
     }
 
+    /// The cells of the map's places.
+    pub fn places(&self) -> &'a [AtomicU64] {
+        let cells: &'a [AtomicU64] = self.cells;
+        cells.get(PAGE_WORDS + self.slots as usize..).unwrap_or(&[])
+    }
+
+    /// Says that nothing is under way and that the map is right, with so many committed and bad slots: the next instance need not make it anew.
+    pub fn seal(&self, committed: u64, bad: u64) {
+        for (place, word) in seal_of(committed, bad).into_iter().enumerate().rev() {
+            self.store(SEAL + place, word);
+        }
+    }
+
+    /// Breaks the seal: committed and bad slots if there was one. Done before anything is changed.
+    pub fn take_seal(&self) -> Option<(u64, u64)> {
+        let words: [u64; 4] =
+            core::array::from_fn(|n| self.cells.get(SEAL + n).map_or(0, |c| c.load(Ordering::Acquire)));
+        self.store(SEAL, 0);
+        (words == seal_of(words[1], words[2])).then_some((words[1], words[2]))
+    }
+
+    /// What the records say of the slots, in order, unchecked.
+    pub fn states(&self) -> impl Iterator<Item = State> + use<'a> {
+        let cells: &'a [AtomicU64] = self.cells;
+        let records = cells.get(PAGE_WORDS..PAGE_WORDS + self.slots as usize).unwrap_or(&[]);
+        records.iter().map(|cell| State::of(cell.load(Ordering::Relaxed)))
+    }
+
     /// Writes the record of a slot.
     pub fn set(&self, slot: u32, record: Record) {
         self.store(PAGE_WORDS + slot as usize, record.pack(slot));
     }
 
     fn store(&self, at: usize, word: u64) {
-        #[cfg(test)]
+        #[cfg(any(test, feature = "fuse"))]
         if !crate::fuse::effect() {
             return;
         }
@@ -115,6 +143,14 @@ impl<'a> Table<'a> {
             cell.store(word, Ordering::Release);
         }
     }
+}
+
+/// Where the seal stands.
+const SEAL: usize = PAGE_WORDS / 4;
+
+fn seal_of(committed: u64, bad: u64) -> [u64; 4] {
+    let id = Identity { disk: 0, name: committed, slots: bad as u32 };
+    [MAGIC, committed, bad, words_of(&id)[4]]
 }
 
 fn words_of(id: &Identity) -> [u64; HEADER] {
@@ -186,8 +222,8 @@ mod tests {
     fn a_segment_that_is_too_small_is_refused() {
         let cells = segment(1000);
         Table::format(&cells, &ID).unwrap();
-        assert_eq!(Table::open(&cells[..PAGE_WORDS + 999]).unwrap_err(), NoTable::Damaged);
+        assert_eq!(Table::open(&cells[..PAGE_WORDS + 1999]).unwrap_err(), NoTable::Damaged);
         assert_eq!(Table::open(&cells[..10]).unwrap_err(), NoTable::Damaged);
-        assert!(Table::format(&cells[..PAGE_WORDS + 999], &ID).is_none());
+        assert!(Table::format(&cells[..PAGE_WORDS + 1999], &ID).is_none());
     }
 }

@@ -17,6 +17,9 @@ pub struct DiskInfo {
     pub read_only: bool,
 }
 
+/// The bytes of a page.
+pub type PageBytes = [u8; 4096];
+
 /// The surroundings. None of these waits, except [`World::disk`], which asks a server of a lower level and is only used for `Prepare`, `SwapOn` and adoption.
 pub trait World<'a> {
     /// Takes the next entry that `vm` submitted.
@@ -37,6 +40,18 @@ pub trait World<'a> {
     fn segment(&mut self, address: u64, pages: u64) -> Option<&'a [AtomicU64]>;
     /// Gives pages that `vm` mapped to the heap. Pages that were given before are not given again.
     fn claim(&mut self, address: u64, pages: u64) -> bool;
+    /// Reads the frame of a page. `false`: that cannot be done here, which is so for a pager that never looks into pages.
+    fn read_frame(&mut self, _frame: u32, _bytes: &mut PageBytes) -> bool {
+        false
+    }
+    /// Writes the frame of a page; `false` as above.
+    fn write_frame(&mut self, _frame: u32, _bytes: &PageBytes) -> bool {
+        false
+    }
+    /// Frames of the pager's own, for what it writes out itself: their numbers, and always the same.
+    fn own_frames(&self) -> &[u32] {
+        &[]
+    }
     /// Writes a line to the log.
     fn log(&mut self, line: Arguments<'_>);
 }

@@ -9,6 +9,7 @@
 //! | `spawn` | a server through `vm` |
 //! | `service` | the servers: start, watch, restart, replace, kill |
 //! | `pagers` | what connects the pagers with `vm` and `block` |
+//! | `retire` | a pager that is to be replaced by one of another kind |
 //! | `keeper` | `proc`: what it is given, and what it says |
 //! | `shutdown` | the end of the machine |
 //! | `wall` | the wall clock |
@@ -28,6 +29,8 @@ mod fate;
 mod keeper;
 #[cfg(target_os = "none")]
 mod pagers;
+#[cfg(target_os = "none")]
+mod retire;
 #[cfg(target_os = "none")]
 mod serve;
 #[cfg(target_os = "none")]

@@ -4,6 +4,7 @@
 use crate::serve::Init;
 use crate::spawn::Spawn;
 use alloc::format;
+use ebb_abi::boot::handles;
 use ebb_abi::layout::SEGMENTS;
 use ebb_abi::{Handle, Rights};
 use ebb_proto::vm::{self, PagerAttachment, PagerKind, Protection, Source, Space};
@@ -12,6 +13,8 @@ use ebb_rt::client::{call, call_with};
 
 /// The role that pages anonymous memory.
 pub const SWAP: &str = "swap-pager";
+/// The image of it with compressed memory in front of the disks.
+pub const ZSWAP: &str = "zswap-pager";
 /// The role that serves files.
 pub const FILES: &str = "vnode-pager";
 /// Serial of the disk with the files.
@@ -21,6 +24,12 @@ const BLOCK_RINGS: u64 = SEGMENTS + 0x2000_0000;
 /// Where the pager of files finds pages of its own that disks can reach, and how many.
 const DMA: u64 = SEGMENTS + 0x6000_0000;
 const DMA_PAGES: u64 = 32;
+
+/// Pages of a swap pager that looks into pages: what it writes out itself, and one through which it sees the others.
+const WINDOW_PAGES: u64 = 33;
+
+/// Bytes of heap, for each frame of the machine, for the index of what lies in front of the disks: what `ebb_zswap::heap_bytes` says of a fifth of them.
+const INDEX_PER_FRAME: u64 = 16;
 
 /// What a pager shares with `block`.
 pub struct WithBlock {
@@ -41,11 +50,24 @@ pub fn kind_of(role: &str) -> Option<PagerKind> {
     }
 }
 
+/// Whether an image keeps pages in memory of its own, and so has to read and write them.
+pub fn looks_into_pages(image: &str) -> bool {
+    image == ZSWAP
+}
+
 /// `block`'s number for a pager.
 fn client_of(kind: PagerKind) -> u8 {
     match kind {
         PagerKind::Swap => 1,
         PagerKind::Vnode => 2,
+    }
+}
+
+/// Bytes of heap that an image of a pager needs beyond its role's, and pages that it is given besides.
+pub fn more_for(image: &str, nr_frames: u32) -> (u64, u64) {
+    match looks_into_pages(image) {
+        true => (nr_frames as u64 * INDEX_PER_FRAME, WINDOW_PAGES),
+        false => (0, 0),
     }
 }
 
@@ -65,6 +87,12 @@ impl Init {
     ) -> Result<(), Error> {
         self.attach_to_block(at, spawn, notification, PagerKind::Swap)?;
         let attached = self.attach_to_vm(spawn, notification, PagerKind::Swap)?;
+        if looks_into_pages(&spawn.info.name) {
+            self.give(spawn, "phys", handles::PHYS_MEM, Rights::FULL_MEMORY, 0)?;
+            self.give_pages(at, spawn, WINDOW_PAGES)?;
+            self.tell(spawn, "front_pages", attached.front.0);
+            self.tell(spawn, "front_most", attached.front.1);
+        }
         for (n, d) in attached.devices.iter().enumerate() {
             self.tell(spawn, &format!("device{n}"), d.segment.0);
             self.tell(spawn, &format!("device{n}_pages"), d.segment.1);
@@ -86,22 +114,28 @@ impl Init {
             return Err(Error::NotFound);
         }
         self.attach_to_block(at, spawn, notification, PagerKind::Vnode)?;
-        let dma = call(self.vm, &vm::SegmentNew { pages: DMA_PAGES })?;
-        if let Some(with_block) = self.services.get_mut(at).and_then(|s| s.with_block.as_mut()) {
-            with_block.dma = dma;
-        }
-        self.map_shared(spawn.space, dma, DMA, DMA_PAGES)?;
-        self.tell(spawn, "dma", DMA);
-        self.tell(spawn, "dma_pages", DMA_PAGES);
-        for (n, frame) in call(self.vm, &vm::SegmentFrames { id: dma, first: 0 })?.into_iter().enumerate() {
-            self.tell(spawn, &format!("dma_frame{n}"), frame as u64);
-        }
+        self.give_pages(at, spawn, DMA_PAGES)?;
         let attached = self.attach_to_vm(spawn, notification, PagerKind::Vnode)?;
         for (n, frame) in attached.frames.iter().enumerate() {
             self.tell(spawn, &format!("bounce_frame{n}"), *frame as u64);
         }
         let cold = self.services.get(at).is_some_and(|s| !s.was_started());
         self.tell(spawn, "cold", cold as u64);
+        Ok(())
+    }
+
+    /// Pages that the program and disks can reach.
+    fn give_pages(&mut self, at: usize, spawn: &mut Spawn<'_>, pages: u64) -> Result<(), Error> {
+        let dma = call(self.vm, &vm::SegmentNew { pages })?;
+        if let Some(with_block) = self.services.get_mut(at).and_then(|s| s.with_block.as_mut()) {
+            with_block.dma = dma;
+        }
+        self.map_shared(spawn.space, dma, DMA, pages)?;
+        self.tell(spawn, "dma", DMA);
+        self.tell(spawn, "dma_pages", pages);
+        for (n, frame) in call(self.vm, &vm::SegmentFrames { id: dma, first: 0 })?.into_iter().enumerate() {
+            self.tell(spawn, &format!("dma_frame{n}"), frame as u64);
+        }
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use crate::boot::{self, Frames, Module};
 use crate::bootstrap;
 use crate::keeper::{self, Keeper};
 use crate::pagers::FILES_DISK;
+use crate::retire::Retiring;
 use crate::service::{Replacement, Service};
 use crate::shutdown::Shutdown;
 use alloc::format;
@@ -64,6 +65,10 @@ pub struct Init {
     pub unexpected: u32,
     /// A replacement under way.
     pub replacement: Option<Replacement>,
+    /// A pager that is to be replaced by another kind of it.
+    pub retiring: Option<Retiring>,
+    /// Pages that `vm` keeps for starting servers.
+    pub aside: u32,
     /// Rings made between `block` and its clients.
     pub ring_number: u64,
     /// When it started.
@@ -118,6 +123,8 @@ fn bring_up(boot: u64) -> Result<Init, Error> {
         keeper: None,
         unexpected: 0,
         replacement: None,
+        retiring: None,
+        aside: 0,
         ring_number: 0,
         started_us: clock::now_us(),
         shutdown: None,
@@ -137,9 +144,10 @@ impl Init {
     fn serve(&mut self) -> Result<core::convert::Infallible, Error> {
         loop {
             let ending = self.tend_shutdown();
+            let retiring = self.tend_retiring();
             let replacing = self.tend_replacement().then_some(TEND_US);
             let starting = self.tend_policy().then_some(READY_LOOK_US);
-            if let Some(us) = replacing.or(ending).or(starting) {
+            if let Some(us) = retiring.or(replacing).or(ending).or(starting) {
                 let deadline = tsc() + clock::cycles_of(us);
                 ipc::timer(self.notification, TIMER_BIT, deadline).map_err(from_sys)?;
             }

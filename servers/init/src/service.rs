@@ -7,7 +7,7 @@
 use crate::boot::Module;
 use crate::fate::{Fate, POLICY, READY_US};
 use crate::keeper::KEEPER;
-use crate::pagers::{FILES, FILES_DISK, SWAP, WithBlock, kind_of};
+use crate::pagers::{FILES, FILES_DISK, SWAP, WithBlock, kind_of, looks_into_pages};
 use crate::serve::Init;
 use crate::spawn::{Spawn, Spawned};
 use alloc::format;
@@ -114,10 +114,12 @@ impl Init {
         for server in SERVERS.iter().filter(|s| s.role != "vm" && s.role != "init") {
             let ((), endpoint) = call_with(self.vm, &vm::EndpointNew {}, &[])?;
             let default = server.images.first().copied().unwrap_or(server.role);
-            let image = match server.role {
-                POLICY => crate::boot::option(&self.cmdline, "policy").unwrap_or(default),
-                _ => default,
+            let chosen = match server.role {
+                POLICY => crate::boot::option(&self.cmdline, "policy"),
+                SWAP => crate::boot::option(&self.cmdline, "swap_pager"),
+                _ => None,
             };
+            let image = chosen.unwrap_or(default);
             self.services.push(Service {
                 server,
                 endpoint,
@@ -147,7 +149,7 @@ impl Init {
 
     /// Lets `vm` keep what a second policy needs, so that one can start beside the other while memory is short. A pager's successor needs nothing of it: it has what the
     /// one before it had, which `vm` keeps for it.
-    fn set_aside(&self) -> Result<(), Error> {
+    fn set_aside(&mut self) -> Result<(), Error> {
         let spaces = call(self.vm, &vm::Spaces { from: 0 })?;
         let largest = self
             .services
@@ -158,7 +160,8 @@ impl Init {
             .map(|s| s.resident + s.kernel_frames)
             .max()
             .unwrap_or(0);
-        call(self.vm, &vm::SetAside { pages: largest as u32 + START_SLACK })
+        self.aside = largest as u32 + START_SLACK;
+        call(self.vm, &vm::SetAside { pages: self.aside })
     }
 
     /// The service with this role.
@@ -188,6 +191,9 @@ impl Init {
         if server.role == POLICY {
             let per_frame = if image == "freebsd" { POLICY_PER_FRAME } else { REMEMBERING_PER_FRAME };
             heap += self.nr_frames as u64 * per_frame;
+        }
+        if server.role == SWAP {
+            heap += crate::pagers::more_for(image, self.nr_frames).0;
         }
         let heap = heap.next_multiple_of(PAGE_SIZE as u64);
         let ((), notification) = call_with(self.vm, &vm::NotificationNew {}, &[])?;
@@ -283,6 +289,7 @@ impl Init {
         let Some(service) = self.services.get_mut(at) else { return };
         let (role, running, with_block) =
             (service.server.role, service.running.take(), service.with_block.take());
+        self.give_up_retiring(at);
         if let Some(running) = running {
             self.end_running(&running);
         }
@@ -339,7 +346,7 @@ impl Init {
 
     /// Ends a service as an accident would.
     pub fn kill_service(&mut self, role: &str) -> Result<(), Error> {
-        let at = self.replaceable(role)?;
+        let at = self.restartable(role)?;
         let image = self.services.get(at).map(|s| s.image.clone()).unwrap_or_default();
         self.end_service(at);
         self.start_service(at, &image)
@@ -356,6 +363,14 @@ impl Init {
     }
 
     fn replaceable(&self, role: &str) -> Result<usize, Error> {
+        let at = self.restartable(role)?;
+        match &self.retiring {
+            Some(r) if r.service == at => Err(Error::Busy),
+            _ => Ok(at),
+        }
+    }
+
+    fn restartable(&self, role: &str) -> Result<usize, Error> {
         if role == "vm" || role == "init" {
             return Err(Error::Unsupported);
         }
@@ -410,20 +425,41 @@ impl Init {
                 Some(Replacement { service: at, old, image, generation, until_us, reply, restart });
             return Ok(());
         }
+        let Some(service) = self.services.get(at) else { return Err((Error::NotFound, reply, restart)) };
+        let (running, before) = (service.running.is_some(), service.image.clone());
+        if role == SWAP && running {
+            self.begin_retiring(at, image, reply, restart);
+            return Ok(());
+        }
+        // What one that does not run has kept in memory nobody else can bring out.
+        if role == SWAP && before != image && looks_into_pages(&before) {
+            return Err((Error::Dead, reply, restart));
+        }
         let begun = clock::now_us();
-        self.end_service(at);
-        if let Err(error) = self.start_service(at, &image) {
-            if let Some(service) = self.services.get_mut(at) {
-                service.state = State::Failed;
-            }
+        if let Err(error) = self.exchange(at, &image) {
             return Err((error, reply, restart));
         }
         let kind = kind_of(role).unwrap_or(vm::PagerKind::Swap);
         let held = call(self.vm, &vm::PagerHeld { kind }).unwrap_or(0);
         let held_us = clock::us_of(held).max(if held == 0 { clock::now_us() - begun } else { 0 });
         let pages = meter(Counter::swap_used);
-        answer(reply, restart, Ok(proto::Replaced { held_us, held_cycles: held, pages, took_us: held_us }));
+        answer(
+            reply,
+            restart,
+            Ok(proto::Replaced { held_us, held_cycles: held, pages, took_us: held_us, moved: 0 }),
+        );
         Ok(())
+    }
+
+    /// Ends what plays a role, and starts an image in its place; if that cannot be started, the one before again.
+    pub fn exchange(&mut self, at: usize, image: &str) -> Result<(), Error> {
+        let Some(service) = self.services.get(at) else { return Err(Error::NotFound) };
+        let (role, before) = (service.server.role, service.image.clone());
+        self.end_service(at);
+        self.start_service(at, image).inspect_err(|error| {
+            ebb_rt::log!("{role}: cannot start {image}: {error}");
+            self.start_again(at, &before);
+        })
     }
 
     /// Looks after a replacement under way. Returns whether there is one.
@@ -458,6 +494,7 @@ impl Init {
             held_cycles: held,
             pages,
             took_us: clock::us_of(took),
+            moved: 0,
         });
         answer(r.reply, r.restart, result);
         false
@@ -515,7 +552,8 @@ impl Init {
     }
 }
 
-fn answer(reply: Call, restart: bool, result: Result<proto::Replaced, Error>) {
+/// Answers whoever asked for a replacement, or for a restart.
+pub fn answer(reply: Call, restart: bool, result: Result<proto::Replaced, Error>) {
     if restart {
         reply.answer::<proto::Restart>(result);
     } else {

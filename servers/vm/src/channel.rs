@@ -37,8 +37,11 @@ pub struct Channel {
     pub resubmit_from: Option<u32>,
     attached_at: u64,
     detached_at: u64,
-    /// Cycles that requests were held at the last replacement.
-    pub held: u64,
+    held: u64,
+    /// Since when requests are held; 0: they are not.
+    held_since: u64,
+    /// The pager is about to be replaced: nothing more is submitted to it.
+    closed: bool,
     rang: bool,
 }
 
@@ -59,6 +62,8 @@ impl Channel {
             attached_at: 0,
             detached_at: 0,
             held: 0,
+            held_since: 0,
+            closed: false,
             rang: true,
         }
     }
@@ -111,10 +116,31 @@ impl Channel {
         self.generation += 1;
         self.attached_at = now;
         self.rang = true;
-        if self.detached_at != 0 {
-            self.held = now.saturating_sub(self.detached_at);
-        }
+        self.closed = false;
         self.resubmit_from = Some(0);
+    }
+
+    /// Nothing more is submitted, until there is another instance: what is under way is to end first.
+    pub fn close(&mut self, now: u64) {
+        self.closed = true;
+        self.held_since = now;
+    }
+
+    /// Whether nothing is submitted because the pager is about to be replaced.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// The pager is at work: requests are no longer held.
+    pub fn at_work(&mut self, now: u64) {
+        if self.attached() && !self.closed && self.held_since != 0 {
+            self.held = now.saturating_sub(core::mem::take(&mut self.held_since));
+        }
+    }
+
+    /// Cycles that requests were held at the last replacement, up to the next instance's first answer; `None`: they are held still.
+    pub fn held(&self) -> Option<u64> {
+        (self.held_since == 0).then_some(self.held)
     }
 
     /// It is gone. Returns its notification.
@@ -123,6 +149,9 @@ impl Channel {
         self.submissions = None;
         self.completions = None;
         self.detached_at = now;
+        if self.held_since == 0 {
+            self.held_since = now;
+        }
         core::mem::replace(&mut self.notification, Handle::NONE)
     }
 
@@ -132,6 +161,7 @@ impl Channel {
     pub fn room(&self, entries: usize) -> bool {
         let in_flight = (self.reading + self.writing) as usize;
         self.resubmit_from.is_none()
+            && !self.closed
             && in_flight + entries + KEPT <= self.capacity
             && self.fits(entries + KEPT)
     }
@@ -145,7 +175,7 @@ impl Channel {
     /// Appends to the ring; `false`: no pager, no room, or a broken ring.
     #[inline]
     pub fn push(&mut self, submission: &Submission) -> bool {
-        let Some(ring) = self.submissions.as_mut() else { return false };
+        let Some(ring) = self.submissions.as_mut().filter(|_| !self.closed) else { return false };
         let pushed = matches!(ring.push(&submission.pack()), Ok(true));
         self.rang &= !pushed;
         pushed

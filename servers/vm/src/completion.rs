@@ -10,7 +10,7 @@ use crate::vm::Vm;
 use ebb_abi::Frame;
 use ebb_abi::meter::Counter;
 use ebb_proto::Error;
-use ebb_proto::pager::{Completion, HOLE, Op, Outcome, RESERVED};
+use ebb_proto::pager::{Completion, HOLE, Op, Outcome, RESERVED, WANTS_MEMORY};
 use ebb_proto::vm::{EventKind, PagerKind};
 
 impl<M: Machine> Vm<M> {
@@ -46,6 +46,8 @@ impl<M: Machine> Vm<M> {
             return false;
         }
         if any {
+            let now = self.m.now();
+            self.channel(kind).at_work(now);
             match kind {
                 PagerKind::Swap => self.flush_requests(),
                 PagerKind::Vnode => self.flush_file_ops(),
@@ -73,6 +75,10 @@ impl<M: Machine> Vm<M> {
                         self.reap(object);
                     }
                 }
+            }
+            Op::AddMemory | Op::Retire | Op::Resume | Op::Seal => {
+                self.pager.control.pop_front();
+                self.front_answered(c);
             }
             Op::Audit => {
                 self.pager.control.pop_front();
@@ -181,6 +187,9 @@ impl<M: Machine> Vm<M> {
     /// `swp_pager_async_iodone` for a write.
     fn put_done(&mut self, c: &Completion) {
         let Some((frame, object, index)) = self.busy_page(c, Flags::WRITING) else { return };
+        if c.results[0] & WANTS_MEMORY != 0 {
+            self.front_wanted();
+        }
         self.pager.ch.writing = self.pager.ch.writing.saturating_sub(1);
         self.publish_writing();
         let before = self.unbusy(frame, object, Flags::WRITING);

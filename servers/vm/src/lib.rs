@@ -46,6 +46,7 @@ pub mod file;
 pub mod file_fault;
 pub mod fork;
 pub mod frames;
+pub mod front;
 pub mod keep;
 pub mod launder;
 pub mod limit;

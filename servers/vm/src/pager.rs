@@ -6,6 +6,7 @@
 //! that it claims and its generation is the cookie's.
 
 use crate::channel::Channel;
+use crate::front::Front;
 use crate::machine::Machine;
 use crate::page::{Flags, Place};
 use crate::vm::Vm;
@@ -74,6 +75,8 @@ pub struct Pager<R> {
     pub(crate) fails: bool,
     /// An audit under way.
     pub audit: Option<PagerAudit<R>>,
+    /// Memory in front of the devices.
+    pub front: Front,
 }
 
 impl<R> Pager<R> {
@@ -86,6 +89,7 @@ impl<R> Pager<R> {
             devices: Vec::new(),
             fails: false,
             audit: None,
+            front: Front::default(),
         }
     }
 
@@ -169,6 +173,7 @@ impl<M: Machine> Vm<M> {
                 });
             }
         }
+        let front = self.map_front(space)?;
         let now = self.m.now();
         self.pager.ch.attach(space, notification, words, now);
         let generation = self.pager.ch.generation();
@@ -177,11 +182,15 @@ impl<M: Machine> Vm<M> {
             request.submitted = false;
         }
         self.flush_requests();
+        if generation > 1 {
+            // Something that it answers at once: so it is known when it is at work.
+            self.submit_control(Op::Resume, [0; 3]);
+        }
         self.waiting.pager_ready();
         self.ring_pager();
         // Says that completions are waited for from now on.
         self.take_completions(PagerKind::Swap);
-        Ok(PagerAttachment { doorbell, generation, devices, frames: Vec::new() })
+        Ok(PagerAttachment { doorbell, generation, devices, frames: Vec::new(), front })
     }
 
     /// Maps a device's segments, durable and heap, into a pager's space.
@@ -207,6 +216,7 @@ impl<M: Machine> Vm<M> {
         self.drain_completions(kind);
         self.swap_change = change;
         self.pager.control.clear();
+        self.pager.front.detached();
         // While its space is known: what a device that was being added had must be unmapped there before it is used for anything else.
         self.give_up_swap_change();
         let now = self.m.now();

@@ -269,8 +269,20 @@ impl<M: Machine> Vm<M> {
                 self.m.answer::<proto::PagerDetach>(reply, result, &[]);
             }
             Request::PagerHeld(op) => {
-                let held = self.channel(op.kind).held;
-                self.m.answer::<proto::PagerHeld>(reply, Ok(held), &[]);
+                let held = self.channel(op.kind).held().ok_or(Error::Busy);
+                self.m.answer::<proto::PagerHeld>(reply, held, &[]);
+            }
+            Request::PagerRetire(_) => {
+                let result = init.and_then(|()| self.pager_retire());
+                self.m.answer::<proto::PagerRetire>(reply, result, &[]);
+            }
+            Request::PagerSeal(_) => {
+                let result = init.and_then(|()| self.pager_seal());
+                self.m.answer::<proto::PagerSeal>(reply, result, &[]);
+            }
+            Request::PagerResume(_) => {
+                let result = init.map(|()| self.pager_resume());
+                self.m.answer::<proto::PagerResume>(reply, result, &[]);
             }
             Request::SwapOn(op) => self.swap_on(op.disk, reply),
             Request::SwapOff(op) => self.swap_off(op.disk, reply),

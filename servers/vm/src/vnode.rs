@@ -176,6 +176,7 @@ impl<M: Machine> Vm<M> {
         let now = self.m.now();
         let rings = words.get(..RING_PAGES as usize * PAGE_SIZE / 8).ok_or(Error::Invalid)?;
         self.vnode.ch.attach(space, notification, rings, now);
+        self.vnode.ch.at_work(now);
         let generation = self.vnode.ch.generation();
         self.frames.meter.set(Counter::vnode_generation, generation as u64);
         self.hold_again();
@@ -184,7 +185,7 @@ impl<M: Machine> Vm<M> {
         self.ring_pager();
         self.take_completions(PagerKind::Vnode);
         let frames = self.vnode.bounce.clone();
-        Ok(PagerAttachment { doorbell, generation, devices: Vec::new(), frames })
+        Ok(PagerAttachment { doorbell, generation, devices: Vec::new(), frames, front: (0, 0) })
     }
 
     /// Says to a new instance which files there are, before everything else.

@@ -10,6 +10,7 @@ use core::sync::atomic::Ordering;
 use ebb_proto::pager::{Op, Outcome};
 use proptest::prelude::*;
 use std::collections::{HashMap, HashSet};
+use std::vec;
 use std::vec::Vec;
 
 const SLOTS: [u64; 2] = [9, 6];
@@ -231,4 +232,52 @@ fn a_foreign_table_is_refused() {
     assert_eq!(m.swap_on(&mut p, 1), Err(Outcome::Error));
     p.adopt(&mut m, 2, segment_of(2), 0);
     assert_eq!(p.summary().devices.len(), 1);
+}
+
+/// What was sealed is taken over as it is; what is done after that is not sealed any more.
+#[test]
+fn a_sealed_device_is_not_made_anew() {
+    let (mut m, mut p) = Machine::with_pager(&[9, 6]);
+    m.disks.get_mut(&1).unwrap().broken.insert(2);
+    assert_eq!(m.put(&mut p, 1, &[(0, 5)]), [Outcome::Error]);
+    assert_eq!(m.put(&mut p, 1, &pages(0, 4, 30)), [Outcome::Ok; 4]);
+    m.put(&mut p, 1, &pages(1, 2, 70));
+    let (writing, _) = m.run(Op::Put, 2, 0, &[(0, 9)]);
+    let seal = m.submit_op(Op::Seal, [0; 3]);
+    let late = m.submit_op(Op::Free, [1, 0, 9]);
+    p.pump(&mut m);
+    assert!(m.outbox.is_empty(), "not before what is under way has ended");
+    m.settle(&mut p);
+    assert_eq!((m.collect(writing, 1), m.collect(seal, 1)), (vec![Outcome::Ok], vec![Outcome::Ok]));
+    assert!(m.outbox.iter().all(|c| c.cookie != late), "nothing more is taken");
+    m.inbox.clear();
+    // A record that nobody looks at: as good a sign as any that nothing was made anew.
+    for (again, errors) in [(0, 0), (1, 1)] {
+        let cell = &m.segments[&segment_of(2)][512 + 5];
+        cell.store(if again == 0 { Record::Free.pack(5) } else { 7 }, Ordering::Relaxed);
+        let mut p = adopt(&mut m);
+        assert_eq!(p.counters().errors, errors, "{:?}", m.log);
+        assert_eq!(p.summary().devices.iter().map(|d| d.bad).sum::<u64>(), 1 + again);
+        let got = m.get(&mut p, 1, 0, &[0, 1, 2, 3]).into_iter().map(|r| r.ok()).collect::<Vec<_>>();
+        assert_eq!(m.audit(&mut p), 5);
+        assert_eq!(got[0], Some(30));
+        for (index, contents) in [(1, 71), (2, 72), (3, 33)] {
+            assert_eq!(m.get(&mut p, 1, 0, &[index]), [Ok(contents)]);
+        }
+    }
+}
+
+/// A seal that contradicts the records is worth nothing.
+#[test]
+fn a_wrong_seal_is_not_believed() {
+    let (mut m, mut p) = Machine::with_pager(&[9]);
+    m.put(&mut p, 1, &pages(0, 4, 30));
+    assert_eq!(m.op(&mut p, Op::Seal, [0; 3]).0, Outcome::Ok);
+    let free = Record::Free.pack(0);
+    m.segments[&segment_of(1)][512].store(free, Ordering::Relaxed);
+    let mut p = Pager::new();
+    p.adopt(&mut m, 1, segment_of(1), 0);
+    assert_eq!(m.audit(&mut p), 3);
+    assert_eq!(m.get(&mut p, 1, 0, &[0]), [Err(Outcome::Fail)]);
+    assert_eq!(m.get(&mut p, 1, 0, &[3]), [Ok(33)]);
 }

@@ -271,9 +271,10 @@ fn replacing_the_pager_says_how_long_requests_were_held_and_leaks_nothing() {
         w.kill_pager(|_| false);
         w.pass(7);
         w.attach_pager();
-        let held: u64 =
-            w.init(Request::PagerHeld(proto::PagerHeld { kind: proto::PagerKind::Swap })).unwrap();
-        assert_eq!(held, 7 * crate::model::world::MS);
+        let ask = || Request::PagerHeld(proto::PagerHeld { kind: proto::PagerKind::Swap });
+        assert_eq!(w.init::<u64>(ask()), Err(Error::Busy), "until it is at work");
+        w.pump();
+        assert_eq!(w.init::<u64>(ask()), Ok(7 * crate::model::world::MS));
         w.read(p, a + round * PAGE);
         w.pump();
         w.check();

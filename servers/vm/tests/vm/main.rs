@@ -8,6 +8,7 @@ mod death;
 mod deciding;
 mod filing;
 mod forking;
+mod fronting;
 mod kernel_state;
 mod limiting;
 mod managing;

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `services`, `service`.
 
-use super::{flags, show};
+use super::{flags, show, show_json};
 use crate::shell::Shell;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use ebb_args::{Args, Failure, Spec};
-use ebb_report::{Column, Listing};
+use ebb_report::{Column, Listing, Value};
 use ebb_rt::client::call;
 use ebb_rt::println;
 use ebb_rt::proto::Error;
-use ebb_rt::proto::init::{Images, Kill, Replace, Restart, Service, Services, Stop};
+use ebb_rt::proto::init::{Images, Kill, Replace, Replaced, Restart, Service, Services, Stop};
 
 const COLUMNS: &[Column] = &[
     Column { key: "role", heading: "ROLE" },
@@ -64,12 +64,17 @@ pub fn services(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
 }
 
 pub fn service(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
-    let args = Args::parse(args, &Spec { values: &[], flags: &[], operands: 3 })?;
+    let args = Args::parse(args, &Spec { values: &[], flags: &["--json"], operands: 3 })?;
+    let json = args.flag("--json");
     let words: Vec<&str> = args.operands().iter().map(String::as_str).collect();
     let (what, role) = match words.as_slice() {
         ["replace", role, _] => ("replace", *role),
         [what @ ("restart" | "stop" | "kill"), role] => (*what, *role),
-        _ => return Err(Failure::Usage("usage: service replace ROLE IMAGE | restart|stop|kill ROLE".into())),
+        _ => {
+            return Err(Failure::Usage(
+                "usage: service replace ROLE IMAGE [--json] | restart ROLE [--json] | stop|kill ROLE".into(),
+            ));
+        }
     };
     let services = shell.all_services()?;
     let old = services
@@ -82,14 +87,11 @@ pub fn service(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
             let image = words[2];
             let r = call(shell.init, &Replace { role: name, image: image.into() })
                 .map_err(|error| replace_failure(shell, role, image, error))?;
-            println!(
-                "{role}: {} -> {image}, held {} us, {} pages in {} us",
-                old.image, r.held_us, r.pages, r.took_us
-            );
+            tell(&r, json, role, &old.image, &format!("-> {image}"));
         }
         "restart" => {
             let r = call(shell.init, &Restart { role: name }).map_err(|e| refused(role, e))?;
-            println!("{role}: {} restarted, held {} us, {} pages", old.image, r.held_us, r.pages);
+            tell(&r, json, role, &old.image, "restarted");
         }
         "stop" => {
             call(shell.init, &Stop { role: name }).map_err(|e| refused(role, e))?;
@@ -101,6 +103,22 @@ pub fn service(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Says what a replacement cost.
+fn tell(r: &Replaced, json: bool, role: &str, before: &str, what: &str) {
+    if json {
+        return show_json(&Value::object([
+            ("role", role.into()),
+            ("held_us", r.held_us.into()),
+            ("held_cycles", r.held_cycles.into()),
+            ("pages", r.pages.into()),
+            ("took_us", r.took_us.into()),
+            ("moved", r.moved.into()),
+        ]));
+    }
+    let moved = if r.moved > 0 { format!(", {} moved before", r.moved) } else { String::new() };
+    println!("{role}: {before} {what}, held {} us, {} pages in {} us{moved}", r.held_us, r.pages, r.took_us);
 }
 
 fn refused(role: &str, error: Error) -> Failure {

@@ -12,8 +12,11 @@ use ebb_rt::client::call;
 use ebb_rt::println;
 use ebb_rt::proto::Error;
 use ebb_rt::proto::block::{Disk, Disks};
-use ebb_rt::proto::pager::{Status, Summary};
+use ebb_rt::proto::pager::{PoolStatus, Status, Summary};
 use ebb_rt::proto::vm::{SwapOff, SwapOn};
+
+/// Bytes of a page.
+const PAGE: u64 = 4096;
 
 const DEVICES: &[Column] = &[
     Column { key: "device", heading: "Device" },
@@ -60,9 +63,12 @@ pub fn swapinfo(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
             add("Total", total, used, bad, false);
         }
         show(&list, false);
+        if let Some(p) = &s.pool {
+            show_pool(p);
+        }
         return Ok(());
     }
-    show_json(&Value::object([
+    let mut all = Value::object([
         ("devices", list.json()),
         ("total", total.into()),
         ("used", used.into()),
@@ -76,8 +82,53 @@ pub fn swapinfo(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
         ("dropped_writes", s.adopted.1.into()),
         ("full", s.full.0.into()),
         ("almost_full", s.full.1.into()),
-    ]));
+    ]);
+    if let (Value::Object(members), Some(pool)) = (&mut all, &s.pool) {
+        members.push(("pool".into(), pool_json(pool)));
+    }
+    show_json(&all);
     Ok(())
+}
+
+/// Bytes of pages for each byte that they take compressed, in hundredths; those filled with one word take none and are left out. 0: there are none.
+fn ratio(p: &PoolStatus) -> u64 {
+    ((p.pages - p.same_filled) * PAGE * 100).checked_div(p.compressed).unwrap_or(0)
+}
+
+fn show_pool(p: &PoolStatus) {
+    let (kib, ratio) = (|bytes: u64| bytes / 1024, ratio(p));
+    println!(
+        "pool: {} KiB of {} KiB in use, {} pages, of them {} filled with one word, the others in {} KiB, {}.{:02} to 1",
+        kib(p.bytes.1),
+        kib(p.room),
+        p.pages,
+        p.same_filled,
+        kib(p.compressed),
+        ratio / 100,
+        ratio % 100
+    );
+    println!(
+        "pool: {} pages stored, {} brought in, {} written out; written through: {} poor, {} without room",
+        p.stored, p.loaded, p.written_out, p.poor, p.full
+    );
+}
+
+fn pool_json(p: &PoolStatus) -> Value {
+    Value::object([
+        ("bytes", p.bytes.0.into()),
+        ("used", p.bytes.1.into()),
+        ("room", p.room.into()),
+        ("pages", p.pages.into()),
+        ("same_filled", p.same_filled.into()),
+        ("compressed", p.compressed.into()),
+        ("ratio_percent", ratio(p).into()),
+        ("stored", p.stored.into()),
+        ("loaded", p.loaded.into()),
+        ("poor", p.poor.into()),
+        ("full", p.full.into()),
+        ("written_through", (p.poor + p.full).into()),
+        ("written_out", p.written_out.into()),
+    ])
 }
 
 fn all_disks(shell: &Shell) -> Result<Vec<Disk>, Failure> {

@@ -6,7 +6,7 @@
 
 use super::kernel::Kernel;
 use ebb_abi::frame::Use;
-use ebb_proto::pager::{ALL, Completion, MAX_RUN, Op, Outcome, Submission};
+use ebb_proto::pager::{ALL, Completion, MAX_RUN, Op, Outcome, Submission, WANTS_MEMORY};
 use ebb_ring::{Consumer, Producer};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::AtomicU64;
@@ -31,6 +31,12 @@ pub struct Store {
     pub copies: BTreeMap<Key, (u8, u64)>,
     /// All the bytes of these, and of others that there were.
     pub pages: BTreeMap<Key, Box<[u8; 4096]>>,
+    /// Whether the pager says that it would like more memory.
+    pub wants_memory: bool,
+    /// Where it got some.
+    pub chunks: Vec<u64>,
+    /// What it says when it is asked to retire; none: that there is nothing to do.
+    pub retiring: Option<(Outcome, [u64; 2])>,
 }
 
 /// A page on its way.
@@ -57,6 +63,9 @@ pub struct ScriptedPager {
     pub transfers: VecDeque<Transfer>,
     /// Runs of writes in the order of submission: object and indexes.
     pub runs: Vec<(u32, Vec<u32>)>,
+    /// A `Seal` that is answered when nothing is under way any more.
+    sealing: Option<Submission>,
+    wants_memory: bool,
 }
 
 impl ScriptedPager {
@@ -68,13 +77,17 @@ impl ScriptedPager {
             completions: Producer::new(second).expect("completion ring"),
             transfers: VecDeque::new(),
             runs: Vec::new(),
+            sealing: None,
+            wants_memory: false,
         }
     }
 
     /// Takes everything out of the submission ring.
     pub fn accept(&mut self, kernel: &Kernel, store: &mut Store) {
+        self.wants_memory = store.wants_memory;
         while let Some(entry) = self.submissions.pop().expect("vm keeps its ring whole") {
             let s = Submission::unpack(&entry).expect("vm submits known operations");
+            assert!(self.sealing.is_none(), "after the seal: {s:?}");
             match s.op {
                 Op::Get | Op::Put => self.accept_transfer(s, kernel, store),
                 Op::Free => self.free(s, store),
@@ -157,6 +170,16 @@ impl ScriptedPager {
                 assert_eq!(s.words[0], ALL);
                 (Outcome::Ok, [store.copies.len() as u64 + pending, 0])
             }
+            (Op::AddMemory, _) => {
+                store.chunks.push(s.words[0]);
+                (Outcome::Ok, [0, 0])
+            }
+            (Op::Retire, _) => store.retiring.unwrap_or((Outcome::Ok, [0, 0])),
+            (Op::Resume, _) => (Outcome::Ok, [0, 0]),
+            (Op::Seal, _) => {
+                self.sealing = Some(s);
+                return self.seal();
+            }
             (_, None) => (Outcome::Bad, [0, 0]),
             (Op::Prepare, Some(d)) if d.on => (Outcome::Again, [0, 0]),
             (Op::Prepare, Some(_)) => (Outcome::Ok, [2, 3]),
@@ -191,6 +214,15 @@ impl ScriptedPager {
         let Some(t) = self.transfers.remove(nth) else { return };
         let outcome = transfer(&t, outcome, kernel, store);
         self.end(&t.submission, outcome);
+        self.seal();
+    }
+
+    fn seal(&mut self) {
+        if self.transfers.is_empty()
+            && let Some(s) = self.sealing
+        {
+            self.answer(&s, Outcome::Ok, [0; 2]);
+        }
     }
 
     /// The instance dies. Of the writes under way those chosen have reached the disk, though nobody was told.
@@ -207,7 +239,8 @@ impl ScriptedPager {
     }
 
     fn end(&mut self, s: &Submission, outcome: Outcome) {
-        self.send(&Completion { outcome, op: s.op, cookie: s.cookie, frame: s.words[2], results: [0; 2] });
+        let results = [if self.wants_memory && s.op == Op::Put { WANTS_MEMORY } else { 0 }, 0];
+        self.send(&Completion { outcome, op: s.op, cookie: s.cookie, frame: s.words[2], results });
     }
 
     /// Sends a completion, true or not.

@@ -3,13 +3,13 @@
 
 use crate::ports::Ports;
 use alloc::format;
+use ebb_abi::{Handle, PAGE_SIZE};
 use ebb_proto::Error;
-use ebb_proto::pager::{MAX_DEVICES, Request, Status};
+use ebb_proto::pager::{CHUNK_PAGES, FRONT, MAX_DEVICES, Outcome, Request, Status};
 use ebb_rt::server::{self, Call};
 use ebb_rt::start::Given;
 use ebb_rt::{StartInfo, clock, log};
-use ebb_swap::SwapPager;
-use ebb_sys::abi::Handle;
+use ebb_swap::{Front, SwapPager};
 use ebb_sys::ipc::{self, Message, Received};
 use ebb_sys::{object, time};
 
@@ -19,18 +19,25 @@ const POLL_BIT: u64 = 1 << 2;
 const POLL_US: u64 = 500;
 
 /// The process.
-pub struct Server {
+pub struct Server<F> {
     endpoint: Handle,
     notification: Handle,
     ports: Ports,
-    pager: SwapPager<'static>,
+    pager: SwapPager<'static, F>,
 }
 
-impl Server {
+impl<F: Front<'static>> Server<F> {
     /// Takes over what an earlier instance has left.
-    pub fn new(info: &StartInfo) -> Result<Server, Error> {
+    pub fn new(info: &StartInfo, front: F) -> Result<Server<F>, Error> {
         let mut ports = Ports::new(info)?;
-        let mut pager = SwapPager::new();
+        let mut pager = SwapPager::behind(front);
+        for chunk in 0..info.value("front_pages").unwrap_or(0) / CHUNK_PAGES {
+            let address = FRONT + chunk * CHUNK_PAGES * PAGE_SIZE as u64;
+            if pager.add_memory(&mut ports, address, CHUNK_PAGES) != Outcome::Ok {
+                log!("the memory at {address:#x} cannot be used");
+                break;
+            }
+        }
         for device in 0..MAX_DEVICES {
             let value = |what: &str| info.value(&format!("device{device}{what}"));
             let (Ok(segment), Ok(disk)) = (value(""), value("_disk")) else { continue };
@@ -40,6 +47,7 @@ impl Server {
                 Err(_) => log!("device {device}: {disk} is no disk"),
             }
         }
+        pager.adopt_front(&mut ports);
         Ok(Server {
             endpoint: info.handle("endpoint")?,
             notification: info.handle("notification")?,

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The pager's surroundings in the machine: rings, doorbells, memory.
 
+use crate::window::Window;
 use alloc::vec::Vec;
 use core::fmt::Arguments;
 use core::sync::atomic::AtomicU64;
+use ebb_abi::{Handle, PAGE_SIZE};
 use ebb_proto::Error;
 use ebb_proto::block::{self, Disks};
 use ebb_proto::pager::{self, MAX_DEVICES};
@@ -11,8 +13,7 @@ use ebb_proto::vm::PAGER_BIT;
 use ebb_ring::{Broken, Consumer, Producer};
 use ebb_rt::start::Given;
 use ebb_rt::{StartInfo, client, heap, log, shared};
-use ebb_swap::{DiskInfo, World};
-use ebb_sys::abi::{Handle, PAGE_SIZE};
+use ebb_swap::{DiskInfo, PageBytes, World};
 use ebb_sys::ipc;
 
 /// Bit of `block`'s notification: submissions.
@@ -29,6 +30,8 @@ pub struct Ports {
     block: Handle,
     /// Heap pages that were claimed: first address and pages.
     claimed: Vec<(u64, u64)>,
+    /// For a pager that looks into pages.
+    window: Option<Window>,
     /// A ring had impossible indexes: it is not used any more.
     vm_broken: bool,
     block_broken: bool,
@@ -48,6 +51,10 @@ impl Ports {
             block_doorbell: info.handle("block_notify")?,
             block: info.handle("block")?,
             claimed: Vec::with_capacity(2 * MAX_DEVICES),
+            window: match info.handle("phys") {
+                Ok(_) => Some(Window::new(info)?),
+                Err(_) => None,
+            },
             vm_broken: false,
             block_broken: false,
         })
@@ -153,6 +160,18 @@ impl World<'static> for Ports {
             None => self.claimed.push((address, pages)),
         }
         true
+    }
+
+    fn read_frame(&mut self, frame: u32, bytes: &mut PageBytes) -> bool {
+        self.window.as_mut().is_some_and(|w| w.read(frame, bytes))
+    }
+
+    fn write_frame(&mut self, frame: u32, bytes: &PageBytes) -> bool {
+        self.window.as_mut().is_some_and(|w| w.write(frame, bytes))
+    }
+
+    fn own_frames(&self) -> &[u32] {
+        self.window.as_ref().map_or(&[], |w| &w.own)
     }
 
     fn log(&mut self, line: Arguments<'_>) {
