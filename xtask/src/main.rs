@@ -4,6 +4,7 @@
 mod bench;
 mod cases;
 mod compile;
+mod dashboard;
 mod documented;
 mod fat;
 mod files;

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::compile::{self, Built};
+use crate::dashboard::Dashboard;
 use crate::image::{self, Contents};
 use crate::qemu::{Boot, Config, Disk, Engine, FIRMWARE_MEMORY, Machine, Outcome, Sink};
 use crate::root::Sizing;
@@ -65,6 +66,9 @@ pub struct Options {
     /// The pageout policy that the machine starts with
     #[arg(long, value_name = "NAME", value_parser = word)]
     pub policy: Option<String>,
+    /// Show beside the shell what the machine does: queues, thresholds, rates, faults of each program
+    #[arg(long, conflicts_with = "exec")]
+    pub dashboard: bool,
     /// Run these commands in the shell and end with the status of the first that failed, else 0. Standard output is
     /// what they print and nothing else; log and diagnostics go to standard error
     #[arg(long, value_name = "COMMANDS", value_parser = script)]
@@ -105,6 +109,7 @@ impl Default for Options {
             save: None,
             root: None,
             policy: None,
+            dashboard: false,
             exec: None,
             timeout: None,
             icount: false,
@@ -123,12 +128,19 @@ impl Default for Options {
 /// Something on the host failed: missing tools, a build, a file.
 pub fn main(options: &Options) -> Result<u8> {
     options.check()?;
+    let dashboard = options.dashboard.then(Dashboard::new).transpose()?;
     setup::ensure(&Need::BOOT)?;
     let built = options.built()?;
     terminal::catch_signals();
+    let words = dashboard.iter().map(Dashboard::words).chain(options.cmdline.clone());
+    let cmdline = words.reduce(|all, more| all + " " + &more);
+    let options = &Options { cmdline, ..options.clone() };
     let prepared = Prepared::new(options, &built)?;
-    let status =
-        if options.exec.is_some() { scripted(options, &prepared)? } else { interactive(options, &prepared)? };
+    let status = if options.exec.is_some() {
+        scripted(options, &prepared)?
+    } else {
+        interactive(options, &prepared, dashboard)?
+    };
     if let (Some(to), Some(image)) = (&options.save, prepared.root_image()) {
         root::save(image, to)?;
     }
@@ -336,19 +348,32 @@ fn scripted(options: &Options, prepared: &Prepared) -> Result<u8> {
 }
 
 /// Without: the console is this terminal, the log a file.
-fn interactive(options: &Options, prepared: &Prepared) -> Result<u8> {
+fn interactive(options: &Options, prepared: &Prepared, mut dashboard: Option<Dashboard>) -> Result<u8> {
     let log_file = log_file()?;
     let log = File::create(&log_file).with_context(|| format!("{} cannot be written", log_file.display()))?;
     announce(options, prepared);
     eprintln!("xtask: booting; Ctrl-A x ends the machine; log in {}", log_file.display());
-    let machine =
-        Machine::start(&prepared.config, Sink::To(Box::new(std::io::stdout())), Sink::To(Box::new(log)))?;
+    let (console, log): (Box<dyn Write + Send>, Box<dyn Write + Send>) = match &dashboard {
+        Some(dashboard) => (dashboard.console(), dashboard.log(log)),
+        None => (Box::new(std::io::stdout()), Box::new(log)),
+    };
+    let machine = Machine::start(&prepared.config, Sink::To(console), Sink::To(log))?;
     let raw = terminal::Raw::enter();
+    let whole = dashboard.is_some().then(terminal::Whole::enter);
+    if let (Some(dashboard), Some(whole)) = (&mut dashboard, &whole) {
+        dashboard.start(whole)?;
+    }
     let mut keyboard = machine.keyboard.try_clone()?;
     // Ends with the process: there is no other way to stop a read of the terminal.
     std::thread::spawn(move || terminal::pass_keys(|keys| keyboard.write_all(keys)));
     let ended = machine.wait(prepared.limit);
+    let left = dashboard.map(Dashboard::stop);
+    drop(whole);
     drop(raw);
+    // What the shell showed at the end stays.
+    if let Some(text) = left.transpose()? {
+        println!("{text}");
+    }
     let outcome = ended?;
     println!();
     report(&outcome, Some(&log_file));

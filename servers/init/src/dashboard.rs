@@ -42,12 +42,9 @@ impl Dashboard {
     pub fn asked_for(cmdline: &str) -> Option<Dashboard> {
         let text = crate::boot::option(cmdline, "dashboard")?;
         match text.parse() {
-            Ok(ms) if INTERVALS_MS.contains(&ms) => Some(Dashboard {
-                every_us: ms * 1000,
-                due_us: 0,
-                faults: Vec::new(),
-                idle: (0, 0),
-            }),
+            Ok(ms) if INTERVALS_MS.contains(&ms) => {
+                Some(Dashboard { every_us: ms * 1000, due_us: 0, faults: Vec::new(), idle: (0, 0) })
+            }
             _ => {
                 let (least, most) = INTERVALS_MS.into_inner();
                 ebb_rt::log!("dashboard={text}: milliseconds, {least} to {most}");
@@ -112,11 +109,12 @@ impl Init {
         let spaces = in_pieces(|from| call(self.vm, &Spaces { from }), |s: &SpaceInfo| s.space)?;
         let (mut programs, count) = dashboard.programs(spaces);
         let counters = NAMES.iter().zip(ALL).map(|(name, c)| (String::from(*name), meter(*c).into()));
-        let services = self.service_list().into_iter().filter(|s| ROLES.contains(&s.role.as_str())).map(|s| {
-            let deaths = s.starts.1.into();
-            let about = [("image", s.image.into()), ("state", s.state.into()), ("deaths", deaths)];
-            (s.role, Value::object(about))
-        });
+        let services =
+            self.service_list().into_iter().filter(|s| ROLES.contains(&s.role.as_str())).map(|s| {
+                let deaths = s.starts.1.into();
+                let about = [("image", s.image.into()), ("state", s.state.into()), ("deaths", deaths)];
+                (s.role, Value::object(about))
+            });
         let head = format!(
             "\x1e{{\"us\":{now},\"idle\":{},\"spaces\":{count},\"counters\":{},\"services\":{},\"programs\":",
             dashboard.idle(),
