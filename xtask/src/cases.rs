@@ -85,11 +85,13 @@ pub enum Check {
     Times(&'static str, usize),
     /// The log has this text.
     Logs(&'static str),
+    /// The log has at least so many records for a dashboard in which this program has faulted, and nothing that only looks like a record.
+    Records(usize, &'static str),
     /// The same field is exactly this, as JSON writes it.
     Is(&'static str, &'static str),
 }
 
-use Check::{Always, AtLeast, AtMost, Back, Is, Logs, NeverSays, Says, Takes, Times};
+use Check::{Always, AtLeast, AtMost, Back, Is, Logs, NeverSays, Records, Says, Takes, Times};
 
 /// What a shell's status above 63 comes out as: 127 for a command that is not there, 137 for a killed program.
 const ABOVE_63: u8 = 63;
@@ -227,6 +229,22 @@ pub const CASES: &[Case] = &[
         name: "replace-policy",
         exec: "thrash --mem 2x --pattern zipf --rounds 20 --verify & service replace pageout fifo; \
                service replace pageout freebsd; wait",
+        ..CASE
+    },
+    Case {
+        name: "dashboard",
+        cmdline: "dashboard=5000",
+        icount: true,
+        exec: "thrash --mem 1.5x --pattern random --rounds 4 --verify; service replace pageout sieve; sleep 11",
+        checks: &[Records(5, "thrash"), Logs("\"pageout\":{\"image\":\"sieve\"")],
+        ..CASE
+    },
+    Case {
+        name: "dashboard-wrong-interval",
+        cmdline: "dashboard=soon",
+        swap: &[],
+        exec: "uptime",
+        checks: &[Logs("dashboard=soon: milliseconds, 50 to 60000")],
         ..CASE
     },
     // Every policy has its turn while memory is short.

@@ -26,6 +26,12 @@ use crate::terminal::Whole;
 use record::History;
 use view::Places;
 
+/// A record as the machine writes it, for others' tests.
+#[cfg(test)]
+pub fn record_text() -> String {
+    record::tests::text(1, 2, 3)
+}
+
 /// Milliseconds between two records.
 const INTERVAL_MS: u64 = 1000;
 /// How often the screen is drawn if something has changed: what is typed must not seem slow.

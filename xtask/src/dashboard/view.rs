@@ -149,15 +149,14 @@ fn shortage(record: &Record) -> (&'static str, Color) {
     }
 }
 
-/// Who decides and who stores.
-fn roles(record: &Record) -> String {
-    let role = |name: &str| match record.service(name) {
+/// Who plays a role.
+fn role(record: &Record, name: &str) -> String {
+    match record.service(name) {
         Some(s) if s.state != "running" => format!("{} ({})", s.image, s.state),
         Some(s) if s.deaths > 0 => format!("{} ({} died)", s.image, s.deaths),
         Some(s) => s.image.clone(),
         None => "none".into(),
-    };
-    format!("policy {}, pager {}", role("pageout"), role("swap-pager"))
+    }
 }
 
 fn up(record: &Record) -> String {
@@ -187,7 +186,8 @@ fn lines(record: &Record, history: &History, one: bool) -> Vec<Line<'static>> {
             get("swap_used"),
             get("swap_total")
         )),
-        Line::from(roles(record)).style(Modifier::UNDERLINED),
+        Line::from(format!("policy {}, pager {}", role(record, "pageout"), role(record, "swap-pager")))
+            .style(Modifier::UNDERLINED),
     ]
 }
 
@@ -207,7 +207,11 @@ fn bar(part: u64, whole: u64, width: u16) -> String {
 
 fn memory(frame: &mut Frame<'_>, area: Rect, record: &Record) {
     let title = format!(" memory: {} pages ", record.get("v_page_count"));
-    let block = Block::bordered().title(title).title_bottom(format!(" up {} ", up(record)));
+    let block = Block::bordered().title(title).title_bottom(format!(
+        " up {}, {} ",
+        up(record),
+        role(record, "swap-pager")
+    ));
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let get = |name: &str| record.get(name);
@@ -248,7 +252,7 @@ fn memory(frame: &mut Frame<'_>, area: Rect, record: &Record) {
         Span::styled(format!("{word:<16}"), color),
         Span::raw(marks.into_iter().collect::<String>()),
     ]));
-    text.push(Line::from(roles(record)));
+    text.push(Line::from(format!("policy   {}", role(record, "pageout"))));
     frame.render_widget(Paragraph::new(text), inner);
 }
 
@@ -338,11 +342,11 @@ mod tests {
             "free        390",
             "BELOW MIN",
             "swap      20000",
-            "policy sieve (2 died)",
+            "policy   sieve (2 died)",
             "faults  5700",
             "thrash         950  11000",
             "40 % idle",
-            "up 0:00:30",
+            "up 0:00:30, swap-pager",
         ] {
             assert!(all.contains(part), "{part:?} is not in\n{all}");
         }
