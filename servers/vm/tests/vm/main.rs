@@ -21,6 +21,7 @@ mod rows;
 mod swapping;
 mod syncing;
 mod threads;
+mod tracing;
 mod tracking;
 mod trimming;
 mod vnode_death;
