@@ -135,7 +135,20 @@ pub fn main(options: &Options) -> Result<u8> {
     let words = dashboard.iter().map(Dashboard::words).chain(options.cmdline.clone());
     let cmdline = words.reduce(|all, more| all + " " + &more);
     let options = &Options { cmdline, ..options.clone() };
-    let prepared = Prepared::new(options, &built)?;
+    machine(options, &built, dashboard)
+}
+
+/// Runs a script on a machine that is built already, and passes its status on.
+///
+/// # Errors
+/// As [`main`].
+pub fn on(options: &Options, built: &Built) -> Result<u8> {
+    options.check()?;
+    machine(options, built, None)
+}
+
+fn machine(options: &Options, built: &Built, dashboard: Option<Dashboard>) -> Result<u8> {
+    let prepared = Prepared::new(options, built)?;
     let status = if options.exec.is_some() {
         scripted(options, &prepared)?
     } else {

@@ -73,6 +73,16 @@ impl Sink {
     }
 }
 
+/// Writes a file of a trace, compressed if its name says so.
+///
+/// # Errors
+/// It cannot be written.
+pub fn store(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
+    Sink::create(path)
+        .and_then(|mut sink| sink.write(bytes).and_then(|()| sink.finish()))
+        .map_err(|e| RecordError::Write(path.into(), e))
+}
+
 /// The files of a trace called `path`: the trace, its dirty bits, and what is told of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Files {
@@ -200,9 +210,7 @@ impl Recorder {
         let Files { refs, dirty, about: beside, name } = self.files;
         self.sink.finish().map_err(|e| RecordError::Write(refs, e))?;
         self.dirty.resize(summary.refs.div_ceil(8) as usize, 0);
-        Sink::create(&dirty)
-            .and_then(|mut sink| sink.write(&self.dirty).and_then(|()| sink.finish()))
-            .map_err(|e| RecordError::Write(dirty, e))?;
+        store(&dirty, &self.dirty)?;
         let mut all = json!({
             "name": name,
             "page_size": 4096,
@@ -214,7 +222,7 @@ impl Recorder {
         if let (Some(all), Value::Object(about)) = (all.as_object_mut(), about) {
             all.extend(about);
         }
-        std::fs::write(&beside, format!("{all:#}\n")).map_err(|e| RecordError::Write(beside, e))?;
+        store(&beside, format!("{all:#}\n").as_bytes())?;
         Ok(summary)
     }
 }

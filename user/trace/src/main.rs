@@ -108,7 +108,14 @@ fn run(args: &[String]) -> Result<u8, Failure> {
     let [program, args @ ..] = job.command.as_slice() else { return Ok(TROUBLE) };
     let in_bin = format!("/bin/{program}");
     let program = if !program.contains('/') && fs::metadata(&in_bin).is_ok() { &in_bin } else { program };
-    let traced = Command::new(program).args(args).spawn_traced(job.window).map_err(trouble(program))?;
+    let traced = match Command::new(program).args(args).spawn_traced(job.window) {
+        Ok(traced) => traced,
+        Err(error) => {
+            // Nothing in them, and what is wrong is said below.
+            [&job.file, &dirty, &about].map(|file| _ = fs::remove_file(file));
+            return Err(trouble(program)(error));
+        }
+    };
     let noted = match record(&traced, &mut files[0], &job.file) {
         Ok(noted) => noted,
         Err(failure) => {
