@@ -13,5 +13,4 @@ fn main() {
             std::hint::black_box(&mut memory)[first + page * PAGE] = round;
         }
     }
-    assert!(memory[first..].iter().step_by(PAGE).take(PAGES).all(|byte| *byte == 3));
 }

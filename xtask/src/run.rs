@@ -147,6 +147,20 @@ pub fn on(options: &Options, built: &Built) -> Result<u8> {
     machine(options, built, None)
 }
 
+/// As [`on`], but nothing is said. Returns the status and what the console said.
+///
+/// # Errors
+/// As [`main`].
+pub fn quietly(options: &Options, built: &Built) -> Result<(u8, String)> {
+    options.check()?;
+    let prepared = Prepared::new(options, built)?;
+    let outcome = prepared.capture()?;
+    if let (Some(to), Some(image)) = (&options.save, prepared.root_image()) {
+        root::save(image, to)?;
+    }
+    Ok((outcome.end.status(), String::from_utf8_lossy(&outcome.console.machine).into_owned()))
+}
+
 fn machine(options: &Options, built: &Built, dashboard: Option<Dashboard>) -> Result<u8> {
     let prepared = Prepared::new(options, built)?;
     let status = if options.exec.is_some() {

@@ -111,8 +111,10 @@ fn run(args: &[String]) -> Result<u8, Failure> {
     let traced = match Command::new(program).args(args).spawn_traced(job.window) {
         Ok(traced) => traced,
         Err(error) => {
-            // Nothing in them, and what is wrong is said below.
-            [&job.file, &dirty, &about].map(|file| _ = fs::remove_file(file));
+            for file in [&job.file, &dirty, &about] {
+                // There is nothing in it, and what is wrong is said below.
+                let _ = fs::remove_file(file);
+            }
             return Err(trouble(program)(error));
         }
     };

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, PipeReader, Read};
 use std::os::fd::AsRawFd;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 
@@ -24,11 +24,11 @@ const LONGEST: u64 = 4096;
 /// References between two looks at how far it is.
 const TOLD: u64 = 1 << 22;
 
-/// Records a program. Returns its status as a shell has it.
+/// Records a program. Returns how it ended too.
 ///
 /// # Errors
 /// No valgrind, a program that does not start, or a file that cannot be written.
-pub fn record(output: &Path, filter: u16, program: &[String]) -> Result<u8> {
+pub fn record(output: &Path, filter: u16, program: &[String]) -> Result<(Summary, ExitStatus)> {
     // A wrong name is said before anything is installed.
     let files = Files::of(output)?;
     setup::ensure(&[Need::Valgrind])?;
@@ -39,20 +39,7 @@ pub fn record(output: &Path, filter: u16, program: &[String]) -> Result<u8> {
             let _ = fs::remove_file(file);
         }
     }
-    let (summary, status) = recorded?;
-    super::tell(&files, &summary, &format!("a filter of {filter} page(s)"));
-    let status = match (status.code(), status.signal()) {
-        (Some(code), _) => {
-            eprintln!("xtask: {} ended with status {code}", program[0]);
-            code as u8
-        }
-        (None, signal) => {
-            let signal = signal.unwrap_or_default();
-            eprintln!("xtask: {} was ended by signal {signal}", program[0]);
-            (128 + signal) as u8
-        }
-    };
-    Ok(status)
+    recorded
 }
 
 fn run(output: &Path, filter: u16, program: &[String]) -> Result<(Summary, ExitStatus)> {

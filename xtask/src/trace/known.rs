@@ -40,8 +40,8 @@ pub fn host(_: &Built) -> Result<()> {
     ensure!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let output = folder.path().join("rounds.u32.zst");
     let program = program.to_str().context("a path")?.to_string();
-    let status = super::host::record(&output, 1, &[program])?;
-    ensure!(status == 0, "the program ended with {status}");
+    let (_, status) = super::host::record(&output, 1, &[program])?;
+    ensure!(status.success(), "the program: {status}");
     let trace = read(&output)?;
     ensure!(has_rounds(&trace, PAGES, 3, true), "the rounds are not in {} references", trace.pages.len());
     let gone = super::host::record(&output, 1, &["/no/such/program".to_string()]);
@@ -53,11 +53,12 @@ pub fn host(_: &Built) -> Result<()> {
 pub fn machine(built: &Built) -> Result<()> {
     let folder = Folder::new(false)?;
     let options = run::Options { timeout: Some(600), swap: vec![Size::mib(64)], ..run::Options::default() };
+    let run = |options: &run::Options| run::quietly(options, built).map(|(status, _)| status);
     // 400 pages, filled and passed over three times.
     let command = "thrash --mem 1600K --pattern seq --rounds 3 --write-ratio 1; audit";
     for (name, window) in [("a", 8), ("b", 64)] {
         let output = folder.path().join(format!("{name}.u32.zst"));
-        let status = super::machine::record(&output, window, command, &options, built)?;
+        let (_, status) = super::machine::record(&output, window, command, &options, run)?;
         ensure!(status == 0, "status {status}");
         let trace = read(&output)?;
         ensure!(
@@ -67,7 +68,8 @@ pub fn machine(built: &Built) -> Result<()> {
             trace.unique
         );
     }
-    let wrong = super::machine::record(&folder.path().join("c.u32"), 8, "/no/such/program", &options, built)?;
+    let output = folder.path().join("c.u32");
+    let (_, wrong) = super::machine::record(&output, 8, "/no/such/program", &options, run)?;
     ensure!(wrong != 0, "a program that is not there was recorded with status 0");
     Ok(())
 }

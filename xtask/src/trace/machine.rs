@@ -11,10 +11,9 @@ use anyhow::{Context, Result, bail};
 use ebb_sim::record::{self, Files, Summary};
 use serde_json::Value;
 
-use crate::compile::Built;
 use crate::run::{self, Folder};
 
-/// Records a command, with the machine's `options`, and returns its status.
+/// Records a command, with the machine's `options`. `run` runs the machine and returns its status, which is returned too.
 ///
 /// # Errors
 /// A machine that does not start or end as it should, or a file that cannot be written.
@@ -23,8 +22,8 @@ pub fn record(
     window: u32,
     command: &str,
     options: &run::Options,
-    built: &Built,
-) -> Result<u8> {
+    run: impl FnOnce(&run::Options) -> Result<u8>,
+) -> Result<(Summary, u8)> {
     let files = Files::of(output)?;
     let folder = Folder::new(false)?;
     let save = folder.path().join("data");
@@ -33,7 +32,7 @@ pub fn record(
         save: Some(save.clone()),
         ..options.clone()
     };
-    let status = run::on(&options, built)?;
+    let status = run(&options)?;
     let from = Files::of(&save.join(format!("{NAME}.u32")))?;
     let about = match fs::read_to_string(&from.about) {
         Ok(text) if !text.is_empty() => text,
@@ -50,8 +49,7 @@ pub fn record(
         record::store(to, &bytes)?;
     }
     record::store(&files.about, format!("{about:#}\n").as_bytes())?;
-    super::tell(&files, &summary, &format!("a window of {window} pages"));
-    Ok(status)
+    Ok((summary, status))
 }
 
 /// What the trace is called in the machine. Nobody else's files are there but those of `--files`.

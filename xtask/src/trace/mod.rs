@@ -7,7 +7,8 @@ mod host;
 pub mod known;
 mod machine;
 
-use std::path::PathBuf;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
@@ -77,17 +78,37 @@ pub fn main(options: &Options) -> Result<u8> {
             ..run::Options::default()
         };
         let window = options.window.unwrap_or(LEAST_WINDOW);
-        return machine::record(&options.output, window, command, &machine, &compile::all()?);
+        let built = compile::all()?;
+        let run = |options: &run::Options| run::on(options, &built);
+        let (summary, status) = machine::record(&options.output, window, command, &machine, run)?;
+        tell(&options.output, &summary, &format!("a window of {window} pages"))?;
+        return Ok(status);
     }
-    host::record(&options.output, options.filter.unwrap_or(1), &options.program)
+    let filter = options.filter.unwrap_or(1);
+    let (summary, status) = host::record(&options.output, filter, &options.program)?;
+    tell(&options.output, &summary, &format!("a filter of {filter} page(s)"))?;
+    let program = options.program.first().map_or("", String::as_str);
+    Ok(match (status.code(), status.signal()) {
+        (Some(code), _) => {
+            eprintln!("xtask: {program} ended with status {code}");
+            code as u8
+        }
+        (None, signal) => {
+            let signal = signal.unwrap_or_default();
+            eprintln!("xtask: {program} was ended by signal {signal}");
+            (128 + signal) as u8
+        }
+    })
 }
 
 /// Pages that stay mapped in the machine at least.
 pub const LEAST_WINDOW: u32 = 8;
 
 /// Says what was recorded.
-fn tell(files: &Files, summary: &Summary, filtered: &str) {
+fn tell(output: &Path, summary: &Summary, filtered: &str) -> Result<()> {
     let Summary { seen, refs, pages, writes } = summary;
     eprintln!("xtask: {seen} references to {pages} pages; after {filtered} {refs}, of which {writes} write");
+    let files = Files::of(output)?;
     eprintln!("xtask: {}, {}, {}", files.refs.display(), files.dirty.display(), files.about.display());
+    Ok(())
 }
