@@ -240,6 +240,8 @@ fn judge(case: &Case, built: &Built) -> Result<()> {
     };
     let mut built = built.clone();
     built.modules.retain(|(name, _)| !case.without.contains(&name.as_str()));
+    let besides = case.with.iter().map(|name| ((*name).to_string(), built.kernel.with_file_name(name)));
+    built.modules.extend(besides.collect::<Vec<_>>());
     if let Some(init) = case.init {
         built.modules = vec![("init".to_string(), built.kernel.with_file_name(init))];
     }

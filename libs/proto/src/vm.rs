@@ -5,6 +5,7 @@
 //! Addresses and lengths are in bytes unless they are called `pages`; addresses are page aligned.
 
 use crate::Error;
+use crate::ejection::Ejection;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -195,10 +196,12 @@ pub enum Happening {
         /// Why: free pages, free minimum, free swap slots at that moment.
         state: (u64, u64, u64),
     },
-    /// The policy missed its deadline and was ejected: it should be replaced.
+    /// The policy is not believed any more: it should be replaced.
     PolicyEjected {
         /// Its space.
         space: Space,
+        /// Why.
+        ejection: Ejection,
     },
     /// A page of a mapping of a file cannot be had: the program is ended with a bus error.
     NoPage {

@@ -27,6 +27,7 @@ mod bootstrap;
 #[cfg(target_os = "none")]
 mod dashboard;
 #[cfg(target_os = "none")]
+mod fate;
 mod keeper;
 #[cfg(target_os = "none")]
 mod pagers;

@@ -40,6 +40,7 @@ pub mod charge;
 pub mod clumsy;
 pub mod collapse;
 pub mod completion;
+mod conduct;
 pub mod fault;
 pub mod file;
 pub mod file_fault;

@@ -5,6 +5,7 @@
 //! of them, and the answer their verdicts. A policy may be wrong, slow, hostile or dead: each decision names page and generation and is checked against the truth;
 //! what is refused is counted; one that lets a shortage pass its deadline is ejected and [`crate::clumsy`] does its work.
 
+use crate::conduct::Conduct;
 use crate::machine::Machine;
 use crate::page::{Flags, Place};
 use crate::vm::Vm;
@@ -15,6 +16,7 @@ use ebb_abi::frame::{FAILED, FrameOp, MODIFIED};
 use ebb_abi::meter::Counter;
 use ebb_policy::OomReason;
 use ebb_proto::Error;
+use ebb_proto::ejection::Cause;
 use ebb_proto::vm::{
     Attachment, EventKind, Happening, MAX_DECISIONS, POLICY_BIT, PageRecord, PolicyRequest, Space, Verdict,
     Want,
@@ -50,6 +52,8 @@ pub struct Policy {
     fruitless_since: u64,
     detached_at: u64,
     snapshot_pages: u64,
+    /// How it behaves.
+    pub(crate) conduct: Conduct,
     /// Cycles that reclaim was held at the last replacement, and pages handed over.
     pub held: (u64, u64),
 }
@@ -71,6 +75,7 @@ impl Policy {
             fruitless_since: 0,
             detached_at: 0,
             snapshot_pages: 0,
+            conduct: Conduct::default(),
             held: (0, 0),
         }
     }
@@ -111,6 +116,7 @@ impl<M: Machine> Vm<M> {
         self.policy.notification = notification;
         self.policy.generation += 1;
         self.policy.snapshot_pages = 0;
+        self.policy.conduct = Conduct::new(self.m.now());
         self.frames.meter.set(Counter::policy_generation, self.policy.generation as u64);
         Ok(Attachment {
             ring: RING_ADDRESS,
@@ -170,8 +176,9 @@ impl<M: Machine> Vm<M> {
         }
     }
 
-    fn check_policy(&self, space: Space, generation: u32) -> Result<(), Error> {
+    fn check_policy(&mut self, space: Space, generation: u32) -> Result<(), Error> {
         if self.policy.space == space && self.policy.generation == generation {
+            self.policy.conduct.called();
             Ok(())
         } else {
             Err(Error::Superseded)
@@ -234,7 +241,8 @@ impl<M: Machine> Vm<M> {
     pub fn policy_ask(&mut self, space: Space, generation: u32, ask: PolicyRequest) -> Result<(), Error> {
         self.check_policy(space, generation)?;
         // A policy that cries wolf ends no program.
-        let believed = matches!(ask, PolicyRequest::OutOfMemory(_)) && self.is_exhausted();
+        let believed =
+            matches!(ask, PolicyRequest::OutOfMemory(_)) && self.is_exhausted() && self.is_reclaim_hopeless();
         self.owe_nothing(believed);
         match ask {
             PolicyRequest::OutOfMemory(reason) if believed => {
@@ -289,8 +297,7 @@ impl<M: Machine> Vm<M> {
             Ok(true) => {}
             Ok(false) => self.policy.overflow = true,
             Err(_) => {
-                self.m.log(format_args!("the policy broke its ring"));
-                self.eject();
+                self.eject(Cause::BrokenRing);
                 return;
             }
         }
@@ -382,26 +389,33 @@ impl<M: Machine> Vm<M> {
             if !self.frames.gate.pages_needed() {
                 self.policy.deadline = 0;
             } else if now >= self.policy.deadline {
-                self.m.log(format_args!("the policy missed its deadline"));
-                self.eject();
+                self.eject(Cause::Late);
             } else if now >= self.fruitless_until() {
-                self.m.log(format_args!("the policy decides nothing that helps"));
-                self.eject();
-            } else {
-                return self.policy.deadline.min(self.fruitless_until());
+                self.eject(Cause::Useless);
             }
         }
-        if !self.policy.ready && self.frames.gate.pages_needed() {
-            return self.reclaim_clumsily(now);
+        if self.policy.space != 0
+            && let Some(cause) = self.misconduct(now)
+        {
+            self.eject(cause);
         }
-        0
+        if !self.policy.ready && self.frames.gate.pages_needed() {
+            let due = self.reclaim_clumsily(now);
+            return if self.policy.space == 0 { due } else { due.min(self.next_look()) };
+        }
+        match self.policy.deadline {
+            0 => self.next_look(),
+            deadline => deadline.min(self.fruitless_until()).min(self.next_look()),
+        }
     }
 
-    fn eject(&mut self) {
+    fn eject(&mut self, cause: Cause) {
         let space = self.policy.space;
+        let ejection = self.ejection(cause);
+        self.m.log(format_args!("the policy {ejection}"));
         self.frames.meter.add(Counter::v_ejected, 1);
         self.policy_detach();
-        self.happened(Happening::PolicyEjected { space });
+        self.happened(Happening::PolicyEjected { space, ejection });
     }
 
     /// Carries out a batch of decisions in order; each element becomes its verdict. After `most` writes were started, `Launder` means `Reclaim`.
@@ -434,6 +448,7 @@ impl<M: Machine> Vm<M> {
         }
         self.modified(FrameOp::RemoveAll, &mut state);
         let (mut refused, mut started, mut fruitful) = (0, 0, false);
+        let now = self.m.now();
         for (decision, bits) in batch.iter_mut().zip(&state) {
             let writing = self.writing();
             let verdict = self.judge(*decision).unwrap_or_else(|| {
@@ -443,8 +458,10 @@ impl<M: Machine> Vm<M> {
             started += (verdict == Verdict::Started) as u32;
             refused += matches!(verdict, Verdict::Stale | Verdict::Refused) as u64;
             let frees = matches!(parse(*decision).1, Want::Reclaim | Want::Launder);
-            fruitful |= frees
+            let helps = frees
                 && matches!(verdict, Verdict::Done | Verdict::Started | Verdict::Again | Verdict::NoSpace);
+            fruitful |= helps;
+            self.policy.conduct.decided(*decision, verdict, helps, now);
             // Pages in the write that was started, at most a cluster.
             let pages = self.writing().saturating_sub(writing) as u64;
             *decision = verdict as u64 | pages << 8;

@@ -2,6 +2,7 @@
 //! Tests of the `vm` server against a model of the kernel, its programs, its pager and its policy.
 #![forbid(unsafe_code)]
 
+mod conduct;
 mod config;
 mod death;
 mod deciding;
