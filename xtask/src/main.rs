@@ -12,6 +12,7 @@ mod fsck;
 mod image;
 mod iso;
 mod lint;
+mod live;
 mod probe;
 mod programs;
 mod progress;

@@ -108,6 +108,12 @@ impl Trace {
         self.dirty.get(number >> 3).is_some_and(|byte| byte >> (number & 7) & 1 != 0)
     }
 
+    /// Which references wrote, as [`Trace::writes`] says: bit `n & 7` of byte `n >> 3`. Those beyond its end did not.
+    #[must_use]
+    pub fn dirty(&self) -> &[u8] {
+        &self.dirty
+    }
+
     /// Reads a trace; `.zst` at the end of the name says that it is compressed. A `manifest.json` beside it that names it is checked.
     ///
     /// # Errors

@@ -28,6 +28,7 @@ mod bootstrap;
 mod dashboard;
 #[cfg(target_os = "none")]
 mod fate;
+#[cfg(target_os = "none")]
 mod keeper;
 #[cfg(target_os = "none")]
 mod pagers;
