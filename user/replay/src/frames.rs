@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! A machine in which the recording has so many page frames and no more (`--frames`), so that its misses can be laid beside those of a simulation.
 //!
-//! What can hold pages of the recording is all frames, without those that are wired, those that stay free (the page daemon begins its work at
-//! `vm.pageout_wakeup_thresh`), and those of this program itself, which it uses all the time. What is more than asked for is locked in a region of ballast, which
-//! follows what is wired as page tables and the tables of swap grow. The wake-up threshold is moved so near to the target that the daemon frees as few pages in one go as the simulator's. No
-//! page is read ahead. Other programs' pages are not counted: nobody uses them meanwhile, so that they are among the first to go.
+//! What can hold pages of the recording is what is free or on a policy's queues, without those that stay free (the page daemon begins its work at
+//! `vm.pageout_wakeup_thresh`), and those that programs had on the queues before: this one uses its own all the time. What is more than asked for is locked in a region of ballast,
+//! of which some is given back as page tables and the tables of swap grow. The wake-up threshold is moved so near to the target that the daemon frees as few pages in one go
+//! as the simulator's. No page is read ahead.
 
 use alloc::format;
 use alloc::string::String;
@@ -15,7 +15,7 @@ use ebb_rt::StartInfo;
 use ebb_rt::abi::meter::Counter;
 use ebb_rt::abi::{Handle, PAGE_SIZE};
 use ebb_rt::client::call;
-use ebb_rt::proto::vm::{Advice, Advise, Regions, SetTunable, Spaces, Unwire, Wire};
+use ebb_rt::proto::vm::{Advice, Advise, Regions, SetTunable, Unwire, Wire};
 use ebb_rt::shared::meter;
 use ebb_rt::start::Given;
 use ebb_workload::{CHUNK_PAGES, CHUNK_TOTAL, Probe, Workload};
@@ -24,7 +24,7 @@ const PAGE: u64 = PAGE_SIZE as u64;
 /// Pages freed in one go, in thousandths of the frames: what the simulator's machine does (`ebb_sim::sampled`).
 const BURST_PER_MILLE: u64 = 14;
 /// References between two looks at what is resident.
-const LOOK: u64 = 1 << 14;
+const LOOK: u64 = 1 << 12;
 /// Least frames: the daemon's own steps are no longer small beside fewer.
 pub const LEAST: u64 = 128;
 
@@ -34,7 +34,7 @@ pub struct Frames {
     wanted: u64,
     /// Pages freed in one go.
     burst: u64,
-    /// Pages of this program that are neither the recording's nor wired.
+    /// Pages that programs had on the queues before the recording.
     own: u64,
     /// Addresses of the recording's memory.
     chunks: Vec<u64>,
@@ -45,6 +45,11 @@ pub struct Frames {
     looks: u64,
     sum: u64,
     most: u64,
+}
+
+/// Pages that a policy can take.
+fn queued() -> u64 {
+    meter(Counter::v_active_count) + meter(Counter::v_inactive_count)
 }
 
 fn trouble(what: &'static str) -> impl Fn(ebb_rt::proto::Error) -> Failure {
@@ -90,7 +95,7 @@ impl Frames {
             frames.chunks.push(address);
             workload.grow(memory);
         }
-        frames.own = frames.own_pages(info)?;
+        frames.own = queued();
         let spare = frames.left().checked_sub(wanted).ok_or_else(|| {
             Failure::Trouble(format!("--frames {wanted}: the machine has only {}", frames.left()))
         })?;
@@ -106,18 +111,10 @@ impl Frames {
         call(self.vm, &set).map_err(|e| Failure::Trouble(format!("{name}={value}: {e}")))
     }
 
-    /// Pages of this program without the recording's, and without what is wired.
-    fn own_pages(&self, info: &StartInfo) -> Result<u64, Failure> {
-        let space = info.value("space").map_err(trouble("space"))? as u32;
-        let list = call(self.vm, &Spaces { from: space }).map_err(trouble("vm"))?;
-        let own = list.first().map_or(0, |s| s.resident.saturating_sub(s.wired));
-        Ok(own.saturating_sub(self.resident()?))
-    }
-
-    /// Frames that can hold pages of the recording.
+    /// Frames that can hold pages of the recording. To be asked for while no page is on its way: such a one is nowhere counted.
     fn left(&self) -> u64 {
-        let kept = meter(Counter::v_wire_count) + meter(Counter::pageout_wakeup_thresh) + self.own;
-        meter(Counter::v_page_count).saturating_sub(kept)
+        let frames = meter(Counter::v_free_count) + queued();
+        frames.saturating_sub(meter(Counter::pageout_wakeup_thresh) + self.own)
     }
 
     fn lock(&mut self, pages: u64) -> Result<(), Failure> {
@@ -130,6 +127,10 @@ impl Frames {
     /// Gives frames back that something else has wired meanwhile, and looks now and then at what is resident. To be called at each reference.
     #[inline]
     pub fn tend(&mut self, reference: u64, seen: u64) -> Result<(), Failure> {
+        if reference.is_multiple_of(LOOK) { self.look(seen) } else { Ok(()) }
+    }
+
+    fn look(&mut self, seen: u64) -> Result<(), Failure> {
         let left = self.left();
         if left < self.wanted && self.locked > 0 {
             let pages = (self.wanted - left).min(self.locked);
@@ -140,7 +141,7 @@ impl Frames {
             self.locked -= pages;
         }
         // Before there are as many pages as frames nothing is known of how many can be there.
-        if reference.is_multiple_of(LOOK) && seen >= self.wanted {
+        if seen >= self.wanted {
             let resident = self.resident()?;
             self.looks += 1;
             self.sum += resident;
