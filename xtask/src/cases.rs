@@ -430,6 +430,22 @@ pub const CASES: &[Case] = &[
         checks: PAGES,
         ..CASE
     },
+    // As many frames as were asked for, however much memory there is, so that misses can be laid beside a simulator's.
+    Case {
+        name: "replay-frames",
+        input: &[Input::References { pages: 12_000, passes: 3 }],
+        exec: "replay input0 --frames 2000 --pages 12000 --verify --json; replay input0 --frames 2000 && echo wrong; \
+               replay input0 --frames 90000 --pages 12000 && echo wrong; vmstat --json",
+        status: 2,
+        checks: &[
+            AtLeast("resident_mean", 1900.0),
+            AtMost("resident_mean", 2050.0),
+            AtLeast("misses", 12_000.0),
+            NeverSays("wrong"),
+            Says("the machine has only"),
+        ],
+        ..CASE
+    },
     Case {
         name: "out-of-memory",
         swap: &[],
