@@ -17,6 +17,7 @@ mod probe;
 mod programs;
 mod progress;
 mod qemu;
+mod replacing;
 mod root;
 mod run;
 mod setup;

@@ -288,7 +288,7 @@ fn problems(case: &Case, end: End, console: &Heard, log: &Heard) -> Vec<String> 
 }
 
 fn holds(check: Check, out: &str, log: &str) -> bool {
-    let number = |path| field(out, path).and_then(|v| v.as_f64());
+    let number = |path| number(out, path);
     match check {
         Check::Says(text) => out.contains(text),
         Check::NeverSays(text) => !out.contains(text),
@@ -331,6 +331,11 @@ fn holds(check: Check, out: &str, log: &str) -> bool {
 /// A field of the last JSON object, one a line, that has it.
 fn field(out: &str, path: &str) -> Option<Value> {
     fields(out, path).next()
+}
+
+/// A number in the last JSON object that has this field.
+pub fn number(out: &str, path: &str) -> Option<f64> {
+    field(out, path)?.as_f64()
 }
 
 /// A field of all JSON objects that have it, the last one first.

@@ -36,6 +36,8 @@ pub struct Replaced {
     pub held_cycles: u64,
     /// Pages handed over.
     pub pages: u64,
+    /// Microseconds that this took, while the old one went on.
+    pub took_us: u64,
 }
 
 protocol! {

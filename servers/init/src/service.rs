@@ -422,7 +422,7 @@ impl Init {
         let held = call(self.vm, &vm::PagerHeld { kind }).unwrap_or(0);
         let held_us = clock::us_of(held).max(if held == 0 { clock::now_us() - begun } else { 0 });
         let pages = meter(Counter::swap_used);
-        answer(reply, restart, Ok(proto::Replaced { held_us, held_cycles: held, pages }));
+        answer(reply, restart, Ok(proto::Replaced { held_us, held_cycles: held, pages, took_us: held_us }));
         Ok(())
     }
 
@@ -453,10 +453,11 @@ impl Init {
         if let Some(old) = &r.old {
             self.end_running(old);
         }
-        let result = call(self.vm, &vm::PolicyHeld {}).map(|(held, pages)| proto::Replaced {
+        let result = call(self.vm, &vm::PolicyHeld {}).map(|(held, pages, took)| proto::Replaced {
             held_us: clock::us_of(held),
             held_cycles: held,
             pages,
+            took_us: clock::us_of(took),
         });
         answer(r.reply, r.restart, result);
         false

@@ -79,11 +79,15 @@ impl Server {
             snapshots: 0,
         };
         server.snapshot()?;
+        while server.live.lost {
+            server.snapshot()?;
+        }
         call(vm, &PolicyReady { generation: a.generation })?;
         Ok(server)
     }
 
-    /// Learns what pages there are. Events that came meanwhile are in the ring, and take precedence by coming after.
+    /// Learns what pages there are. Events that came meanwhile are in the ring, and are taken between pieces, so that it never has to hold more than what happens during one. One
+    /// that is older than the piece before it names a page by a generation that is past, or says what is known.
     fn snapshot(&mut self) -> Result<(), Error> {
         self.snapshots += 1;
         self.live.lost = false;
@@ -94,6 +98,9 @@ impl Server {
                 let page = Page { frame: r.frame, generation: r.generation };
                 self.policy.event(Event::PageIn { page, queue: events::queue(r.queue as u64), tag: r.tag });
                 first = r.frame + 1;
+            }
+            while let Some(event) = self.live.next_event() {
+                self.policy.event(event);
             }
             if piece.len() < SNAPSHOT_PIECE {
                 return Ok(());

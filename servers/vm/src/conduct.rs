@@ -5,6 +5,7 @@
 //! those that never rest, by computing or by calling, and so keep the processor from every program (a policy comes before them).
 
 use crate::machine::Machine;
+use crate::seat::Which;
 use crate::vm::Vm;
 use ebb_abi::thread::State;
 use ebb_proto::ejection::{Cause, Ejection};
@@ -21,10 +22,10 @@ const TO_BE_READY: u64 = 4;
 /// Calls between two looks that make a flood of what would be endless otherwise.
 const FLOOD: u64 = 64;
 
-/// What is known of the policy that is attached.
+/// What is known of a policy.
 #[derive(Default)]
 pub struct Conduct {
-    /// When it was attached.
+    /// When it was attached; when it began to decide, if it does.
     since: u64,
     decisions: u64,
     fruitful: u64,
@@ -71,7 +72,8 @@ impl Conduct {
         }
     }
 
-    fn ejection(&self, cause: Cause, now: u64, cycles_per_ms: u64) -> Ejection {
+    /// The record of it, for the report.
+    pub(crate) fn ejection(&self, cause: Cause, now: u64, cycles_per_ms: u64) -> Ejection {
         Ejection {
             cause,
             after_ms: now.saturating_sub(self.since) / cycles_per_ms,
@@ -85,29 +87,32 @@ impl Conduct {
 }
 
 impl<M: Machine> Vm<M> {
-    /// The record of the attached policy, for the report.
-    pub(crate) fn ejection(&self, cause: Cause) -> Ejection {
-        self.policy.conduct.ejection(cause, self.m.now(), self.cycles_per_ms)
+    /// Looks now and then at how policies behave, and ejects those that misbehave. When to look again, `u64::MAX` if there is none.
+    pub(crate) fn keep_conduct(&mut self, now: u64) -> u64 {
+        for which in [Which::Current, Which::Next] {
+            if self.seat(which).is_some_and(|seat| now >= seat.conduct.next_look)
+                && let Some(cause) = self.misconduct(which, now)
+            {
+                self.eject(which, cause);
+            }
+        }
+        let look = |which| self.seat(which).map_or(u64::MAX, |seat| seat.conduct.next_look);
+        look(Which::Current).min(look(Which::Next))
     }
 
-    /// What is wrong with how the policy behaves, if anything is; looked at now and then.
-    pub(crate) fn misconduct(&mut self, now: u64) -> Option<Cause> {
+    /// What is wrong with how a policy behaves, if anything is.
+    fn misconduct(&mut self, which: Which, now: u64) -> Option<Cause> {
         let deadline = self.policy_deadline_ms * self.cycles_per_ms;
-        let conduct = &self.policy.conduct;
-        if now < conduct.next_look {
-            return None;
-        }
-        if !self.policy.ready() {
-            self.policy.conduct.next_look = now + deadline / LOOKS;
-            return (now >= self.policy.conduct.since + TO_BE_READY * deadline).then_some(Cause::NeverReady);
+        let restless = which == Which::Current && self.policy_is_restless();
+        let needed = self.frames.gate.pages_needed();
+        let conduct = &mut self.seat_mut(which)?.conduct;
+        conduct.next_look = now + deadline / LOOKS;
+        if which == Which::Next {
+            return (now >= conduct.since + TO_BE_READY * deadline).then_some(Cause::NeverReady);
         }
         if conduct.wrong_in_a_row >= MOST_WRONG && now >= conduct.wrong_since + deadline {
             return Some(Cause::WrongPages);
         }
-        let restless = self.policy_is_restless();
-        let needed = self.frames.gate.pages_needed();
-        let conduct = &mut self.policy.conduct;
-        conduct.next_look = now + deadline / LOOKS;
         if !restless {
             conduct.restless = 0;
             return None;
@@ -123,14 +128,10 @@ impl<M: Machine> Vm<M> {
         Some(if calls > conduct.restless * FLOOD { Cause::Flood } else { Cause::Endless })
     }
 
-    /// When the policy has to be looked at again, 0 if there is none.
-    pub(crate) fn next_look(&self) -> u64 {
-        if self.policy.space() == 0 { 0 } else { self.policy.conduct.next_look }
-    }
-
     /// Whether a thread of the policy runs, could run, or is in a call.
     fn policy_is_restless(&mut self) -> bool {
-        let Some(space) = self.spaces.get(self.policy.space()) else { return false };
+        let space = self.policy.seat.as_ref().and_then(|seat| self.spaces.get(seat.space));
+        let Some(space) = space else { return false };
         let m = &mut self.m;
         space.living().any(|(_, thread, _)| {
             // One that cannot be looked at is about to end.

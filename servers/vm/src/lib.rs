@@ -63,6 +63,7 @@ pub mod patch;
 pub mod policy;
 pub mod release;
 pub mod resize;
+pub mod seat;
 pub mod segment;
 pub mod serve;
 pub mod shadow;

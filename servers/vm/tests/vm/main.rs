@@ -19,6 +19,7 @@ mod patching;
 mod random;
 mod random_files;
 mod rows;
+mod seating;
 mod swapping;
 mod syncing;
 mod threads;

@@ -82,7 +82,10 @@ pub fn service(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
             let image = words[2];
             let r = call(shell.init, &Replace { role: name, image: image.into() })
                 .map_err(|error| replace_failure(shell, role, image, error))?;
-            println!("{role}: {} -> {image}, held {} us, {} pages", old.image, r.held_us, r.pages);
+            println!(
+                "{role}: {} -> {image}, held {} us, {} pages in {} us",
+                old.image, r.held_us, r.pages, r.took_us
+            );
         }
         "restart" => {
             let r = call(shell.init, &Restart { role: name }).map_err(|e| refused(role, e))?;
