@@ -89,11 +89,13 @@ pub enum Check {
     Times(&'static str, usize),
     /// The log has this text.
     Logs(&'static str),
+    /// The log has at least so many records for a dashboard in which this program has faulted, and nothing that only looks like a record.
+    Records(usize, &'static str),
     /// The same field is exactly this, as JSON writes it.
     Is(&'static str, &'static str),
 }
 
-use Check::{Always, AtLeast, AtMost, Back, Is, Logs, NeverSays, Says, Takes, Times};
+use Check::{Always, AtLeast, AtMost, Back, Is, Logs, NeverSays, Records, Says, Takes, Times};
 
 /// What a shell's status above 63 comes out as: 127 for a command that is not there, 137 for a killed program.
 const ABOVE_63: u8 = 63;
@@ -250,6 +252,22 @@ pub const CASES: &[Case] = &[
         name: "replace-policy",
         exec: "thrash --mem 2x --pattern zipf --rounds 20 --verify & service replace pageout fifo; \
                service replace pageout freebsd; wait",
+        ..CASE
+    },
+    Case {
+        name: "dashboard",
+        cmdline: "dashboard=5000",
+        icount: true,
+        exec: "thrash --mem 1.5x --pattern random --rounds 4 --verify; service replace pageout sieve; sleep 11",
+        checks: &[Records(5, "thrash"), Logs("\"pageout\":{\"image\":\"sieve\"")],
+        ..CASE
+    },
+    Case {
+        name: "dashboard-wrong-interval",
+        cmdline: "dashboard=soon",
+        swap: &[],
+        exec: "uptime",
+        checks: &[Logs("dashboard=soon: milliseconds, 50 to 60000")],
         ..CASE
     },
     // Policies that misbehave, each in its way (user/saboteur): found, told of, replaced by what `vm` does itself, started again, and substituted in the end; nothing is lost.
@@ -512,6 +530,22 @@ pub const CASES: &[Case] = &[
         input: &[Input::References { pages: 12_000, passes: 3 }],
         exec: "replay input0 --verify; vmstat --json",
         checks: PAGES,
+        ..CASE
+    },
+    // As many frames as were asked for, however much memory there is, so that misses can be laid beside a simulator's.
+    Case {
+        name: "replay-frames",
+        input: &[Input::References { pages: 12_000, passes: 3 }],
+        exec: "replay input0 --frames 2000 --pages 12000 --verify --json; replay input0 --frames 2000 && echo wrong; \
+               replay input0 --frames 90000 --pages 12000 && echo wrong; vmstat --json",
+        status: 2,
+        checks: &[
+            AtLeast("resident_mean", 1900.0),
+            AtMost("resident_mean", 2050.0),
+            AtLeast("misses", 12_000.0),
+            NeverSays("wrong"),
+            Says("the machine has only"),
+        ],
         ..CASE
     },
     Case {

@@ -47,6 +47,8 @@ pub const TESTS: &[Test] = &[
     Test { name: "files-broken-programs", run: crate::programs::broken },
     Test { name: "files-large-program", run: crate::programs::large },
     Test { name: "files-own-program", run: crate::documented::programs },
+    Test { name: "trace-host", run: crate::trace::known::host },
+    Test { name: "trace-machine", run: crate::trace::known::machine },
 ];
 
 /// A machine's options, and folders for what goes in and comes out.

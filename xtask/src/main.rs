@@ -4,6 +4,7 @@
 mod bench;
 mod cases;
 mod compile;
+mod dashboard;
 mod documented;
 mod fat;
 mod files;
@@ -11,6 +12,7 @@ mod fsck;
 mod image;
 mod iso;
 mod lint;
+mod live;
 mod probe;
 mod programs;
 mod progress;
@@ -25,6 +27,7 @@ mod status;
 mod terminal;
 mod test;
 mod tpm;
+mod trace;
 mod user;
 
 use std::path::PathBuf;
@@ -56,6 +59,8 @@ enum Command {
     Bench(bench::Options),
     /// Replay page reference traces against replacement policies, on the host
     Sim(sim::Options),
+    /// Record which pages a program references, as a trace for `sim` and `replay`
+    Trace(trace::Options),
     /// Make and build programs of one's own
     #[command(subcommand)]
     User(user::What),
@@ -72,6 +77,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::main(&options),
         Command::Bench(options) => bench::main(&options),
         Command::Sim(options) => sim::main(&options).map(|()| 0),
+        Command::Trace(options) => trace::main(&options),
         Command::User(what) => user::main(&what).map(|()| 0),
         Command::Lint => lint::main(),
     };

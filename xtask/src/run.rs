@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::compile::{self, Built};
+use crate::dashboard::Dashboard;
 use crate::image::{self, Contents};
 use crate::qemu::{Boot, Config, Disk, Engine, FIRMWARE_MEMORY, Machine, Outcome, Sink};
 use crate::root::Sizing;
@@ -68,6 +69,9 @@ pub struct Options {
     /// The swap pager that the machine starts with
     #[arg(long, value_name = "NAME", value_parser = word)]
     pub swap_pager: Option<String>,
+    /// Show beside the shell what the machine does: queues, thresholds, rates, faults of each program
+    #[arg(long, conflicts_with = "exec")]
+    pub dashboard: bool,
     /// Run these commands in the shell and end with the status of the first that failed, else 0. Standard output is
     /// what they print and nothing else; log and diagnostics go to standard error
     #[arg(long, value_name = "COMMANDS", value_parser = script)]
@@ -109,6 +113,7 @@ impl Default for Options {
             root: None,
             policy: None,
             swap_pager: None,
+            dashboard: false,
             exec: None,
             timeout: None,
             icount: false,
@@ -127,12 +132,46 @@ impl Default for Options {
 /// Something on the host failed: missing tools, a build, a file.
 pub fn main(options: &Options) -> Result<u8> {
     options.check()?;
+    let dashboard = options.dashboard.then(Dashboard::new).transpose()?;
     setup::ensure(&Need::BOOT)?;
     let built = options.built()?;
     terminal::catch_signals();
-    let prepared = Prepared::new(options, &built)?;
-    let status =
-        if options.exec.is_some() { scripted(options, &prepared)? } else { interactive(options, &prepared)? };
+    let words = dashboard.iter().map(Dashboard::words).chain(options.cmdline.clone());
+    let cmdline = words.reduce(|all, more| all + " " + &more);
+    let options = &Options { cmdline, ..options.clone() };
+    machine(options, &built, dashboard)
+}
+
+/// Runs a script on a machine that is built already, and passes its status on.
+///
+/// # Errors
+/// As [`main`].
+pub fn on(options: &Options, built: &Built) -> Result<u8> {
+    options.check()?;
+    machine(options, built, None)
+}
+
+/// As [`on`], but nothing is said. Returns the status and what the console said.
+///
+/// # Errors
+/// As [`main`].
+pub fn quietly(options: &Options, built: &Built) -> Result<(u8, String)> {
+    options.check()?;
+    let prepared = Prepared::new(options, built)?;
+    let outcome = prepared.capture()?;
+    if let (Some(to), Some(image)) = (&options.save, prepared.root_image()) {
+        root::save(image, to)?;
+    }
+    Ok((outcome.end.status(), String::from_utf8_lossy(&outcome.console.machine).into_owned()))
+}
+
+fn machine(options: &Options, built: &Built, dashboard: Option<Dashboard>) -> Result<u8> {
+    let prepared = Prepared::new(options, built)?;
+    let status = if options.exec.is_some() {
+        scripted(options, &prepared)?
+    } else {
+        interactive(options, &prepared, dashboard)?
+    };
     if let (Some(to), Some(image)) = (&options.save, prepared.root_image()) {
         root::save(image, to)?;
     }
@@ -343,19 +382,32 @@ fn scripted(options: &Options, prepared: &Prepared) -> Result<u8> {
 }
 
 /// Without: the console is this terminal, the log a file.
-fn interactive(options: &Options, prepared: &Prepared) -> Result<u8> {
+fn interactive(options: &Options, prepared: &Prepared, mut dashboard: Option<Dashboard>) -> Result<u8> {
     let log_file = log_file()?;
     let log = File::create(&log_file).with_context(|| format!("{} cannot be written", log_file.display()))?;
     announce(options, prepared);
     eprintln!("xtask: booting; Ctrl-A x ends the machine; log in {}", log_file.display());
-    let machine =
-        Machine::start(&prepared.config, Sink::To(Box::new(std::io::stdout())), Sink::To(Box::new(log)))?;
+    let (console, log): (Box<dyn Write + Send>, Box<dyn Write + Send>) = match &dashboard {
+        Some(dashboard) => (dashboard.console(), dashboard.log(log)),
+        None => (Box::new(std::io::stdout()), Box::new(log)),
+    };
+    let machine = Machine::start(&prepared.config, Sink::To(console), Sink::To(log))?;
     let raw = terminal::Raw::enter();
+    let whole = dashboard.is_some().then(terminal::Whole::enter);
+    if let (Some(dashboard), Some(whole)) = (&mut dashboard, &whole) {
+        dashboard.start(whole)?;
+    }
     let mut keyboard = machine.keyboard.try_clone()?;
     // Ends with the process: there is no other way to stop a read of the terminal.
     std::thread::spawn(move || terminal::pass_keys(|keys| keyboard.write_all(keys)));
     let ended = machine.wait(prepared.limit);
+    let left = dashboard.map(Dashboard::stop);
+    drop(whole);
     drop(raw);
+    // What the shell showed at the end stays.
+    if let Some(text) = left.transpose()? {
+        println!("{text}");
+    }
     let outcome = ended?;
     println!();
     report(&outcome, Some(&log_file));

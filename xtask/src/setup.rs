@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What the host must have: Rust's targets, QEMU, OVMF, xorriso. Installs it where that needs no question, and else
+//! What the host must have: Rust's targets, QEMU, OVMF, xorriso, valgrind. Installs it where that needs no question, and else
 //! says exactly what to type.
 
 use std::path::{Path, PathBuf};
@@ -15,6 +15,8 @@ pub const MACHINE_TARGET: &str = "x86_64-unknown-none";
 pub const LOADER_TARGET: &str = "x86_64-unknown-uefi";
 /// The QEMU that is run.
 pub const QEMU: &str = "qemu-system-x86_64";
+/// What sees the references of the host's programs.
+pub const VALGRIND: &str = "valgrind";
 
 /// Firmware and its variables, where distributions put them.
 const FIRMWARE: [(&str, &str); 3] = [
@@ -38,12 +40,21 @@ pub enum Need {
     Xorriso,
     /// The maker and checker of ext4 file systems.
     E2fsprogs,
+    /// The recorder of references.
+    Valgrind,
 }
 
 impl Need {
     /// Everything that any command needs.
-    pub const ALL: [Self; 6] =
-        [Self::Targets, Self::Linters, Self::Qemu, Self::Firmware, Self::Xorriso, Self::E2fsprogs];
+    pub const ALL: [Self; 7] = [
+        Self::Targets,
+        Self::Linters,
+        Self::Qemu,
+        Self::Firmware,
+        Self::Xorriso,
+        Self::E2fsprogs,
+        Self::Valgrind,
+    ];
     /// What booting needs.
     pub const BOOT: [Self; 4] = [Self::Targets, Self::Qemu, Self::Firmware, Self::E2fsprogs];
 
@@ -55,6 +66,7 @@ impl Need {
             Self::Firmware => Some(("ovmf", "OVMF firmware (CODE and VARS of 4M)")),
             Self::Xorriso => Some(("xorriso", "xorriso")),
             Self::E2fsprogs => Some(("e2fsprogs", "mke2fs, e2fsck and debugfs")),
+            Self::Valgrind => Some((VALGRIND, VALGRIND)),
         }
     }
 
@@ -65,6 +77,7 @@ impl Need {
             Self::Firmware => firmware().is_ok(),
             Self::Xorriso => in_path("xorriso"),
             Self::E2fsprogs => crate::fsck::has_tools(),
+            Self::Valgrind => in_path(VALGRIND),
         }
     }
 }

@@ -9,6 +9,8 @@ use ebb_policy::Discount;
 use ebb_sim::{Format, Mode, Run, Trace, report};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::live;
+
 /// The modes on the command line.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum ModeName {
@@ -61,6 +63,9 @@ pub struct Options {
     /// What is done about the reference of the faulting instruction, in sampled mode; what each policy wants if nothing is said
     #[arg(long, value_enum)]
     discount: Option<DiscountName>,
+    /// Have the machine replay each point too, and lay its misses beside those of the sampled mode
+    #[arg(long)]
+    live: bool,
     /// Writes the results, an object a point
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -79,6 +84,9 @@ pub fn main(options: &Options) -> Result<()> {
         ModeName::FaultRestart => Mode::FaultRestart,
         ModeName::Sampled => Mode::Sampled,
     };
+    if options.live && mode != Mode::Sampled {
+        bail!("--live is laid beside --mode sampled: the machine has no other mode");
+    }
     let policies = policies(&options.policies, mode)?;
     let traces = read(options)?;
     let runs = runs(&traces, options)?;
@@ -94,13 +102,28 @@ pub fn main(options: &Options) -> Result<()> {
     let points = ebb_sim::simulate(&runs, &policies, mode, discount, &|refs| bar.inc(refs))?;
     bar.finish_and_clear();
     print!("{}", report::table(&points));
+    let live = if options.live {
+        crate::terminal::catch_signals();
+        let bar = self::bar("machine", points.iter().filter(|p| p.policy != "min").count() as u64)?;
+        let live = live::run(&points, &runs, &bar)?;
+        bar.finish_and_clear();
+        print!("{}", live::table(&points, &live));
+        live
+    } else {
+        Vec::new()
+    };
     if let Some(path) = &options.json {
-        let text = serde_json::to_string_pretty(&report::json(&points))? + "\n";
+        let mut json = report::json(&points);
+        live::add_to(&mut json, &points, &live);
+        let text = serde_json::to_string_pretty(&json)? + "\n";
         std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?;
     }
     if let Some(path) = &options.html {
-        std::fs::write(path, ebb_sim::html::page(&points))
-            .with_context(|| format!("{} cannot be written", path.display()))?;
+        let mut page = ebb_sim::html::page(&points);
+        if options.live {
+            page = live::add_to_page(&page, &points, &live);
+        }
+        std::fs::write(path, page).with_context(|| format!("{} cannot be written", path.display()))?;
     }
     Ok(())
 }

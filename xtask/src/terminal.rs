@@ -2,7 +2,7 @@
 //! The terminal and the signals: raw mode that is undone on every way out, Ctrl-C as a flag, and the keys that are
 //! for us and not for the guest.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +13,8 @@ const PREFIX: u8 = 1;
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static QUIT: AtomicBool = AtomicBool::new(false);
 static COOKED: OnceLock<libc::termios> = OnceLock::new();
+/// Whether the screen is a second one.
+static WHOLE: AtomicBool = AtomicBool::new(false);
 
 /// Turns SIGINT, SIGTERM and SIGHUP into [`interrupted`], for the rest of the process.
 pub fn catch_signals() {
@@ -68,7 +70,35 @@ impl Drop for Raw {
     }
 }
 
+/// A second screen, as long as this lives; then the first one is there again as it was.
+pub struct Whole;
+
+impl Whole {
+    /// Changes to it.
+    pub fn enter() -> Self {
+        WHOLE.store(true, Ordering::Relaxed);
+        // Where nothing can be written nothing is seen either.
+        let _ = std::io::stdout().write_all(b"\x1b[?1049h\x1b[2J").and_then(|()| std::io::stdout().flush());
+        Self
+    }
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        leave_whole();
+    }
+}
+
+fn leave_whole() {
+    if WHOLE.swap(false, Ordering::Relaxed) {
+        // Attributes off, cursor on, first screen. As in `enter`.
+        let leave = b"\x1b[m\x1b[?25h\x1b[?1049l";
+        let _ = std::io::stdout().write_all(leave).and_then(|()| std::io::stdout().flush());
+    }
+}
+
 fn restore() {
+    leave_whole();
     if let Some(cooked) = COOKED.get() {
         // SAFETY: the structure is one that tcgetattr filled.
         unsafe { libc::tcsetattr(0, libc::TCSADRAIN, cooked) };

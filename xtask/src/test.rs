@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::cases::{CASES, Case, Check, Input, Medium};
 use crate::compile::{self, Built};
+use crate::dashboard::{Record, Splitter};
 use crate::progress::Progress;
 use crate::qemu::{Boot, Heard, Outcome};
 use crate::run::{self, Folder, Prepared};
@@ -313,6 +314,17 @@ fn holds(check: Check, out: &str, log: &str) -> bool {
                 && bounded(all.len().saturating_sub(1), worst)
         }
         Check::Times(text, times) => out.lines().filter(|l| l.trim() == text).count() == times,
+        Check::Records(least, program) => {
+            let (mut found, mut bad) = (0, false);
+            Splitter::default().take(log.as_bytes(), |text| {
+                let record = Record::parse(text);
+                let faulted = |r: &Record| r.programs.iter().any(|p| p.name == program && p.faults.0 > 0);
+                found += usize::from(record.as_ref().is_some_and(faulted));
+                bad |= record.is_none();
+                true
+            });
+            found >= least && !bad
+        }
         Check::Is(path, value) => field(out, path).is_some_and(|v| value == format!("{v}")),
     }
 }
@@ -452,6 +464,11 @@ mod tests {
         assert!(holds(Check::Is("vm.audit", "1"), out, "log"));
         assert!(!holds(Check::AtLeast("missing", 0.0), out, "log"));
         assert!(holds(Check::Logs("lo"), out, "log") && !holds(Check::Logs("ebb"), out, "log"));
+        let log = format!("a\n\x1e{}\nb\n", crate::dashboard::record_text());
+        assert!(
+            holds(Check::Records(1, "thrash"), out, &log) && !holds(Check::Records(2, "thrash"), out, &log)
+        );
+        assert!(!holds(Check::Records(1, "thrash"), out, &(log + "\x1ebad\n")));
         assert!(holds(Check::Says("ebb"), out, "log") && !holds(Check::NeverSays("ebb"), out, "log"));
     }
 

@@ -264,6 +264,9 @@ protocol! {
     /// have: memory, open files, ends of pipes, limits on memory, niceness; threads that it makes are those of the process that began in the space. A space goes with the last process in it; an exception in one
     /// ends them all, for the memory that it left half changed is theirs too. It cannot [`Exec`], [`Watch`] or be given a [`Nice`] value: `Unsupported`. `Exists`: another one has this number. Other errors as [`Launch`].
     20 Share { number: u32, entry: u64, stack: u64, argument: u64 } -> (Pid, u32, u32);
+    /// As [`Launch`], but the caller sees which pages the program references, from its start to its end or its next [`Exec`]: the answer is its number, and its space, for [`crate::vm::TraceTake`].
+    /// `window`, and more errors, as of [`crate::vm::TraceStart`].
+    21 LaunchTraced { program: String, args: Vec<String>, env: Vec<(String, String)>, cwd: String, streams: Vec<Stream>, window: u32 } -> (Pid, Space);
     /// Holds a process (0: the caller) in memory: it is not swapped out whole until it was released as often. Answered when it is in. A process that ends is held no longer, nor is one whose holder ends released.
     /// `NotFound`; `Busy`: 255 hold it; `NoMemory`: it is out, and more pages would be wired than may be; `Io`: it is out, and lost.
     40 Hold { pid: Pid } -> ();

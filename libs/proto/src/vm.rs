@@ -254,6 +254,41 @@ pub const fn lacking(reason: u8) -> &'static str {
     }
 }
 
+/// Pages of a traced program that may stay mapped ([`TraceStart`]). What one instruction touches must fit.
+pub const TRACE_WINDOW: core::ops::RangeInclusive<u32> = 8..=256;
+/// References in one answer to [`TraceTake`].
+pub const MAX_EVENTS: usize = 512;
+
+/// How a traced program referenced a page ([`TraceTake`]).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u64)]
+pub enum Reference {
+    /// It was read or executed, and had not been in the window.
+    Read = 0,
+    /// It was written, and had not been in the window.
+    Write = 1,
+    /// It was written for the first time, perhaps, since it came into the window. This is no new reference.
+    Written = 2,
+}
+
+impl Reference {
+    /// The word for a reference to a page, given by its number: its address divided by the size of a page.
+    pub const fn of(self, page: u64) -> u64 {
+        page << 2 | self as u64
+    }
+
+    /// What a word says; `None`: nothing.
+    pub const fn read(word: u64) -> Option<(Reference, u64)> {
+        let reference = match word & 3 {
+            0 => Reference::Read,
+            1 => Reference::Write,
+            2 => Reference::Written,
+            _ => return None,
+        };
+        Some((reference, word >> 2))
+    }
+}
+
 /// No limit on pages.
 pub const NO_LIMIT: u64 = u64::MAX;
 
@@ -789,6 +824,14 @@ protocol! {
     /// Gives a space a copy of each handle of the manager's kit, to send, with the space as the badge, and then makes a notification as [`NotificationGive`] does. Returns their numbers there, in this
     /// order. If it fails the space may have some. `Exists`: it has a notification, or runs.
     144 Equip { space: Space } -> Vec<u32>;
+
+    /// From its start on the references of a program are noted for `reader`: only the `window` pages that it faulted on last stay mapped, so that a reference to any other one is a fault. For the
+    /// program's manager. It ends with the program, or with its reader. `Invalid`: a window outside [`TRACE_WINDOW`]; `Exists`: it runs, or is traced already; `NotFound`: no such space or reader;
+    /// `NotPermitted`: a server; `NoMemory`: too many are traced.
+    150 TraceStart { space: Space, window: u32, reader: Space } -> ();
+    /// What was noted of a program for the caller since the last call, oldest first ([`Reference`]), at most [`MAX_EVENTS`], and whether there may be more: `false` is said once, after the program
+    /// has ended. The program waits when too much was not taken. `NotFound`: nothing is noted of it for the caller.
+    151 TraceTake { space: Space } -> (Vec<u64>, bool);
 
     /// Checks everything (`vm.audit`). `Busy`: an audit is under way.
     64 Audit {} -> AuditReport;

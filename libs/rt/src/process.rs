@@ -4,6 +4,7 @@
 use crate::client::{call, in_pieces};
 use crate::env;
 use crate::io::Channel;
+use crate::start::Given;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,10 +13,11 @@ use ebb_proto::Error;
 use ebb_proto::Operation;
 pub use ebb_proto::proc::{Change, Ended, Group, Limit, Pid, Process, Resource, Status, Target, signal};
 use ebb_proto::proc::{
-    Exec, Fork, Hold, Ignore, Kill, Launch, Limits, MoreArguments, Nice, Own, Poll, Processes, Release,
-    SetGroup, SetLimit, SwapOut, Wait, WaitAny,
+    Exec, Fork, Hold, Ignore, Kill, Launch, LaunchTraced, Limits, MoreArguments, Nice, Own, Poll, Processes,
+    Release, SetGroup, SetLimit, SwapOut, Wait, WaitAny,
 };
 use ebb_proto::start::Stream;
+use ebb_proto::vm::{Space, TraceTake};
 
 /// Bytes of arguments that go into one message.
 const PIECE: usize = 2000;
@@ -113,6 +115,17 @@ impl Command {
         call(proc, &launch).map(|pid| Child { pid })
     }
 
+    /// Starts it, and sees which pages it references: only the `window` pages that it faulted on last stay mapped ([`ebb_proto::vm::TraceStart`], whose errors come too). It waits when nobody
+    /// takes what is noted.
+    pub fn spawn_traced(self, window: u32) -> Result<Traced, Error> {
+        crate::console::flush();
+        let proc = proc()?;
+        let args = announce(&self.args)?.to_vec();
+        let Command { program, env, cwd, streams, .. } = self.clone();
+        let launch = LaunchTraced { program, args, env, cwd, streams: streams.to_vec(), window };
+        call(proc, &launch).map(|(pid, space)| Traced { child: Child { pid }, space })
+    }
+
     /// Becomes it: this process is that program from now on, with the same number and parent; nothing of this one remains but what is given to it. Comes back only with an error.
     pub fn exec(self) -> Error {
         crate::console::flush();
@@ -207,6 +220,22 @@ impl Child {
     /// Ends it.
     pub fn kill(&self) -> Result<(), Error> {
         kill(Target::Process(self.pid), signal::KILL)
+    }
+}
+
+/// A child whose references are noted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Traced {
+    /// The child.
+    pub child: Child,
+    space: Space,
+}
+
+impl Traced {
+    /// What was noted since the last call, oldest first, as words of [`ebb_proto::vm::Reference`], and whether there may be more: that there is not is said once.
+    pub fn take(&self) -> Result<(Vec<u64>, bool), Error> {
+        let vm = crate::start::info().ok_or(Error::NotFound)?.handle("vm")?;
+        call(vm, &TraceTake { space: self.space })
     }
 }
 

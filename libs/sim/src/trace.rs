@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -11,7 +12,7 @@ use sha2::{Digest, Sha256};
 /// What a page number is divided by where a format holds addresses.
 const PAGE_SIZE: u64 = 4096;
 /// Most references in a trace: positions are 32-bit numbers.
-const MAX_REFS: usize = u32::MAX as usize - 1;
+pub(crate) const MAX_REFS: usize = u32::MAX as usize - 1;
 
 /// The formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +106,12 @@ impl Trace {
     #[must_use]
     pub fn writes(&self, number: usize) -> bool {
         self.dirty.get(number >> 3).is_some_and(|byte| byte >> (number & 7) & 1 != 0)
+    }
+
+    /// Which references wrote, as [`Trace::writes`] says: bit `n & 7` of byte `n >> 3`. Those beyond its end did not.
+    #[must_use]
+    pub fn dirty(&self) -> &[u8] {
+        &self.dirty
     }
 
     /// Reads a trace; `.zst` at the end of the name says that it is compressed. A `manifest.json` beside it that names it is checked.
@@ -249,30 +256,39 @@ fn csv(number: usize, line: &str, builder: &mut Builder, path: &Path) -> Result<
     }
 }
 
-/// `I  04000a90,3`, ` L 1ffeffe7b,1`, ` S …`, ` M …`; what valgrind says itself begins with `==`.
 fn lackey(number: usize, line: &str, builder: &mut Builder, path: &Path) -> Result<(), TraceError> {
-    let text = line.trim();
-    if text.is_empty() || text.starts_with("==") || text.starts_with("--") {
-        return Ok(());
-    }
-    let wrong = |what| TraceError::Line(path.into(), number, what);
-    let (kind, place) = text.split_once(' ').ok_or(wrong("no kind and address"))?;
-    let write = match kind {
-        "I" | "L" => false,
-        "S" | "M" => true,
-        _ => return Err(wrong("a kind of access that is none of I, L, S, M")),
-    };
-    let (address, size) = place.trim().split_once(',').ok_or(wrong("no size behind the address"))?;
-    let address = u64::from_str_radix(address, 16).map_err(|_| wrong("the address is not hexadecimal"))?;
-    let size: u64 = size.trim().parse().map_err(|_| wrong("the size is not a number"))?;
-    let last = address.saturating_add(size.max(1) - 1);
-    if last - address > PAGE_SIZE {
-        return Err(wrong("an access of more than a page"));
-    }
-    for page in address / PAGE_SIZE..=last / PAGE_SIZE {
+    let access = lackey_line(line).map_err(|what| TraceError::Line(path.into(), number, what))?;
+    let Some((pages, write)) = access else { return Ok(()) };
+    for page in pages {
         builder.take(path, page, write)?;
     }
     Ok(())
+}
+
+/// The pages that a line of valgrind's lackey is about, and whether they are written: `I  04000a90,3`, ` L 1ffeffe7b,1`, ` S …`, ` M …`.
+/// `None`: what valgrind says itself, which begins with `==`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn lackey_line(line: &str) -> Result<Option<(RangeInclusive<u64>, bool)>, &'static str> {
+    let text = line.trim();
+    if text.is_empty() || text.starts_with("==") || text.starts_with("--") {
+        return Ok(None);
+    }
+    let (kind, place) = text.split_once(' ').ok_or("no kind and address")?;
+    let write = match kind {
+        "I" | "L" => false,
+        "S" | "M" => true,
+        _ => return Err("a kind of access that is none of I, L, S, M"),
+    };
+    let (address, size) = place.trim().split_once(',').ok_or("no size behind the address")?;
+    let address = u64::from_str_radix(address, 16).map_err(|_| "the address is not hexadecimal")?;
+    let size: u64 = size.trim().parse().map_err(|_| "the size is not a number")?;
+    let last = address.saturating_add(size.max(1) - 1);
+    if last - address > PAGE_SIZE {
+        return Err("an access of more than a page");
+    }
+    Ok(Some((address / PAGE_SIZE..=last / PAGE_SIZE, write)))
 }
 
 /// Checks a file's content against the manifest beside it, where there is one that names it.

@@ -16,6 +16,7 @@ extern crate std;
 
 pub mod churn;
 pub mod histogram;
+pub mod noted;
 pub mod pattern;
 pub mod random;
 pub mod stamp;

@@ -66,8 +66,12 @@ impl Console {
         let irq = info.handle("irq")?;
         let uart = Uart::new(info.handle("io")?)?;
         let interrupt = device::irq_bind(irq, COM1_SOURCE, notification, INTERRUPT).map_err(from_sys)?;
-        let size =
-            |name, default| info.value(name).ok().and_then(|v| u16::try_from(v).ok()).unwrap_or(default);
+        // Whoever shows the terminal may have less or more room than usual: `cols=N rows=N` on the command line.
+        let size = |name: &str, default| {
+            let mut words = info.cmdline.split_whitespace();
+            let given = words.find_map(|word| word.strip_prefix(name)?.strip_prefix('=')?.parse().ok());
+            given.filter(|n| (1..=1000).contains(n)).unwrap_or(default)
+        };
         Ok(Console {
             endpoint: info.handle("endpoint")?,
             irq,

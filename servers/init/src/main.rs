@@ -13,6 +13,7 @@
 //! | `keeper` | `proc`: what it is given, and what it says |
 //! | `shutdown` | the end of the machine |
 //! | `wall` | the wall clock |
+//! | `dashboard` | records for a dashboard on the host |
 //! | `serve` | the loop and the calls |
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![deny(unsafe_code)]
@@ -25,7 +26,10 @@ mod boot;
 #[cfg(target_os = "none")]
 mod bootstrap;
 #[cfg(target_os = "none")]
+mod dashboard;
+#[cfg(target_os = "none")]
 mod fate;
+#[cfg(target_os = "none")]
 mod keeper;
 #[cfg(target_os = "none")]
 mod pagers;

@@ -3,6 +3,7 @@
 
 use crate::boot::{self, Frames, Module};
 use crate::bootstrap;
+use crate::dashboard::Dashboard;
 use crate::keeper::{self, Keeper};
 use crate::pagers::FILES_DISK;
 use crate::retire::Retiring;
@@ -75,6 +76,8 @@ pub struct Init {
     pub started_us: u64,
     /// The machine's end, under way.
     pub shutdown: Option<Shutdown>,
+    /// What a dashboard on the host is told.
+    pub dashboard: Option<Dashboard>,
 }
 
 /// The start.
@@ -128,7 +131,9 @@ fn bring_up(boot: u64) -> Result<Init, Error> {
         ring_number: 0,
         started_us: clock::now_us(),
         shutdown: None,
+        dashboard: None,
     };
+    init.dashboard = Dashboard::asked_for(&init.cmdline);
     for server in SERVERS.iter().filter(|s| s.role != "init") {
         let known = |name: &str| init.modules.iter().any(|m| m.name == name);
         if !known(server.program) && !server.images.iter().any(|image| known(image)) {
@@ -147,7 +152,8 @@ impl Init {
             let retiring = self.tend_retiring();
             let replacing = self.tend_replacement().then_some(TEND_US);
             let starting = self.tend_policy().then_some(READY_LOOK_US);
-            if let Some(us) = retiring.or(replacing).or(ending).or(starting) {
+            let showing = self.tend_dashboard();
+            if let Some(us) = [retiring, replacing, ending, starting, showing].into_iter().flatten().min() {
                 let deadline = tsc() + clock::cycles_of(us);
                 ipc::timer(self.notification, TIMER_BIT, deadline).map_err(from_sys)?;
             }

@@ -38,13 +38,15 @@ pub struct Order {
     pub linked: bool,
     /// Its group.
     pub group: Group,
+    /// Pages of the window through which its parent sees its references; 0: it does not.
+    pub window: u32,
 }
 
 impl Order {
     /// A program with arguments and nothing else.
     pub fn plain(program: &str, args: Vec<String>) -> Order {
         let (program, cwd, group) = (String::from(program), String::from("/"), Group::Inherited);
-        Order { program, args, env: Vec::new(), cwd, streams: Vec::new(), linked: false, group }
+        Order { program, args, env: Vec::new(), cwd, streams: Vec::new(), linked: false, group, window: 0 }
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -76,14 +78,21 @@ impl Order {
 impl From<proc::Launch> for Order {
     fn from(op: proc::Launch) -> Order {
         let proc::Launch { program, args, env, cwd, streams, linked, group } = op;
-        Order { program, args, env, cwd, streams, linked, group }
+        Order { program, args, env, cwd, streams, linked, group, window: 0 }
+    }
+}
+
+impl From<proc::LaunchTraced> for Order {
+    fn from(op: proc::LaunchTraced) -> Order {
+        let proc::LaunchTraced { program, args, env, cwd, streams, window } = op;
+        Order { program, args, env, cwd, streams, linked: false, group: Group::Inherited, window }
     }
 }
 
 impl Proc {
-    /// Serves [`proc::Launch`]: [`Proc::run`] with the arguments that were announced before.
-    pub fn launch(&mut self, from: Space, op: proc::Launch) -> Result<(Pid, Handle), Error> {
-        let mut order = Order::from(op);
+    /// Serves [`proc::Launch`] and [`proc::LaunchTraced`]: [`Proc::run`] with the arguments that were announced before.
+    pub fn launch(&mut self, from: Space, op: impl Into<Order>) -> Result<(Pid, Handle), Error> {
+        let mut order = op.into();
         let mut args = self.arguments.take(from)?;
         args.append(&mut order.args);
         order.args = args;

@@ -132,6 +132,13 @@ impl Proc {
                 }
                 Err(error) => reply.answer::<proc::Launch>(Err(error)),
             },
+            // A window of nothing is no window: what it would mean is not traced at all.
+            Request::LaunchTraced(op) if op.window == 0 => reply.fail(Error::Invalid),
+            Request::LaunchTraced(op) => {
+                // The number of a process that was just made is its space's.
+                let made = self.launch(from, op).map(|(pid, _)| (pid, pid));
+                reply.answer::<proc::LaunchTraced>(made);
+            }
             Request::MoreArguments(op) => {
                 reply.answer::<proc::MoreArguments>(self.arguments.add(from, &op.args, bytes));
             }

@@ -134,6 +134,10 @@ impl Proc {
         let mut spawn = Spawn { space, module, info };
         describe(&mut spawn, order, exec);
         let link = self.furnish(slot, &mut spawn, &image, order, from)?;
+        if order.window > 0 {
+            let traced = self.peers.vm(&vm::TraceStart { space, window: order.window, reader: from });
+            traced.inspect_err(|_| self.close(link))?;
+        }
         let priority = self.priority(&name, self.table.nice(slot));
         let start = vm::Start { space, entry: image.entry, stack: STACK_TOP, argument: 0, priority };
         match self.peers.vm(&start) {

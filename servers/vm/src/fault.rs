@@ -72,8 +72,13 @@ impl<M: Machine> Vm<M> {
                 return None;
             }
         };
+        let traced = space.traced;
         let page = region.page_at(address);
         let address = region.start + page as u64 * PAGE_SIZE as u64;
+        if traced && self.trace_is_full(id) {
+            self.wait_for(Reason::Traced, Work::Fault { space: id, address, access, reply });
+            return None;
+        }
         let flags = flags_of(region.protection);
         let op = match region.backing.advanced(page) {
             Backing::Module { frame } => {
@@ -121,6 +126,7 @@ impl<M: Machine> Vm<M> {
         if crossed {
             self.limit_crossed(id);
         }
+        let op = if traced { self.trace_fault(id, op, write) } else { op };
         Some((reply, op))
     }
 

@@ -18,7 +18,7 @@
 //! | `channel`, `pager`, `completion`, `launder` | the pagers: rings, requests, answers, writing pages |
 //! | `swap`, `vnode` | the swap pager's devices; the vnode pager's files |
 //! | `file`, `transfer`, `resize`, `sync` | open files; `read` and `write`; `ftruncate`; `fsync`, `msync` and the syncer |
-//! | `audit`, `audit_chains`, `tunables`, `meter` | seeing |
+//! | `audit`, `audit_chains`, `tunables`, `meter`, `trace` | seeing |
 //! | `serve`, `machine` | clients and the kernel |
 //!
 //! Below `vm` (see `ebb_proto::levels`) are the pagers and disks; it never waits for one of them, nor for a policy, nor for `init`.
@@ -72,6 +72,7 @@ pub mod space;
 pub mod swap;
 pub mod sync;
 pub mod thread;
+pub mod trace;
 pub mod transfer;
 pub mod trim;
 pub mod tunables;

@@ -365,6 +365,15 @@ impl<M: Machine> Vm<M> {
                 let result = self.only_daemon(caller).and_then(|()| self.trim(&op));
                 self.m.answer::<proto::Trim>(reply, result, &[]);
             }
+            Request::TraceStart(op) => {
+                let result =
+                    self.managed(caller, op.space).and_then(|id| self.trace_start(id, op.window, op.reader));
+                self.m.answer::<proto::TraceStart>(reply, result, &[]);
+            }
+            Request::TraceTake(op) => {
+                let result = self.trace_take(caller, op.space);
+                self.m.answer::<proto::TraceTake>(reply, result, &[]);
+            }
             Request::Spare(op) => {
                 let result = self.may_limit(caller).and_then(|()| self.spare(op.space, op.spare));
                 self.m.answer::<proto::Spare>(reply, result, &[]);

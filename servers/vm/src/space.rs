@@ -76,6 +76,8 @@ pub struct Space {
     pub faults: (u64, u64),
     /// What it may have mapped.
     pub limit: Limit,
+    /// Its references are noted.
+    pub traced: bool,
 }
 
 /// The spaces by number.
@@ -166,6 +168,7 @@ impl<M: Machine> Vm<M> {
             kernel_frames: 0,
             faults: (0, 0),
             limit: Limit::default(),
+            traced: false,
         });
         // Its exceptions have nobody to go to but the kernel.
         self.m
@@ -255,6 +258,7 @@ impl<M: Machine> Vm<M> {
             kernel_frames: 3,
             faults: (0, 0),
             limit: Limit::default(),
+            traced: false,
         });
         match self.watch(id, task).and_then(|()| self.map_meter(id)) {
             Ok(()) => Ok(id),
@@ -275,6 +279,7 @@ impl<M: Machine> Vm<M> {
         let wirings = self.forget_waiting(id);
         self.policy_gone(id);
         self.limits_forget(id);
+        self.traces_forget(id);
         for kind in [proto::PagerKind::Swap, proto::PagerKind::Vnode] {
             if self.channel(kind).space() == id {
                 self.pager_detach(kind);

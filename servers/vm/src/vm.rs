@@ -25,6 +25,7 @@ use crate::segment::{Module, Segment};
 use crate::space::Spaces;
 use crate::swap::{KeptHeap, SwapChange};
 use crate::thread::Threads;
+use crate::trace::Trace;
 use crate::vnode::Vnode;
 use crate::waiting::Waiting;
 use alloc::collections::VecDeque;
@@ -104,6 +105,8 @@ pub struct Vm<M: Machine> {
     pub swap_change: Option<SwapChange<M::Reply>>,
     /// Heap segments of removed devices, which the pager keeps until its end.
     pub pager_heaps: Vec<KeptHeap>,
+    /// Programs whose references are noted.
+    pub traces: Vec<Trace>,
     /// Objects that may become part of their only shadow.
     pub collapses: Collapses,
     /// When the clumsy reclaim may look again.
@@ -176,6 +179,7 @@ impl<M: Machine> Vm<M> {
             own_next: 1,
             swap_change: None,
             pager_heaps: Vec::new(),
+            traces: Vec::new(),
             collapses: Collapses::default(),
             clumsy_due: 0,
             hand: 0,

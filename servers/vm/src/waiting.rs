@@ -121,6 +121,8 @@ pub enum Reason {
     File(u32),
     /// That the page that a fault has found is entered.
     Entered,
+    /// That notes of references were taken.
+    Traced,
 }
 
 /// Everything that waits.
@@ -131,6 +133,7 @@ pub struct Waiting<R> {
     ops: Vec<(u32, Work<R>)>,
     files: VecDeque<(u32, Work<R>)>,
     entered: VecDeque<Work<R>>,
+    traced: VecDeque<Work<R>>,
     ready: VecDeque<Work<R>>,
 }
 
@@ -144,6 +147,7 @@ impl<R> Waiting<R> {
             ops: Vec::with_capacity(16),
             files: VecDeque::with_capacity(16),
             entered: VecDeque::new(),
+            traced: VecDeque::new(),
             ready: VecDeque::with_capacity(n),
         }
     }
@@ -209,6 +213,11 @@ impl<R> Waiting<R> {
         true
     }
 
+    /// Notes of references were taken: who waits for that.
+    pub fn traced_ready(&mut self) {
+        self.ready.append(&mut self.traced);
+    }
+
     /// Whether somebody's fault or wiring waits for a page.
     pub fn is_faulted(&self, frame: u32) -> bool {
         let needs = |work: &Work<R>| matches!(work, Work::Fault { .. } | Work::Wire { .. });
@@ -218,7 +227,7 @@ impl<R> Waiting<R> {
     /// Whether a wiring of pages in this range is under way.
     pub fn wires(&self, space: Space, range: Range) -> bool {
         let lists = self.pages.iter().chain(&self.ops).chain(&self.files).map(|(_, work)| work);
-        let queues = self.pager.iter().chain(&self.entered).chain(&self.ready);
+        let queues = self.pager.iter().chain(&self.entered).chain(&self.traced).chain(&self.ready);
         lists.chain(queues).chain(self.memory.iter().map(|(_, work)| work)).any(|work| match work {
             Work::Wire { space: s, range: r, .. } => {
                 *s == space && r.start < range.end && range.start < r.end
@@ -229,7 +238,7 @@ impl<R> Waiting<R> {
 
     /// Everything of a kind of reason that is waiting: pages, memory, pager, ready. For the audit.
     pub fn counts(&self) -> [usize; 4] {
-        let others = self.ops.len() + self.files.len() + self.entered.len();
+        let others = self.ops.len() + self.files.len() + self.entered.len() + self.traced.len();
         [self.pages.len(), self.memory.len(), self.pager.len() + others, self.ready.len()]
     }
 
@@ -279,6 +288,7 @@ impl<M: Machine> Vm<M> {
             Reason::Op(cookie) => self.waiting.ops.push((cookie, work)),
             Reason::File(object) => self.waiting.files.push_back((object, work)),
             Reason::Entered => self.waiting.entered.push_back(work),
+            Reason::Traced => self.waiting.traced.push_back(work),
         }
     }
 
@@ -391,6 +401,7 @@ impl<M: Machine> Vm<M> {
         self.waiting.pager.retain(|w| !which(w));
         self.waiting.ready.retain(|w| !which(w));
         self.waiting.entered.retain(|w| !which(w));
+        self.waiting.traced.retain(|w| !which(w));
         self.waiting.ops.retain(|(_, w)| !which(w));
         self.waiting.files.retain(|(_, w)| !which(w));
         let before = self.waiting.memory.len();
@@ -417,6 +428,8 @@ impl<M: Machine> Vm<M> {
             || self.waiting.files.iter().any(|(_, w)| theirs(w))
         {
             "file"
+        } else if self.waiting.traced.iter().any(theirs) {
+            "trace"
         } else {
             ""
         }

@@ -10,6 +10,7 @@
 extern crate alloc;
 
 mod disk;
+mod frames;
 
 use alloc::format;
 use disk::Input;
@@ -20,6 +21,7 @@ use ebb_rt::StartInfo;
 use ebb_rt::sys::time::tsc;
 use ebb_workload::Workload;
 use ebb_workload::trace::{Bits, Bytes, Follower, Reference};
+use frames::{Frames, LEAST};
 
 ebb_rt::program!(main);
 
@@ -31,10 +33,12 @@ The first touch of a page writes it.
   --write-ratio R  without --dirty: share of the later touches that write (default: 0.2)
   --seed S         default: 1
   --limit N        stop after so many touches
+  --frames N       leave N page frames to the recording and lock what is more; nothing is read ahead. Sets vm.max_wired and vm.pageout_wakeup_thresh
+  --pages U        with --frames: how many pages the recording has
   --verify         check each page at each touch, and all at the end; status 1 at the first wrong byte";
 
 const SPEC: Spec = Spec {
-    values: &["--dirty", "--write-ratio", "--seed", "--limit"],
+    values: &["--dirty", "--write-ratio", "--seed", "--limit", "--frames", "--pages"],
     flags: &["--verify", "--json", "--help"],
     operands: 1,
 };
@@ -59,16 +63,25 @@ fn run(info: &StartInfo) -> Result<(), Failure> {
     let seed = args.read("--seed", ebb_args::number)?.unwrap_or(1);
     let limit = args.read("--limit", ebb_args::number)?.unwrap_or(u64::MAX);
     let verify = args.flag("--verify");
+    let frames = args.read("--frames", ebb_args::number)?;
+    let pages = args.read("--pages", ebb_args::number)?;
+    let frames = match (frames, pages) {
+        (None, None) => None,
+        (Some(frames), Some(pages)) if frames >= LEAST => Some((frames, pages)),
+        (Some(_), Some(_)) => return Err(Failure::Usage(format!("--frames: at least {LEAST}"))),
+        _ => return Err(Failure::Usage("--frames N and --pages U go together".into())),
+    };
 
     let mut input = Input::open(info, name)?;
     let dirty = args.value("--dirty").map(|n| Input::open(info, n)).transpose()?;
     let mut workload = Workload::new(Machine, seed, write.0, verify);
+    let mut frames = frames.map(|(n, pages)| Frames::leave(info, &mut workload, n, pages)).transpose()?;
     let start = tsc();
-    let follower = follow(info, &mut workload, &mut input, dirty, limit)?;
+    let follower = follow(info, &mut workload, &mut input, dirty, limit, frames.as_mut())?;
     if verify {
         workload.verify_all(follower.pages()).map_err(|w| report::wrong(&workload, w))?;
     }
-    let head = alloc::vec![
+    let mut head = alloc::vec![
         ("program", Value::from("replay")),
         ("input", name.as_str().into()),
         ("references", follower.references().into()),
@@ -76,6 +89,11 @@ fn run(info: &StartInfo) -> Result<(), Failure> {
         ("seed", seed.into()),
         ("verified", verify.into()),
     ];
+    if let Some(frames) = &frames {
+        head.extend(frames.values());
+        // What a simulator counts: a page that was not there, be it new or on a disk.
+        head.push(("misses", (follower.pages() + workload.stats().major.count()).into()));
+    }
     report::print(info, args.flag("--json"), head, workload.stats(), tsc() - start);
     Ok(())
 }
@@ -86,6 +104,7 @@ fn follow(
     input: &mut Input,
     mut dirty: Option<Input>,
     limit: u64,
+    mut frames: Option<&mut Frames>,
 ) -> Result<Follower, Failure> {
     let name = input.name().clone();
     let mut references = Bytes::new(|| input.piece());
@@ -108,6 +127,7 @@ fn follow(
         };
         match (reference, wrote) {
             (Reference::First(page), _) => {
+                // Has no effect where `--pages` was told rightly.
                 grow_to(workload, info, page + 1)?;
                 workload.touch_as(page, true)
             }
@@ -115,6 +135,9 @@ fn follow(
             (Reference::Again(page), None) => workload.touch(page),
         }
         .map_err(|w| report::wrong(workload, w))?;
+        if let Some(frames) = &mut frames {
+            frames.tend(follower.references(), follower.pages())?;
+        }
     }
     if follower.references() == 0 {
         return Err(Failure::Trouble(format!("{name}: it is empty")));

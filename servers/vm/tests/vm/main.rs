@@ -24,6 +24,7 @@ mod seating;
 mod swapping;
 mod syncing;
 mod threads;
+mod tracing;
 mod tracking;
 mod trimming;
 mod vnode_death;
