@@ -3,6 +3,7 @@
 
 mod bench;
 mod cases;
+mod compare;
 mod compile;
 mod documented;
 mod fat;
@@ -55,6 +56,8 @@ enum Command {
     Bench(bench::Options),
     /// Replay page reference traces against replacement policies, on the host
     Sim(sim::Options),
+    /// Compare replacement policies on the machine: tables, and a report with plots
+    Compare(compare::Options),
     /// Make and build programs of one's own
     #[command(subcommand)]
     User(user::What),
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::main(&options),
         Command::Bench(options) => bench::main(&options),
         Command::Sim(options) => sim::main(&options).map(|()| 0),
+        Command::Compare(options) => compare::main(&options),
         Command::User(what) => user::main(&what).map(|()| 0),
         Command::Lint => lint::main(),
     };

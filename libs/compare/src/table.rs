@@ -51,6 +51,8 @@ pub fn table(results: &Results) -> String {
     text
 }
 
+/// A heading, and a cell a policy.
+type Column = (String, Vec<Cell>);
 type Value<'a> = &'a dyn Fn(&Workload, &str) -> Option<(f64, String)>;
 type Mean<'a> = &'a dyn Fn(&str) -> Option<(f64, String)>;
 
@@ -61,7 +63,7 @@ fn block(results: &Results, mem: u64, head: &str, mean: Option<Mean<'_>>, value:
         Some((value, text)) => Cell { text, value: Some(value) },
         None => Cell { text: if failed { "failed" } else { "-" }.into(), value: None },
     };
-    let mut columns: Vec<(String, Vec<Cell>)> = Vec::new();
+    let mut columns: Vec<Column> = Vec::new();
     if let Some(mean) = mean {
         columns.push(("mean".into(), policies.iter().map(|p| cell(mean(p), false)).collect()));
     }
@@ -75,7 +77,7 @@ fn block(results: &Results, mem: u64, head: &str, mean: Option<Mean<'_>>, value:
         columns.push((workload.name.to_string(), cells));
     }
     let names = policies.iter().map(|p| p.len()).max().unwrap_or(0);
-    let width = |(name, cells): &(String, Vec<Cell>)| {
+    let width = |(name, cells): &Column| {
         let cells = cells.iter().map(|c| c.text.len() + 1).max().unwrap_or(0);
         (name.len().max(cells) + 1).max(NARROW)
     };
@@ -98,8 +100,8 @@ fn block(results: &Results, mem: u64, head: &str, mean: Option<Mean<'_>>, value:
 fn lines(
     policies: &[&str],
     names: usize,
-    columns: &[(String, Vec<Cell>)],
-    width: &dyn Fn(&(String, Vec<Cell>)) -> usize,
+    columns: &[Column],
+    width: &dyn Fn(&Column) -> usize,
 ) -> String {
     let mut text = format!("{:names$}", "");
     // A star or a space stands after each value.
