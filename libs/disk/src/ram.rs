@@ -40,7 +40,17 @@ impl<C: Copier> RamDisk<C> {
         RamDisk { info, first, copier, done: VecDeque::with_capacity(MAX_DONE) }
     }
 
-    fn transfer(&mut self, request: &Request<'_>) -> bool {
+    /// The same disk, but nothing can be written to it.
+    pub fn read_only(mut self) -> RamDisk<C> {
+        self.info.read_only = true;
+        self
+    }
+
+    /// Does a request at once; whether it could be done.
+    pub(crate) fn transfer(&mut self, request: &Request<'_>) -> bool {
+        if request.transfer == Transfer::Flush {
+            return true;
+        }
         let mut pieces = [Piece::unpack([0; 2]); MAX_PIECES];
         let mut used = 0;
         let (mut at, mut left) = (request.sector * SECTOR, request.sectors as u64 * SECTOR);
@@ -80,7 +90,7 @@ impl<C: Copier> Device for RamDisk<C> {
         if self.done.len() == MAX_DONE {
             return false;
         }
-        let ok = request.transfer == Transfer::Flush || self.transfer(request);
+        let ok = self.transfer(request);
         self.done.push_back((request.tag, ok));
         true
     }
