@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Disks in memory, as the command line describes them: `ramdisk=NAME:FIRST:PAGES:KIND`, with `:ro` at its end where nothing may be written.
+//! Disks in memory, as the command line describes them: `ramdisk=NAME:FIRST:SECTORS:KIND`, with `:ro` at its end where nothing may be written.
 //!
-//! FIRST is the number of the disk's first frame, PAGES how many lie behind it in a row; KIND is a kind of [`crate::model`], or `memory` for a disk that takes no time.
+//! FIRST is the number of the disk's first frame, SECTORS how many it has; KIND is a kind of [`crate::model`], or `memory` for a disk that takes no time.
 
 use crate::model::Kind;
 use alloc::vec::Vec;
 use ebb_abi::boot::Range;
+use ebb_proto::block::SECTORS_PER_PAGE;
 
 /// A disk in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,8 +15,8 @@ pub struct Described<'l> {
     pub name: &'l str,
     /// First frame.
     pub first: u32,
-    /// Frames.
-    pub pages: u32,
+    /// Sectors.
+    pub sectors: u64,
     /// What it behaves like; `None`: it takes no time.
     pub kind: Option<Kind>,
     /// Whether nothing may be written.
@@ -55,12 +56,12 @@ pub fn disks(cmdline: &str, spare: Range) -> Result<Vec<Described<'_>>, (&str, P
 }
 
 fn end(disk: &Described<'_>) -> u64 {
-    disk.first as u64 + disk.pages as u64
+    (disk.first as u64).saturating_add(disk.sectors.div_ceil(SECTORS_PER_PAGE))
 }
 
 fn parse(text: &str) -> Option<Described<'_>> {
     let mut parts = text.split(':');
-    let (name, first, pages, kind) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let (name, first, sectors, kind) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let read_only = match parts.next() {
         None => false,
         Some("ro") => true,
@@ -70,8 +71,9 @@ fn parse(text: &str) -> Option<Described<'_>> {
         "memory" => None,
         kind => Some(Kind::by_name(kind)?),
     };
-    let disk = Described { name, first: first.parse().ok()?, pages: pages.parse().ok()?, kind, read_only };
-    (!name.is_empty() && disk.pages > 0 && parts.next().is_none()).then_some(disk)
+    let disk =
+        Described { name, first: first.parse().ok()?, sectors: sectors.parse().ok()?, kind, read_only };
+    (!name.is_empty() && disk.sectors > 0 && parts.next().is_none()).then_some(disk)
 }
 
 #[cfg(test)]
@@ -83,12 +85,12 @@ mod tests {
     #[test]
     fn disks_are_read() {
         let line =
-            "mem=1 ramdisk=root:1000:100:memory x ramdisk=input0:1100:1:hdd:ro ramdisk=swap0:1101:399:nvme";
-        let root = Described { name: "root", first: 1000, pages: 100, kind: None, read_only: false };
+            "mem=1 ramdisk=root:1000:800:memory x ramdisk=input0:1100:1:hdd:ro ramdisk=swap0:1101:3192:nvme";
+        let root = Described { name: "root", first: 1000, sectors: 800, kind: None, read_only: false };
         let input =
-            Described { name: "input0", first: 1100, pages: 1, kind: Some(Kind::Hdd), read_only: true };
+            Described { name: "input0", first: 1100, sectors: 1, kind: Some(Kind::Hdd), read_only: true };
         let swap =
-            Described { name: "swap0", first: 1101, pages: 399, kind: Some(Kind::Nvme), read_only: false };
+            Described { name: "swap0", first: 1101, sectors: 3192, kind: Some(Kind::Nvme), read_only: false };
         assert_eq!(disks(line, SPARE), Ok(alloc::vec![root, input, swap]));
         assert_eq!(disks("mem=1 ramdisks=7", SPARE), Ok(Vec::new()));
     }
@@ -107,10 +109,10 @@ mod tests {
             ("swap0:1000:10:ssd:ro:", Malformed),
             ("swap0:4294967296:10:ssd", Malformed),
             ("swap0:999:10:ssd", Outside),
-            ("swap0:1000:501:ssd", Outside),
+            ("swap0:1000:4001:ssd", Outside),
             ("swap0:1500:1:ssd", Outside),
-            ("swap0:4294967295:4294967295:ssd", Outside),
-            ("swap0:1009:10:ssd", Twice),
+            ("swap0:4294967295:18446744073709551615:ssd", Outside),
+            ("swap0:1001:10:ssd", Twice),
             ("root:1300:10:ssd", Twice),
         ] {
             let line = alloc::format!("ramdisk=root:1000:10:memory ramdisk={text}");

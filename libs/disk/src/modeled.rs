@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn data_moves_at_the_start_and_completions_come_when_they_are_due() {
         let (now, copied) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
-        let ram = RamDisk::new("swap0", 100, 64, Counting(copied.clone()));
+        let ram = RamDisk::new("swap0", 100, 512, Counting(copied.clone()));
         let mut disk = Modeled::new(ram, Kind::Ssd, Hand(now.clone()));
         assert_eq!((disk.info().driver, disk.info().sectors, disk.due_ns()), ("ssd", 512, None));
         let request = |tag, frame| Request {

@@ -6,7 +6,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use ebb_abi::frame::Piece;
 use ebb_abi::{Frame, PAGE_SIZE};
-use ebb_proto::block::{MAX_RUN, SECTOR, SECTORS_PER_PAGE, Transfer};
+use ebb_proto::block::{MAX_RUN, SECTOR, Transfer};
 
 /// Requests that are done and not taken yet, at most.
 const MAX_DONE: usize = 16;
@@ -28,11 +28,11 @@ pub struct RamDisk<C> {
 }
 
 impl<C: Copier> RamDisk<C> {
-    /// The `pages` frames from `first` on, as a disk with this name.
-    pub fn new(name: &str, first: u32, pages: u32, copier: C) -> RamDisk<C> {
+    /// So many sectors, in the frames from `first` on, as a disk with this name.
+    pub fn new(name: &str, first: u32, sectors: u64, copier: C) -> RamDisk<C> {
         let info = Info {
             name: String::from(name),
-            sectors: pages as u64 * SECTORS_PER_PAGE,
+            sectors,
             read_only: false,
             driver: "memory",
             max_pages: MAX_RUN,
@@ -135,7 +135,7 @@ mod tests {
 
     fn disk() -> RamDisk<Memory> {
         let bytes = (0..(FIRST + DISK + 40) * PAGE_SIZE).map(|n| (n / 7 % 251) as u8).collect();
-        RamDisk::new("root", FIRST as u32, DISK as u32, Memory(bytes))
+        RamDisk::new("root", FIRST as u32, DISK as u64 * 8, Memory(bytes))
     }
 
     proptest! {

@@ -36,6 +36,9 @@ pub enum Use {
     Code,
 }
 
+/// Where low memory ends: PCs have a hole below it, and the rest of their memory above.
+const LOW_END: u64 = 1 << 32;
+
 /// Pages of physical memory, mapped at the same virtual address as long as the firmware's tables hold. They are
 /// never given back: the kernel reclaims them by the memory map.
 #[derive(Debug)]
@@ -56,7 +59,9 @@ impl Pages {
             Use::Code => MemoryType::LOADER_CODE,
         };
         let pages = length.div_ceil(PAGE as usize).max(1);
-        let start = boot::allocate_pages(AllocateType::AnyPages, kind, pages)
+        // Low, so that the machine's frame numbers stay small and what lies above stays in one piece; anywhere if need be.
+        let start = boot::allocate_pages(AllocateType::MaxAddress(LOW_END - 1), kind, pages)
+            .or_else(|_| boot::allocate_pages(AllocateType::AnyPages, kind, pages))
             .map_err(|e| format!("not enough memory: {} KiB in one piece: {}", pages * 4, e.status()))?;
         // SAFETY: the firmware just gave us these pages, and nobody else has them.
         unsafe { start.write_bytes(0, pages * PAGE as usize) };
