@@ -29,6 +29,8 @@ const SECTOR: u64 = 512;
 const PAGE: u64 = 4096;
 /// Memory comes in multiples of this.
 const SPARE_UNIT: u64 = 2 << 20;
+/// Nanoseconds: firmware takes one second and a little, which depends on the host's disk; the kernel begins at a multiple of this.
+const ALIGN: u64 = 4_000_000_000;
 /// Bytes of the kernel's command line.
 const MAX_CMDLINE: usize = 512;
 /// Bytes of a script; the loader would carry more, but then it is no command line any more.
@@ -265,6 +267,9 @@ impl Options {
     /// The kernel's command line.
     fn cmdline(&self, input_lengths: &[u64]) -> String {
         let mut line = format!("mem={} log=com2 exit=qemu", self.mem.0);
+        if self.icount {
+            line += &format!(" align={ALIGN}");
+        }
         if let Some(policy) = &self.policy {
             line += &format!(" policy={policy}");
         }

@@ -164,6 +164,9 @@ extern "sysv64" fn boot(boot_tsc: u64) -> ! {
     if let Some(word) = bad {
         cannot(format_args!("the command line has a bad word: {word}"));
     }
+    if let Some(unit) = options.align {
+        cpu::wait_for_multiple(unit);
+    }
     if !REVISION.is_supported() {
         cannot(format_args!("the loader does not speak revision 3 of the Limine boot protocol"));
     }
