@@ -56,6 +56,8 @@ fn try_it() -> Result<std::result::Result<(), String>> {
         gdb: false,
         boot: (boot, Boot::Virtio),
         disks: Vec::new(),
+        spare: crate::size::Size(0),
+        loaded: Vec::new(),
         folder: folder.path().to_path_buf(),
     };
     let outcome = match Machine::start(&config, Sink::Capture, Sink::Capture)?.wait(Some(LIMIT)) {

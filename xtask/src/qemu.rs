@@ -24,6 +24,11 @@ use crate::{setup, terminal};
 pub const MARK: &[u8] = b"\x1b]ebb;machine\x07";
 /// What QEMU gets beyond what the kernel is told to use: firmware needs 48 MiB to start.
 pub const FIRMWARE_MEMORY: Size = Size::mib(64);
+/// What QEMU's q35 puts below the hole for devices at most, whatever the size of its memory, and where the rest begins.
+const LOW_MEMORY: u64 = 2 << 30;
+const HIGH_MEMORY: u64 = 4 << 30;
+/// What QEMU warns of if most memory lies above the hole: of no interest here.
+const NO_COMPLAINT: &str = "size of max-ram-below-4g";
 /// How often the end of the machine is looked for.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -75,25 +80,44 @@ pub struct Config {
     pub boot: (PathBuf, Boot),
     /// Other disks.
     pub disks: Vec<Disk>,
+    /// Memory that is no part of `memory`: disks of the machine's own making, from [`Config::spare_address`] on.
+    pub spare: Size,
+    /// Files that are there already, and at what address.
+    pub loaded: Vec<(PathBuf, u64)>,
     /// A folder for the machine's own copy of the firmware's variables.
     pub folder: PathBuf,
 }
 
 impl Config {
+    /// Memory below the hole for devices.
+    fn low(&self) -> u64 {
+        self.memory.0.min(LOW_MEMORY)
+    }
+
+    /// Where spare memory begins: behind the other, none of which lies above the hole if that is possible.
+    pub fn spare_address(&self) -> u64 {
+        HIGH_MEMORY + (self.memory.0 - self.low())
+    }
+
     /// QEMU's arguments; `console` and `log` are inherited file descriptors.
     fn arguments(&self, code: &Path, vars: &Path, console: i32, log: i32) -> Vec<String> {
         let file = |path: &Path| path.display().to_string().replace(',', ",,");
         let accelerator = if self.engine == Engine::Kvm { "kvm" } else { "tcg" };
         // Page tables of five levels would only cost: firmware newer than our kernel might switch them on.
-        let mut line: Vec<String> =
-            ["-machine", "q35", "-cpu", "max,la57=off", "-smp", "1", "-nodefaults", "-no-reboot"]
-                .into_iter()
-                .chain(["-display", "none", "-monitor", "none", "-boot", "menu=off,strict=on"])
-                .chain(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-accel", accelerator])
-                .map(String::from)
-                .collect();
+        let mut line: Vec<String> = ["-cpu", "max,la57=off", "-smp", "1", "-nodefaults", "-no-reboot"]
+            .into_iter()
+            .chain(["-display", "none", "-monitor", "none", "-boot", "menu=off,strict=on"])
+            .chain(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-accel", accelerator])
+            .map(String::from)
+            .collect();
         let mut add = |option: &str, value: String| line.extend([option.to_string(), value]);
-        add("-m", format!("{}K", self.memory.0.div_ceil(1024)));
+        let split =
+            if self.spare.0 > 0 { format!(",max-ram-below-4g={}", self.low()) } else { String::new() };
+        add("-machine", format!("q35{split}"));
+        add("-m", format!("{}K", (self.memory.0 + self.spare.0).div_ceil(1024)));
+        for (path, address) in &self.loaded {
+            add("-device", format!("loader,force-raw=on,addr={address:#x},file={}", file(path)));
+        }
         add("-drive", format!("if=pflash,format=raw,unit=0,readonly=on,file={}", file(code)));
         add("-drive", format!("if=pflash,format=raw,unit=1,file={}", file(vars)));
         for (name, fd) in [("console", console), ("log", log)] {
@@ -229,7 +253,8 @@ impl Machine {
             let mut text = Vec::new();
             // Read as far as it goes: this is only shown when QEMU has failed already.
             let _ = stderr.read_to_end(&mut text);
-            String::from_utf8_lossy(&text).into_owned()
+            let text = String::from_utf8_lossy(&text);
+            text.lines().filter(|l| !l.contains(NO_COMPLAINT)).map(|l| format!("{l}\n")).collect()
         });
         Ok(Self {
             child,
@@ -364,10 +389,16 @@ mod tests {
             boot: ("/a,b".into(), Boot::Virtio),
             disks: vec![Disk { file: "/s".into(), serial: "swap0".into(), writable: true, broken: None }],
             folder: "/".into(),
+            spare: Size::mib(256),
+            loaded: vec![("/r".into(), 1 << 32)],
         };
+        assert_eq!(config.spare_address(), 1 << 32);
+        let large = Config { memory: Size(3 << 30), ..config.clone() };
+        assert_eq!(large.spare_address(), 5 << 30);
         let line = config.arguments(Path::new("/c"), Path::new("/v"), 5, 6).join(" ");
         for part in [
-            "-m 98304K",
+            "-machine q35,max-ram-below-4g=100663296 -m 360448K",
+            "-device loader,force-raw=on,addr=0x100000000,file=/r",
             "-accel tcg",
             "-icount shift=0,sleep=off",
             "file=/a,,b -device virtio-blk-pci,serial=ebb-boot",
