@@ -58,6 +58,8 @@ enum Command {
     Sim(sim::Options),
     /// Compare replacement policies on the machine: tables, and a report with plots
     Compare(compare::Options),
+    /// Open a report in a headless browser (chromium), and look for what is wrong in it
+    CheckReport(compare::browser::Options),
     /// Make and build programs of one's own
     #[command(subcommand)]
     User(user::What),
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::main(&options),
         Command::Sim(options) => sim::main(&options).map(|()| 0),
         Command::Compare(options) => compare::main(&options),
+        Command::CheckReport(options) => compare::browser::main(&options),
         Command::User(what) => user::main(&what).map(|()| 0),
         Command::Lint => lint::main(),
     };

@@ -80,6 +80,9 @@ fn values<'a>(nodes: impl Iterator<Item = Node<'a, 'a>>) -> BTreeSet<&'a str> {
 fn plots_and_tables_of_the_report_say_the_same() {
     for mems in [&[64 << 20][..], &[64 << 20, 96 << 20, 128 << 20]] {
         let html = report::html(&results(mems));
+        // For `cargo xtask check-report`, and for whoever wants to see it.
+        let file = format!("{}/report-{}.html", env!("CARGO_TARGET_TMPDIR"), mems.len());
+        std::fs::write(file, &html).unwrap();
         let document = parsed(&html);
         let figures: Vec<Node> = named(document.root(), "figure").collect();
         assert!(figures.len() >= 7, "{}", figures.len());

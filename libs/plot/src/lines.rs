@@ -14,6 +14,9 @@ const TOP: f64 = 40.0;
 /// What an entry of the key takes, and how many stand in a line of it.
 const KEY: f64 = 128.0;
 const KEYS: usize = 3;
+/// Lines of labels of moments at most, and the height of one.
+const LABEL_LINES: usize = 3;
+const LABEL_LINE: f64 = 11.0;
 
 /// A line.
 #[derive(Clone, Debug)]
@@ -67,7 +70,9 @@ impl Lines {
         };
         let most_x = self.x_ticks.iter().map(|t| t.0).fold(most(|p| p.0), f64::max);
         let x = Scale::linear(most_x, (LEFT, WIDTH - RIGHT));
-        let y = Scale::linear(most(|p| p.1), (PLOT_BOTTOM, TOP));
+        let label_lines = self.label_lines(&x);
+        let top = TOP + LABEL_LINE * label_lines.iter().flatten().map(|l| l + 1).max().unwrap_or(0) as f64;
+        let y = Scale::linear(most(|p| p.1), (PLOT_BOTTOM, top));
         let height = PLOT_BOTTOM + 38.0 + 16.0 * own.len().div_ceil(KEYS) as f64;
         let title = escape(&if parts > 1 {
             format!("{} ({} of {parts})", self.title, part + 1)
@@ -100,13 +105,13 @@ impl Lines {
             );
         }
         svg += &format!(
-            "<path class=\"axis\" d=\"M{LEFT} {TOP}V{PLOT_BOTTOM}H{:.1}\"/><text class=\"small\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
+            "<path class=\"axis\" d=\"M{LEFT} {top}V{PLOT_BOTTOM}H{:.1}\"/><text class=\"small\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
             WIDTH - RIGHT,
             (LEFT + WIDTH - RIGHT) / 2.0,
             PLOT_BOTTOM + 28.0,
             escape(&self.x)
         );
-        self.moments_of(&mut svg, &x);
+        svg += &moments(&self.moments, &label_lines, top, &x);
         let path = |series: &Series| {
             let places: Vec<String> =
                 series.points.iter().map(|p| format!("{:.1},{:.1}", x.at(p.0), y.at(p.1))).collect();
@@ -138,21 +143,34 @@ impl Lines {
         svg + "</svg>"
     }
 
-    /// Moments, whose labels take turns in height where they would touch.
-    fn moments_of(&self, svg: &mut String, x: &Scale) {
-        let mut last = f64::MIN;
-        let mut raised = false;
-        for moment in &self.moments {
-            let at = x.at(moment.at);
-            raised = at - last < 7.0 * moment.label.chars().count() as f64 + 4.0 && !raised;
-            last = at;
-            *svg += &format!(
-                "<path class=\"moment\" d=\"M{at:.1} {TOP}V{PLOT_BOTTOM}\"><title>{}</title></path>\
-                 <text class=\"small\" x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
-                escape(&moment.what),
-                if raised { TOP - 11.0 } else { TOP - 2.0 },
+    /// In which line above the plot the label of each moment stands, so that none touch; nothing where there is no room.
+    fn label_lines(&self, x: &Scale) -> Vec<Option<usize>> {
+        let mut ends = [f64::MIN; LABEL_LINES];
+        let place = |moment: &Moment| {
+            let (at, half) = (x.at(moment.at), 3.5 * moment.label.chars().count() as f64 + 1.0);
+            let line = ends.iter().position(|end| *end <= at - half)?;
+            ends[line] = at + half;
+            Some(line)
+        };
+        self.moments.iter().map(place).collect()
+    }
+}
+
+/// A dotted line at each moment, and its label above.
+fn moments(all: &[Moment], lines: &[Option<usize>], top: f64, x: &Scale) -> String {
+    let mut svg = String::new();
+    for (moment, line) in all.iter().zip(lines) {
+        let (at, what) = (x.at(moment.at), escape(&moment.what));
+        svg += &format!(
+            "<path class=\"moment\" d=\"M{at:.1} {top}V{PLOT_BOTTOM}\"><title>{what}</title></path>"
+        );
+        if let Some(line) = line {
+            svg += &format!(
+                "<text class=\"small\" x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
+                top - 3.0 - LABEL_LINE * *line as f64,
                 escape(&moment.label)
             );
         }
     }
+    svg
 }

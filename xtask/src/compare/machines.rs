@@ -18,7 +18,7 @@ use crate::status::End;
 use crate::terminal;
 
 /// Swap, in the memory of the machine: more than any workload needs.
-const SWAP_PER_MEMORY: u64 = 4;
+const SWAP_PER_MEMORY: u64 = 3;
 
 /// Runs them. Points that were under way or not begun when somebody interrupted are missing.
 pub fn run(specs: &[Spec], disk: Kind, built: &Built, jobs: usize, timeout_s: u64) -> Vec<Point> {

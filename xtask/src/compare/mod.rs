@@ -2,6 +2,7 @@
 //! `cargo xtask compare`: policies × workloads × memory sizes, each on a machine of its own, and what they measured as tables and a report.
 //! What the figures are is `ebb-compare`'s matter; here are the machines ([`machines`]) and the files.
 
+pub mod browser;
 mod machines;
 
 use std::num::NonZeroUsize;
