@@ -4,9 +4,9 @@
 //! Both serial ports first carry what the firmware and the loader say. The loader ends that with [`MARK`]; what
 //! follows is the machine's own, byte for byte.
 
-use std::io::{self, Read, Write};
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::net::UnixStream;
+use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -29,6 +29,11 @@ const LOW_MEMORY: u64 = 2 << 30;
 const HIGH_MEMORY: u64 = 4 << 30;
 /// What QEMU warns of if most memory lies above the hole: of no interest here.
 const NO_COMPLAINT: &str = "size of max-ram-below-4g";
+/// Names of the serial ports.
+const CONSOLE: &str = "console";
+const LOG: &str = "log";
+/// Bytes of a pipe: what Linux allows everybody.
+const PIPE_BYTES: libc::c_int = 1 << 20;
 /// How often the end of the machine is looked for.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -99,8 +104,8 @@ impl Config {
         HIGH_MEMORY + (self.memory.0 - self.low())
     }
 
-    /// QEMU's arguments; `console` and `log` are inherited file descriptors.
-    fn arguments(&self, code: &Path, vars: &Path, console: i32, log: i32) -> Vec<String> {
+    /// QEMU's arguments. The serial ports are at [`CONSOLE`] and [`LOG`] in the folder.
+    fn arguments(&self, code: &Path, vars: &Path) -> Vec<String> {
         let file = |path: &Path| path.display().to_string().replace(',', ",,");
         let accelerator = if self.engine == Engine::Kvm { "kvm" } else { "tcg" };
         // Page tables of five levels would only cost: firmware newer than our kernel might switch them on.
@@ -120,8 +125,12 @@ impl Config {
         }
         add("-drive", format!("if=pflash,format=raw,unit=0,readonly=on,file={}", file(code)));
         add("-drive", format!("if=pflash,format=raw,unit=1,file={}", file(vars)));
-        for (name, fd) in [("console", console), ("log", log)] {
-            add("-chardev", format!("socket,id={name},fd={fd}"));
+        // Pipes and not sockets: of single bytes, as a serial port sends them, a socket holds few hundred. Where a reader is slow the machine would have to wait, and
+        // for how long is nothing that `-icount` counts.
+        let [console, log] = [CONSOLE, LOG].map(|name| file(&self.folder.join(name)));
+        add("-chardev", format!("pipe,id=console,path={console}"));
+        add("-chardev", format!("file,id=log,path={log}"));
+        for name in [CONSOLE, LOG] {
             add("-serial", format!("chardev:{name}"));
         }
         let (image, boot) = &self.boot;
@@ -209,7 +218,7 @@ const TAIL: usize = 64 << 10;
 pub struct Machine {
     child: Child,
     /// The machine's console, to be written to.
-    pub keyboard: UnixStream,
+    pub keyboard: PipeWriter,
     console: JoinHandle<Heard>,
     log: JoinHandle<Heard>,
     complaints: JoinHandle<String>,
@@ -226,11 +235,23 @@ impl Machine {
         let (code, template) = setup::firmware()?;
         let vars = config.folder.join("vars.fd");
         std::fs::copy(&template, &vars).with_context(|| format!("{} cannot be written", vars.display()))?;
-        let (console_ours, console_theirs) = UnixStream::pair()?;
-        let (log_ours, log_theirs) = UnixStream::pair()?;
-        let (console_fd, log_fd) = (console_theirs.as_raw_fd(), log_theirs.as_raw_fd());
+        let (console_ours, console_theirs) = wide_pipe()?;
+        let (log_ours, log_theirs) = wide_pipe()?;
+        let (keyboard_theirs, keyboard) = io::pipe()?;
+        let fds = [keyboard_theirs.as_raw_fd(), console_theirs.as_raw_fd(), log_theirs.as_raw_fd()];
         let mut command = Command::new(setup::QEMU);
-        command.args(config.arguments(&code, &vars, console_fd, log_fd));
+        // By name, because no other way leads to a pipe that is not its standard input or output.
+        let [input, output, log_output] = fds;
+        for (name, end, fd) in [(CONSOLE, ".in", input), (CONSOLE, ".out", output), (LOG, "", log_output)] {
+            let link = config.folder.join(format!("{name}{end}"));
+            let made = match std::fs::remove_file(&link) {
+                // Not the first machine in this folder.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => symlink(format!("/proc/self/fd/{fd}"), &link),
+            };
+            made.with_context(|| format!("{} cannot be made", link.display()))?;
+        }
+        command.args(config.arguments(&code, &vars));
         let tpm = FailedTpm::start().context("no terminal for the TPM")?;
         command.args(tpm.arguments());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
@@ -238,7 +259,7 @@ impl Machine {
         unsafe {
             command.pre_exec(move || {
                 libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-                for fd in [console_fd, log_fd] {
+                for fd in fds {
                     if libc::fcntl(fd, libc::F_SETFD, 0) < 0 {
                         return Err(io::Error::last_os_error());
                     }
@@ -247,7 +268,6 @@ impl Machine {
             });
         }
         let mut child = command.spawn().with_context(|| format!("{} does not start", setup::QEMU))?;
-        let keyboard = console_ours.try_clone()?;
         let mut stderr = child.stderr.take().context("QEMU has no stderr")?;
         let complaints = std::thread::spawn(move || {
             let mut text = Vec::new();
@@ -301,8 +321,17 @@ impl Machine {
     }
 }
 
+/// A pipe that holds as much as one may.
+fn wide_pipe() -> io::Result<(PipeReader, PipeWriter)> {
+    let (reader, writer) = io::pipe()?;
+    // One that stays as it is holds less, which matters only where the host is very busy.
+    // SAFETY: a descriptor of ours.
+    unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETPIPE_SZ, PIPE_BYTES) };
+    Ok((reader, writer))
+}
+
 /// Reads a port to its end.
-fn listen(mut port: UnixStream, mut sink: Sink) -> Heard {
+fn listen(mut port: PipeReader, mut sink: Sink) -> Heard {
     let mut heard = Heard::default();
     let mut buffer = [0; 16 << 10];
     // An error is the other side's end, like 0.
@@ -395,7 +424,7 @@ mod tests {
         assert_eq!(config.spare_address(), 1 << 32);
         let large = Config { memory: Size(3 << 30), ..config.clone() };
         assert_eq!(large.spare_address(), 5 << 30);
-        let line = config.arguments(Path::new("/c"), Path::new("/v"), 5, 6).join(" ");
+        let line = config.arguments(Path::new("/c"), Path::new("/v")).join(" ");
         for part in [
             "-machine q35,max-ram-below-4g=100663296 -m 360448K",
             "-device loader,force-raw=on,addr=0x100000000,file=/r",
@@ -404,7 +433,7 @@ mod tests {
             "file=/a,,b -device virtio-blk-pci,serial=ebb-boot",
             "id=swap0,format=raw,readonly=off",
             "serial=swap0,disable-legacy=on",
-            "socket,id=console,fd=5 -serial chardev:console -chardev socket,id=log,fd=6",
+            "-chardev pipe,id=console,path=/console -chardev file,id=log,path=/log -serial chardev:console -serial chardev:log",
         ] {
             assert!(line.contains(part), "{part:?} is not in {line}");
         }

@@ -67,6 +67,8 @@ fn run(info: &StartInfo) -> Result<(), Failure> {
         .map_err(|w| report::wrong(&workload, w))?;
     let head = alloc::vec![
         ("program", Value::from("thrash")),
+        ("workload", format!("thrash-{}", pattern.name()).into()),
+        ("bytes", (pages * PAGE_SIZE as u64).into()),
         ("pattern", pattern.name().into()),
         ("pages", pages.into()),
         ("rounds", rounds.into()),

@@ -164,9 +164,11 @@ extern "sysv64" fn boot(boot_tsc: u64) -> ! {
     if let Some(word) = bad {
         cannot(format_args!("the command line has a bad word: {word}"));
     }
-    if let Some(unit) = options.align {
+    // With `align=` the machine begins here.
+    let boot_tsc = options.align.map_or(boot_tsc, |unit| {
         cpu::wait_for_multiple(unit);
-    }
+        cpu::tsc()
+    });
     if !REVISION.is_supported() {
         cannot(format_args!("the loader does not speak revision 3 of the Limine boot protocol"));
     }
