@@ -48,7 +48,7 @@ fn failures(results: &Results) -> Table {
     Table {
         caption: "Failed points".into(),
         head: ["workload", "policy", "memory", "cause"].map(String::from).to_vec(),
-        headers: 4,
+        headers: 2,
         rows: results.failed().map(row).collect(),
     }
 }

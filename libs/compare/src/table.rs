@@ -97,12 +97,7 @@ fn block(results: &Results, mem: u64, head: &str, mean: Option<Mean<'_>>, value:
     text
 }
 
-fn lines(
-    policies: &[&str],
-    names: usize,
-    columns: &[Column],
-    width: &dyn Fn(&Column) -> usize,
-) -> String {
+fn lines(policies: &[&str], names: usize, columns: &[Column], width: &dyn Fn(&Column) -> usize) -> String {
     let mut text = format!("{:names$}", "");
     // A star or a space stands after each value.
     columns.iter().for_each(|c| text += &format!("{:>1$}", format!("{} ", c.0), width(c)));

@@ -17,7 +17,7 @@ svg .head{font-weight:bold;font-size:12px}svg .grid{stroke:var(--grid);fill:none
 svg .ghost{stroke:var(--ghost);fill:none}svg .moment{stroke:currentColor;stroke-dasharray:1 3;fill:none}svg .small{font-size:10px}\
 .wide{overflow-x:auto;margin:.6em 0}table{border-collapse:collapse;font-size:13px}caption{text-align:left;font-style:italic;padding:.3em 0}\
 th,td{padding:1px 7px;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap;font-variant-numeric:tabular-nums}\
-th.name{text-align:left}td.best{background:var(--best)}td.text{text-align:left;white-space:normal}summary{cursor:pointer;margin:.4em 0}\
+thead th{white-space:normal;vertical-align:bottom}th.name{text-align:left}td.best{background:var(--best)}td.text{text-align:left;white-space:normal}summary{cursor:pointer;margin:.4em 0}\
 @media print{@page{size:A4;margin:12mm}body{font-size:10pt;margin:0;padding:0;max-width:none}table{font-size:6.6pt}th,td{padding:0 2.5pt}\
 .panels{grid-template-columns:1fr 1fr}.wide{overflow:visible}svg,tr{break-inside:avoid}h2,figcaption,caption{break-after:avoid}summary{display:none}\
 details::details-content{content-visibility:visible;display:block;height:auto}}";

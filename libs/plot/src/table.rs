@@ -67,7 +67,9 @@ impl Table {
                     continue;
                 }
                 let value = if cell.plotted { format!(" data-v=\"{text}\"") } else { String::new() };
-                html += &if cell.best {
+                html += &if !text.is_empty() && text.parse::<f64>().is_err() {
+                    format!("<td class=\"text\">{text}</td>")
+                } else if cell.best {
                     format!("<td class=\"best\"{value}><b>{text}</b></td>")
                 } else {
                     format!("<td{value}>{text}</td>")
