@@ -142,7 +142,10 @@ impl Config {
         // A SATA disk cannot be read-only: what is written goes nowhere.
         let kept = if *boot == Boot::Sata { "snapshot=on" } else { "readonly=on" };
         add("-drive", format!("if=none,id=boot,format=raw,{kept},file={}", file(image)));
-        add("-device", format!("{device},drive=boot,bootindex=0"));
+        // The question for its name is answered at once then, and not when another thread of QEMU comes to it.
+        let at_once =
+            if *boot == Boot::Virtio && self.engine == Engine::Icount { ",ioeventfd=off" } else { "" };
+        add("-device", format!("{device}{at_once},drive=boot,bootindex=0"));
         for disk in &self.disks {
             let Disk { serial, writable, .. } = disk;
             let read_only = if *writable { "off" } else { "on" };
@@ -430,7 +433,7 @@ mod tests {
             "-device loader,force-raw=on,addr=0x100000000,file=/r",
             "-accel tcg",
             "-icount shift=0,sleep=off",
-            "file=/a,,b -device virtio-blk-pci,serial=ebb-boot",
+            "file=/a,,b -device virtio-blk-pci,serial=ebb-boot,disable-legacy=on,ioeventfd=off,",
             "id=swap0,format=raw,readonly=off",
             "serial=swap0,disable-legacy=on",
             "-chardev pipe,id=console,path=/console -chardev file,id=log,path=/log -serial chardev:console -serial chardev:log",
