@@ -5,8 +5,15 @@ use crate::workload::{self, Workload};
 
 /// Replacements during a workload that has some.
 const REPLACEMENTS: usize = 6;
-/// Virtual seconds between two of them.
-const REPLACE_EVERY: &str = "1.5";
+
+/// Virtual seconds between two of them: the workload takes some ten times as long where memory is 64 MiB.
+fn replace_every(disk: &str) -> &'static str {
+    match disk {
+        "hdd" => "60",
+        "ssd" => "1.2",
+        _ => "0.8",
+    }
+}
 
 /// Policies × workloads × memory sizes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,11 +108,12 @@ impl Plan {
 impl Spec {
     /// What the machine's shell is told.
     #[must_use]
-    pub fn script(&self) -> String {
+    pub fn script(&self, disk: &str) -> String {
         let command = self.workload.command(self.seed);
         let run = if self.workload.replaces {
+            let every = replace_every(disk);
             let steps: String = successors(self.policy)
-                .map(|next| format!("sleep {REPLACE_EVERY}; uptime --json; service replace pageout {next}; "))
+                .map(|next| format!("sleep {every}; uptime --json; service replace pageout {next}; "))
                 .collect();
             format!("uptime --json; {command} & {steps}wait $!")
         } else {
@@ -179,7 +187,7 @@ mod tests {
     #[test]
     fn scripts_end_with_the_counters_and_replace_where_they_should() {
         for spec in plan().specs() {
-            let script = spec.script();
+            let script = spec.script("ssd");
             assert!(script.ends_with("vmstat --json; policy --json; services --json; audit --json"));
             assert!(script.contains("--seed 7 ") && !script.contains('{'));
             let replaced = script.matches("service replace pageout").count();

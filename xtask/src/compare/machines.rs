@@ -56,7 +56,7 @@ fn one(spec: &Spec, disk: Kind, built: &Built, timeout_s: u64) -> Result<Option<
         swap: vec![Size(spec.mem * SWAP_PER_MEMORY)],
         disk: Some(disk),
         policy: Some(spec.policy.to_string()),
-        exec: Some(spec.script()),
+        exec: Some(spec.script(&super::name_of(disk))),
         timeout: Some(timeout_s),
         icount: true,
         ..run::Options::default()
@@ -72,15 +72,21 @@ fn judge(ended: &qemu::Outcome) -> Outcome {
     let said = |text: &str, what: &str| {
         text.lines().find(|l| l.to_ascii_lowercase().contains(what)).map(|l| l.trim().to_string())
     };
-    // What explains most comes first: a wrong byte ends the script with a status, a panic ends the machine.
-    if let Some(line) =
-        said(&console, "wrong byte").or_else(|| said(&log, "panic")).or_else(|| said(&log, "epitaph"))
-    {
+    // What explains most comes first: of what a machine says in its trouble, the first cause.
+    let causes = [
+        (&console, "wrong byte"),
+        (&log, "panic"),
+        (&log, "epitaph"),
+        (&log, "cannot swap there"),
+        (&console, "out of memory"),
+    ];
+    if let Some(line) = causes.iter().find_map(|(text, what)| said(text, what)) {
         return Outcome::Failed(line);
     }
     if ended.end != End::Clean(0) {
-        let last = console.lines().rfind(|l| !l.trim().is_empty()).unwrap_or_default();
-        return Outcome::Failed(format!("{}; the last that it said: {}", ended.end, shortened(last.trim())));
+        let last = |text: &'_ str| text.lines().rfind(|l| !l.trim().is_empty()).map(|l| shortened(l.trim()));
+        let last = last(&console).or_else(|| last(&log)).unwrap_or_default();
+        return Outcome::Failed(format!("{}; the last that it said: {}", ended.end, last));
     }
     match parse::measures(&console) {
         Ok(measures) => Outcome::Measured(Box::new(measures)),
@@ -156,6 +162,13 @@ mod tests {
             (End::TimedOut, "ebb\nbusy\n", "", "time was up; QEMU was killed; the last that it said: busy"),
             (End::Clean(1), "thrash: wrong byte at 0x10\nvmstat", "", "wrong byte at 0x10"),
             (End::KernelPanic, "", "kernel: panic: index\n", "panic: index"),
+            (
+                End::ServerFailure,
+                "\n",
+                "init: no memory\n\n",
+                "with it; the last that it said: init: no memory",
+            ),
+            (End::Clean(1), "thrash: out of memory", "swap0: cannot swap there: x\n", "cannot swap there: x"),
             (End::Clean(0), "", "vm: Panic\n", "vm: Panic"),
             (End::Clean(0), "nothing", "", "no audit"),
         ] {

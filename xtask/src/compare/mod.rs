@@ -147,7 +147,7 @@ pub fn twice(built: &Built) -> Result<()> {
     let plan = Plan {
         policies: vec!["freebsd", "clock-pro"],
         workloads: named(&["thrash-zipf", "replace"]),
-        mems: vec![16 << 20],
+        mems: vec![48 << 20],
         disk: "nvme".to_string(),
         seed: 7,
     };
