@@ -45,6 +45,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "files-script", run: crate::programs::script },
     Test { name: "files-broken-programs", run: crate::programs::broken },
     Test { name: "files-large-program", run: crate::programs::large },
+    Test { name: "deterministic", run: crate::deterministic::twice },
     Test { name: "files-own-program", run: crate::documented::programs },
 ];
 

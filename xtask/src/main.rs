@@ -4,6 +4,7 @@
 mod bench;
 mod cases;
 mod compile;
+mod deterministic;
 mod documented;
 mod fat;
 mod files;
