@@ -5,6 +5,7 @@ mod bench;
 mod cases;
 mod compare;
 mod compile;
+mod deterministic;
 mod documented;
 mod fat;
 mod files;
