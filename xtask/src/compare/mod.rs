@@ -164,9 +164,38 @@ pub fn twice(built: &Built) -> Result<()> {
         ("CSV", csv::csv),
         ("report", report::html),
     ] {
-        ensure!(of(&first) == of(&second), "the {what} differs:\n{}\n{}", of(&first), of(&second));
+        if let Some((a, b)) = difference(&of(&first), &of(&second)) {
+            bail!("the {what} differs:\n{a}\n{b}");
+        }
     }
     let replaced = first.points().iter().filter_map(|p| p.measures()).any(|m| !m.replacements.is_empty());
     ensure!(replaced, "nothing was replaced");
     Ok(())
+}
+
+/// Where two texts begin to differ.
+fn difference(a: &str, b: &str) -> Option<(String, String)> {
+    let same = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
+    let around = |text: &str| text.chars().skip(same.saturating_sub(60)).take(120).collect::<String>();
+    (a != b).then(|| (around(a), around(b)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_are_found() {
+        assert_eq!(difference("same", "same"), None);
+        assert_eq!(difference("", "x"), Some((String::new(), "x".into())));
+        let (a, b) = difference(&format!("{}1", "y".repeat(500)), &format!("{}2", "y".repeat(500))).unwrap();
+        assert!(a.ends_with("y1") && b.ends_with("y2") && a.len() == 61);
+    }
+
+    #[test]
+    fn files_that_cannot_be_made_are_told_at_once() {
+        for (file, good) in [("x.json", true), ("/no/such/folder/x", false), ("/", false)] {
+            assert_eq!(can_be_made(Path::new(file)).is_ok(), good, "{file}");
+        }
+    }
 }
