@@ -313,7 +313,7 @@ impl Prepared {
         if root {
             let size = match options.root {
                 Some(RootSize::Size(size)) => Sizing::Given(size),
-                _ if options.disk.is_some() => Sizing::InMemory,
+                _ if options.disk.is_some() => Sizing::Beside,
                 _ => Sizing::Roomy,
             };
             let file = root::make(folder.path(), built, options.files.as_deref(), size)?;

@@ -48,6 +48,45 @@ impl Progress {
         self.next = (done / self.every + 1) * self.every;
     }
 
+    /// What several did together since `start`.
+    pub fn merged(start: u64, parts: &[&Progress]) -> Progress {
+        let steps = |part: &&Progress| {
+            let begun = part.start;
+            let mut before = 0;
+            let step =
+                move |(at, done): &(u64, u64)| (begun + at, done - core::mem::replace(&mut before, *done));
+            part.samples.iter().map(step).collect::<Vec<_>>()
+        };
+        let mut all: Vec<(u64, u64)> = parts.iter().flat_map(steps).collect();
+        all.sort_unstable();
+        let mut merged = Progress::new(start);
+        let mut done = 0;
+        for (at, step) in all {
+            done += step;
+            merged.note(at, done);
+        }
+        merged
+    }
+
+    /// Words that [`Progress::from_words`] makes one of.
+    pub(crate) fn words(&self) -> impl Iterator<Item = u64> {
+        [self.start, self.samples.len() as u64]
+            .into_iter()
+            .chain(self.samples.iter().flat_map(|s| [s.0, s.1]))
+    }
+
+    /// One of its words; `None`: they are none.
+    pub(crate) fn from_words(words: &[u64]) -> Option<Progress> {
+        let ([start, count], rest) = words.split_first_chunk()?;
+        let mut progress = Progress::new(*start);
+        let (pairs, []) = rest.as_chunks::<2>() else { return None };
+        if *count != pairs.len() as u64 || pairs.len() > SAMPLES {
+            return None;
+        }
+        progress.samples.extend(pairs.iter().map(|[at, done]| (*at, *done)));
+        Some(progress)
+    }
+
     /// Time since the start, and what had been done then.
     pub fn samples(&self) -> &[(u64, u64)] {
         &self.samples
@@ -64,6 +103,16 @@ impl Default for Progress {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_several_did_is_in_the_order_of_time() {
+        let (mut a, mut b) = (Progress::new(100), Progress::new(110));
+        [(120, 5), (140, 9)].iter().for_each(|(at, done)| a.note(*at, *done));
+        [(115, 1), (130, 2)].iter().for_each(|(at, done)| b.note(*at, *done));
+        let merged = Progress::merged(90, &[&a, &b]);
+        assert_eq!(merged.samples(), [(25, 1), (30, 6), (40, 7), (50, 11)]);
+        assert_eq!((merged.start(), Progress::merged(3, &[]).samples().len()), (90, 0));
+    }
 
     proptest! {
         #[test]

@@ -53,6 +53,31 @@ impl Stats {
         self.major.merge(&other.major);
     }
 
+    /// All of it as bytes, for another process.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let counts = [self.touches, self.writes, self.checked];
+        let histograms = self.faults.words().chain(self.major.words());
+        let words = counts.into_iter().chain(histograms).chain(self.progress.words());
+        words.flat_map(u64::to_le_bytes).collect()
+    }
+
+    /// What another process saw; `None`: that is not what the bytes say.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Stats> {
+        let (words, []) = bytes.as_chunks::<8>() else { return None };
+        let words: Vec<u64> = words.iter().map(|w| u64::from_le_bytes(*w)).collect();
+        let ([touches, writes, checked], rest) = words.split_first_chunk()?;
+        let (faults, rest) = rest.split_at_checked(Histogram::WORDS)?;
+        let (major, rest) = rest.split_at_checked(Histogram::WORDS)?;
+        Some(Stats {
+            touches: *touches,
+            writes: *writes,
+            checked: *checked,
+            faults: Histogram::from_words(faults)?,
+            major: Histogram::from_words(major)?,
+            progress: Progress::from_words(rest)?,
+        })
+    }
+
     /// As a report has them. `ns_of` turns cycles into nanoseconds; `cycles` is the whole run.
     pub fn values(&self, cycles: u64, ns_of: impl Fn(u64) -> u64) -> Vec<(&'static str, Value)> {
         let latency = |h: &Histogram| {
@@ -112,5 +137,11 @@ mod tests {
         a.add(&b);
         assert_eq!((a.touches, a.faults.count(), a.major.count(), a.major.max()), (3, 2, 1, 1000));
         assert_eq!(a.progress.samples(), [(5, 1)]);
+        let bytes = a.to_bytes();
+        let again = Stats::from_bytes(&bytes).unwrap();
+        assert_eq!(again.values(9, |c| c), a.values(9, |c| c));
+        for len in [0, 8, 24, bytes.len() - 16, bytes.len() - 8, bytes.len() - 1] {
+            assert!(Stats::from_bytes(&bytes[..len]).is_none(), "{len}");
+        }
     }
 }
