@@ -59,6 +59,36 @@ pub const ALL: &[Workload] = &[
         "a hot set, and passes over twice the memory between",
         "thrash --mem 2x --pattern scan --rounds 4 --seed {seed} --verify --json",
     ),
+    plain(
+        "sort",
+        "sorts records: runs first, which are merged then",
+        "workload sort --mem 2x --seed {seed} --json",
+    ),
+    plain(
+        "hash-join",
+        "a hash table of one relation, in which the tuples of another are looked up",
+        "workload hash-join --mem 2x --seed {seed} --json",
+    ),
+    plain(
+        "matrix",
+        "the product of matrices, block by block",
+        "workload matrix --mem 2x --seed {seed} --json",
+    ),
+    plain(
+        "btree",
+        "look-ups and changes in a B-tree of pages, some keys often",
+        "workload btree --mem 2x --seed {seed} --json",
+    ),
+    plain(
+        "scan-hot",
+        "a file read again and again beside a hot set in memory",
+        "workload scan-hot --mem 2x --seed {seed} --json",
+    ),
+    plain(
+        "many",
+        "eight processes at a time, each with memory of its own",
+        "workload many --mem 2x --seed {seed} --json",
+    ),
     Workload {
         name: "replace",
         what: "as thrash-zipf, while the policy is replaced by the ones that follow it",
