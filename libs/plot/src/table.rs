@@ -20,6 +20,11 @@ impl Cell {
     pub fn plotted(text: String) -> Self {
         Self { text, best: false, plotted: true }
     }
+
+    /// Whether it is words, and no number nor nothing.
+    fn is_text(&self) -> bool {
+        !self.text.is_empty() && self.text.parse::<f64>().is_err()
+    }
 }
 
 impl From<String> for Cell {
@@ -54,7 +59,9 @@ impl Table {
         let mut html =
             format!("<div class=\"wide\"><table><caption>{}</caption><thead><tr>", escape(&self.caption));
         for (column, head) in self.head.iter().enumerate() {
-            let class = if column < self.headers { " class=\"name\"" } else { "" };
+            let cells = || self.rows.iter().filter_map(|r| r.get(column));
+            let text = self.rows.first().is_some() && cells().all(Cell::is_text);
+            let class = if column < self.headers || text { " class=\"name\"" } else { "" };
             html += &format!("<th scope=\"col\"{class}>{}</th>", escape(head));
         }
         html += "</tr></thead><tbody>";
@@ -67,7 +74,7 @@ impl Table {
                     continue;
                 }
                 let value = if cell.plotted { format!(" data-v=\"{text}\"") } else { String::new() };
-                html += &if !text.is_empty() && text.parse::<f64>().is_err() {
+                html += &if cell.is_text() {
                     format!("<td class=\"text\">{text}</td>")
                 } else if cell.best {
                     format!("<td class=\"best\"{value}><b>{text}</b></td>")
