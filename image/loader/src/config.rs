@@ -120,6 +120,7 @@ mod tests {
         assert_eq!(e.name, "Ebb");
         assert_eq!(e.path, "/boot/kernel");
         assert!(e.has("exit=qemu") && !e.has("exit"));
+        assert_eq!((e.number("mem"), e.number("exit"), e.number("align")), (Some(67_108_864), None, None));
         assert_eq!(
             e.modules,
             [

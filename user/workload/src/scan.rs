@@ -8,6 +8,7 @@ use ebb_rt::StartInfo;
 use ebb_rt::abi::PAGE_SIZE;
 use ebb_rt::fs::{self, File, Map, Sharing};
 use ebb_rt::io::write_all;
+use ebb_rt::sys::time::tsc;
 use ebb_workload::programs::scan;
 use ebb_workload::{Memory, Progress, Stats, WORDS};
 
@@ -17,9 +18,11 @@ const PIECE: u64 = 16;
 
 /// Half of the pages are the file's, three eighths the hot set's.
 pub fn run(info: &StartInfo, job: Job) -> Result<Stats, Failure> {
+    let start = tsc();
     let (in_file, hot) = (job.pages / 2, job.pages * 3 / 8);
-    let result =
-        write(job.seed, in_file).map_err(|e| because(FILE, e)).and_then(|()| read(info, job, in_file, hot));
+    let result = write(job.seed, in_file)
+        .map_err(|e| because(FILE, e))
+        .and_then(|()| read(info, job, in_file, hot, start));
     let removed = fs::remove_file(FILE).map_err(|e| because(FILE, e));
     let stats = result?;
     removed?;
@@ -38,7 +41,7 @@ fn write(seed: u64, pages: u64) -> Result<(), fs::Error> {
     file.sync()
 }
 
-fn read(info: &StartInfo, job: Job, in_file: u64, hot: u64) -> Result<Stats, Failure> {
+fn read(info: &StartInfo, job: Job, in_file: u64, hot: u64, start: u64) -> Result<Stats, Failure> {
     let file = File::open(FILE).map_err(|e| because(FILE, e))?;
     let mapped = Map::new(&file, 0, in_file, Sharing::Read).map_err(|e| because(FILE, e))?;
     let mut hot = Memory::new(map(info, hot)?, Machine);
@@ -47,6 +50,6 @@ fn read(info: &StartInfo, job: Job, in_file: u64, hot: u64) -> Result<Stats, Fai
     let mut stats = hot.stats().clone();
     stats.add(file.stats());
     let parts = [&hot.stats().progress, &file.stats().progress];
-    stats.progress = Progress::merged(hot.stats().progress.start(), &parts);
+    stats.progress = Progress::merged(start, &parts);
     Ok(stats)
 }

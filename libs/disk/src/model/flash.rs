@@ -5,13 +5,12 @@
 //! after more gigabytes than a swap disk in memory has; and reads that wait for a unit that is being written.
 
 use super::{QUEUE, Work};
+use alloc::vec;
 use alloc::vec::Vec;
 use ebb_proto::block::Transfer;
 
 /// Bytes that lie together on a unit: a page of flash.
 const STRIPE: u64 = 16 << 10;
-/// Units at most.
-const MAX_UNITS: usize = 128;
 
 /// The figures of a drive, in nanoseconds.
 #[derive(Debug)]
@@ -50,7 +49,7 @@ pub const NVME: Figures = Figures {
     write_command: 1_820,
     read_unit: 49_800,
     write_buffer: 13_600,
-    units: MAX_UNITS,
+    units: 128,
     read_rate: 3500,
     write_rate: 3300,
 };
@@ -64,7 +63,7 @@ pub struct Flash {
     /// When the link is free.
     link: u64,
     /// When each unit is free.
-    units: [u64; MAX_UNITS],
+    units: Vec<u64>,
     /// When each request under way finishes; the latest first.
     under_way: Vec<(u64, u32)>,
 }
@@ -72,7 +71,13 @@ pub struct Flash {
 impl Flash {
     /// A drive with these figures.
     pub fn new(figures: &'static Figures) -> Flash {
-        Flash { figures, controller: 0, link: 0, units: [0; MAX_UNITS], under_way: Vec::with_capacity(QUEUE) }
+        Flash {
+            figures,
+            controller: 0,
+            link: 0,
+            units: vec![0; figures.units],
+            under_way: Vec::with_capacity(QUEUE),
+        }
     }
 
     /// See [`super::Model::submit`].
@@ -139,8 +144,7 @@ mod tests {
     fn rate(figures: &'static Figures, transfer: Transfer, depth: u32, bytes: u64, scattered: bool) -> u64 {
         let mut disk = Flash::new(figures);
         let (mut now, mut id) = (0, 0);
-        let place =
-            |id: u32| if scattered { (id as u64).wrapping_mul(0x9e37_79b9) % 100_000 } else { id as u64 };
+        let place = |id: u32| if scattered { scatter(id as u64) % 100_000 } else { id as u64 };
         let mut submit = |disk: &mut Flash, now| {
             assert!(disk.submit(now, Work { id, transfer, byte: place(id) * bytes, bytes }));
             id += 1;

@@ -8,7 +8,7 @@ use crate::random::mix;
 use crate::{Memory, Pattern, Probe, Sequence};
 
 /// Words of a row and of a tuple: its key, a mark, and at the end what belongs to it.
-const ROW: usize = 32;
+const ROW: usize = 64;
 const MARK: usize = 1;
 const LAST: usize = ROW - 1;
 /// Rows in so many places of the table.

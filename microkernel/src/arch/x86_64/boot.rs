@@ -166,6 +166,7 @@ extern "sysv64" fn boot(boot_tsc: u64) -> ! {
     }
     // With `align=` the machine begins here.
     let boot_tsc = options.align.map_or(boot_tsc, |unit| {
+        apic::count();
         cpu::wait_for_multiple(unit);
         cpu::tsc()
     });

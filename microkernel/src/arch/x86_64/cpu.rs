@@ -257,14 +257,20 @@ pub fn tsc() -> u64 {
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
-/// Room for the last instructions before the moment that [`wait_for_multiple`] waits for.
+/// Room for the last instructions before the moment that [`wait_until`] waits for.
 const SLED: u64 = 256;
 
-/// Waits until the time-stamp counter is a multiple of `unit`: to the cycle, where an instruction is a cycle and each read of the counter tells how many were executed.
+/// Waits until the time-stamp counter is a multiple of `unit`, as [`wait_until`] does.
 pub fn wait_for_multiple(unit: u64) {
-    let Some(target) = (tsc() + 4 * SLED).checked_next_multiple_of(unit) else { return };
-    loop {
-        let left = target.saturating_sub(tsc());
+    if let Some(target) = (tsc() + 4 * SLED).checked_next_multiple_of(unit) {
+        wait_until(target);
+    }
+}
+
+/// Waits for a moment of the time-stamp counter: to the cycle, where an instruction is a cycle and each read of the counter tells how many were executed. One that has
+/// passed is not waited for.
+pub fn wait_until(target: u64) {
+    while let left @ 1.. = target.saturating_sub(tsc()) {
         if left > 4 * SLED {
             // Two instructions a turn; what the rest of the loop takes is less than what is left out.
             // SAFETY: counts a register down.
