@@ -14,6 +14,7 @@ mod image;
 mod iso;
 mod lint;
 mod probe;
+mod processor;
 mod programs;
 mod progress;
 mod qemu;

@@ -54,6 +54,7 @@ fn try_it() -> Result<std::result::Result<(), String>> {
         memory: FIRMWARE_MEMORY,
         engine: Engine::Kvm,
         gdb: false,
+        place: None,
         boot: (boot, Boot::Virtio),
         disks: Vec::new(),
         spare: crate::size::Size(0),

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::processor::Processor;
 use crate::size::Size;
 use crate::status::End;
 use crate::tpm::FailedTpm;
@@ -79,6 +80,8 @@ pub struct Config {
     pub memory: Size,
     /// How instructions are executed.
     pub engine: Engine,
+    /// Under which number a processor of the host is chosen, if instructions are counted; nothing: any.
+    pub place: Option<usize>,
     /// Whether to wait for a debugger on port 1234.
     pub gdb: bool,
     /// The boot image, and as what it is attached.
@@ -258,10 +261,18 @@ impl Machine {
         let tpm = FailedTpm::start().context("no terminal for the TPM")?;
         command.args(tpm.arguments());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
-        // SAFETY: prctl and fcntl are async-signal-safe and touch no memory of ours.
+        let processor = match (config.engine, config.place) {
+            (Engine::Icount, Some(place)) => Processor::nth(place),
+            (Engine::Icount, None) => Processor::next(),
+            _ => None,
+        };
+        // SAFETY: prctl, fcntl and what binds to a processor are async-signal-safe and touch no memory of ours.
         unsafe {
             command.pre_exec(move || {
                 libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                if let Some(processor) = &processor {
+                    processor.bind()?;
+                }
                 for fd in fds {
                     if libc::fcntl(fd, libc::F_SETFD, 0) < 0 {
                         return Err(io::Error::last_os_error());
@@ -418,6 +429,7 @@ mod tests {
             memory: Size::mib(96),
             engine: Engine::Icount,
             gdb: false,
+            place: None,
             boot: ("/a,b".into(), Boot::Virtio),
             disks: vec![Disk { file: "/s".into(), serial: "swap0".into(), writable: true, broken: None }],
             folder: "/".into(),

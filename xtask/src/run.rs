@@ -330,6 +330,7 @@ impl Prepared {
             memory: Size(options.mem.0 + FIRMWARE_MEMORY.0),
             engine,
             gdb: options.gdb,
+            place: None,
             boot: (boot.clone(), Boot::Virtio),
             disks,
             spare: Size(0),

@@ -60,7 +60,7 @@ impl Table {
             format!("<div class=\"wide\"><table><caption>{}</caption><thead><tr>", escape(&self.caption));
         for (column, head) in self.head.iter().enumerate() {
             let cells = || self.rows.iter().filter_map(|r| r.get(column));
-            let text = self.rows.first().is_some() && cells().all(Cell::is_text);
+            let text = !self.rows.is_empty() && cells().all(Cell::is_text);
             let class = if column < self.headers || text { " class=\"name\"" } else { "" };
             html += &format!("<th scope=\"col\"{class}>{}</th>", escape(head));
         }

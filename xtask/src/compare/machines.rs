@@ -26,8 +26,9 @@ pub fn run(specs: &[Spec], disk: Kind, built: &Built, jobs: usize, timeout_s: u6
     let points = Mutex::new(Vec::new());
     let bar = Bar::new(specs.len());
     std::thread::scope(|scope| {
-        for _ in 0..jobs.min(specs.len()) {
-            scope.spawn(|| {
+        for place in 0..jobs.min(specs.len()) {
+            let (next, points, bar) = (&next, &points, &bar);
+            scope.spawn(move || {
                 while let Some(spec) = specs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     if terminal::interrupted() {
                         return;
@@ -35,7 +36,7 @@ pub fn run(specs: &[Spec], disk: Kind, built: &Built, jobs: usize, timeout_s: u6
                     let name = format!("{} {} {}", spec.workload.name, spec.policy, plan::size(spec.mem));
                     bar.begin(&name);
                     let since = Instant::now();
-                    let ended = one(spec, disk, built, timeout_s);
+                    let ended = one(spec, disk, built, place, timeout_s);
                     let outcome = ended.unwrap_or_else(|error| Some(Outcome::Failed(format!("{error:#}"))));
                     let Some(outcome) = outcome else { return };
                     let point = Point { spec: spec.clone(), outcome };
@@ -50,7 +51,7 @@ pub fn run(specs: &[Spec], disk: Kind, built: &Built, jobs: usize, timeout_s: u6
 }
 
 /// Runs one; nothing if it was interrupted.
-fn one(spec: &Spec, disk: Kind, built: &Built, timeout_s: u64) -> Result<Option<Outcome>> {
+fn one(spec: &Spec, disk: Kind, built: &Built, place: usize, timeout_s: u64) -> Result<Option<Outcome>> {
     let options = run::Options {
         mem: Size(spec.mem),
         swap: vec![Size(spec.mem * SWAP_PER_MEMORY)],
@@ -61,7 +62,10 @@ fn one(spec: &Spec, disk: Kind, built: &Built, timeout_s: u64) -> Result<Option<
         icount: true,
         ..run::Options::default()
     };
-    let ended = Prepared::new(&options, built)?.capture()?;
+    let mut prepared = Prepared::new(&options, built)?;
+    // Machines at the same time do not share a processor.
+    prepared.config.place = Some(place);
+    let ended = prepared.capture()?;
     Ok((ended.end != End::Interrupted).then(|| judge(&ended)))
 }
 
