@@ -3,7 +3,8 @@
 //!
 //! QEMU has a thread that executes instructions and one that serves timers. Where instructions are counted, the second moves the clock on
 //! when the first is idle. On two processors it may see that a few instructions too early, before they are counted: seldom, but then all that follows
-//! comes so many nanoseconds later, and the run is not quite the same. On one processor they take turns.
+//! comes so many nanoseconds later, and the run is not quite the same. On one processor they take turns; they are also faster then, because they do
+//! little at the same time anyway.
 
 use std::io;
 use std::mem::{self, MaybeUninit};

@@ -125,7 +125,7 @@ pub fn written(results: &Results, mem: u64) -> Figure {
         mem,
         &Quantity {
             heading: format!("Pages written, {}", size(mem)),
-            note: "Pages that went to swap and to files. Shorter is better.",
+            note: "Pages that went to swap and to files, until the machine ended. Shorter is better.",
             unit: "pages",
             of: |m| Some(m.written as f64),
             text: |v| format!("{v:.0}"),

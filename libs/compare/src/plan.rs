@@ -10,8 +10,8 @@ const REPLACEMENTS: usize = 6;
 fn replace_every(disk: &str) -> &'static str {
     match disk {
         "hdd" => "60",
-        "ssd" => "1.2",
-        _ => "0.8",
+        "ssd" => "0.9",
+        _ => "0.6",
     }
 }
 
