@@ -18,6 +18,7 @@ mod processor;
 mod programs;
 mod progress;
 mod qemu;
+mod replacing;
 mod root;
 mod run;
 mod setup;
