@@ -257,6 +257,7 @@ pub fn replacements(results: &Results, mem: u64) -> Option<Figure> {
                     r.to.as_str().into(),
                     r.held_us.to_string().into(),
                     r.pages.to_string().into(),
+                    r.took_us.to_string().into(),
                 ]);
             }
             let one = line(policy, &measures.progress, interval);
@@ -282,6 +283,7 @@ pub fn replacements(results: &Results, mem: u64) -> Option<Figure> {
         "to",
         "reclaim held (us)",
         "pages handed over",
+        "in (us)",
     ];
     tables.push(Table {
         caption: "Replacements".into(),

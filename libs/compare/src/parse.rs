@@ -126,19 +126,21 @@ fn progress(workload: &Map<String, Value>) -> Result<Vec<(u64, u64)>, String> {
     }
 }
 
-/// Reads `pageout: a -> b, held 12 us, 34 pages`.
+/// Reads `pageout: a -> b, held 12 us, 34 pages in 56 us`.
 fn replacement(line: &str) -> Option<Replacement> {
     let (role, rest) = line.split_once(": ")?;
     let (images, rest) = rest.split_once(", held ")?;
     let (from, to) = images.split_once(" -> ")?;
     let (held, rest) = rest.split_once(" us, ")?;
+    let (pages, took) = rest.split_once(" pages in ")?;
     Some(Replacement {
         at_us: 0,
         role: role.into(),
         from: from.into(),
         to: to.into(),
         held_us: held.parse().ok()?,
-        pages: rest.strip_suffix(" pages")?.parse().ok()?,
+        pages: pages.parse().ok()?,
+        took_us: took.strip_suffix(" us")?.parse().ok()?,
     })
 }
 
@@ -160,7 +162,7 @@ pub(crate) mod tests {
     /// What a machine says that is well.
     pub(crate) const CONSOLE: &str = concat!(
         "ebb\n{\"up_us\":1000}\n",
-        "{\"up_us\":3000}\r\npageout: clock -> sieve, held 55 us, 11 pages\n",
+        "{\"up_us\":3000}\r\npageout: clock -> sieve, held 55 us, 11 pages in 77 us\n",
         "{\"workload\":\"sort\",\"seed\":1,\"bytes\":8192,\"verified\":true,\"elapsed_us\":5000,\"touches\":400,\"major_faults\":20,",
         "\"fault_us\":{\"p50\":2.5,\"p90\":3,\"p99\":100.125,\"p99.9\":200,\"max\":300},\"progress\":[[1000,100],[5000,400]]}\n",
         "{\"v_page_count\":16384,\"v_vm_faults\":90,\"v_swappgsout\":7,\"v_vnodepgsout\":1,\"v_swappgsin\":5,\"v_vnodepgsin\":2,",
@@ -178,7 +180,7 @@ pub(crate) mod tests {
         assert_eq!((m.written, m.read, m.scanned, m.evictions), (8, 7, 1000, 100));
         assert_eq!(m.progress, [(1000, 100), (5000, 400)]);
         let [r] = &m.replacements[..] else { panic!("{:?}", m.replacements) };
-        assert_eq!((r.at_us, r.held_us, r.pages, r.to.as_str()), (2000, 55, 11, "sieve"));
+        assert_eq!((r.at_us, r.held_us, r.pages, r.took_us, r.to.as_str()), (2000, 55, 11, 77, "sieve"));
         assert_eq!(m.instructions_per_eviction(), None, "more than one policy has worked");
         let alone = CONSOLE.replace("pageout: clock", "nothing: clock");
         assert_eq!(measures(&alone).unwrap().instructions_per_eviction(), Some(50.0));

@@ -106,6 +106,12 @@ impl Plan {
 }
 
 impl Spec {
+    /// Replacements that its script asks for.
+    #[must_use]
+    pub fn replacements(&self) -> usize {
+        if self.workload.replaces { REPLACEMENTS } else { 0 }
+    }
+
     /// What the machine's shell is told.
     #[must_use]
     pub fn script(&self, disk: &str) -> String {
@@ -191,7 +197,7 @@ mod tests {
             assert!(script.ends_with("vmstat --json; policy --json; services --json; audit --json"));
             assert!(script.contains("--seed 7 ") && !script.contains('{'));
             let replaced = script.matches("service replace pageout").count();
-            assert_eq!(replaced, if spec.workload.replaces { REPLACEMENTS } else { 0 });
+            assert_eq!(replaced, spec.replacements());
             assert!(!script.contains(&format!("replace pageout {};", spec.policy)), "{script}");
         }
     }

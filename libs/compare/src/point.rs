@@ -24,6 +24,8 @@ pub struct Replacement {
     pub held_us: u64,
     /// Pages handed over.
     pub pages: u64,
+    /// How long it took until the new one worked, in microseconds.
+    pub took_us: u64,
 }
 
 /// What a machine that ended well has measured. All times are virtual: one instruction is one nanosecond.

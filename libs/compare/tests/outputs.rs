@@ -35,6 +35,7 @@ fn made_up(spec: &Spec) -> Measures {
                 to: "c&d".into(),
                 held_us: draw(5000),
                 pages: draw(10_000),
+                took_us: draw(9000),
             })
             .collect(),
         ..Measures::default()

@@ -66,11 +66,11 @@ fn one(spec: &Spec, disk: Kind, built: &Built, place: usize, timeout_s: u64) -> 
     // Machines at the same time do not share a processor.
     prepared.config.place = Some(place);
     let ended = prepared.capture()?;
-    Ok((ended.end != End::Interrupted).then(|| judge(&ended)))
+    Ok((ended.end != End::Interrupted).then(|| judge(&ended, spec.replacements())))
 }
 
-/// What a machine's end means.
-fn judge(ended: &qemu::Outcome) -> Outcome {
+/// What a machine's end means; so many replacements were asked for.
+fn judge(ended: &qemu::Outcome, replacements: usize) -> Outcome {
     let console = String::from_utf8_lossy(&ended.console.machine);
     let log = String::from_utf8_lossy(&ended.log.machine);
     let said = |text: &str, what: &str| {
@@ -93,6 +93,10 @@ fn judge(ended: &qemu::Outcome) -> Outcome {
         return Outcome::Failed(format!("{}; the last that it said: {}", ended.end, last));
     }
     match parse::measures(&console) {
+        Ok(measures) if measures.replacements.len() != replacements => Outcome::Failed(format!(
+            "{} of {replacements} replacements were told of",
+            measures.replacements.len()
+        )),
         Ok(measures) => Outcome::Measured(Box::new(measures)),
         Err(cause) => Outcome::Failed(cause),
     }
@@ -176,7 +180,7 @@ mod tests {
             (End::Clean(0), "", "vm: Panic\n", "vm: Panic"),
             (End::Clean(0), "nothing", "", "no audit"),
         ] {
-            let Outcome::Failed(told) = judge(&ended(end, console, log)) else { panic!("{end:?}") };
+            let Outcome::Failed(told) = judge(&ended(end, console, log), 0) else { panic!("{end:?}") };
             assert!(told.contains(cause), "{told}");
         }
         assert_eq!(shortened(&"ä".repeat(130)).chars().count(), 121);
