@@ -52,7 +52,10 @@ pub fn twice(built: &Built) -> Result<()> {
         ensure!(a == b, "  the {what} differs: {differ:?}\n{}", test::evidence_of(&ssd));
     }
     let [hdd, nvme] = both(built, [Kind::Hdd, Kind::Nvme])?;
-    let [hdd, ssd, nvme] = [hdd, ssd, nvme].map(|o| test::number(&o, "elapsed_us").unwrap_or_default());
+    let [hdd, ssd, nvme] = [hdd, ssd, nvme].map(|outcome| {
+        let said = String::from_utf8_lossy(&outcome.console.machine);
+        test::number(&said, "elapsed_us").unwrap_or_default()
+    });
     ensure!(hdd > 4.0 * ssd && ssd > nvme && nvme > 0.0, "  us: hdd {hdd}, ssd {ssd}, nvme {nvme}");
     Ok(())
 }

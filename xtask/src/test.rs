@@ -342,11 +342,6 @@ fn step<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
     value.get(key).or_else(|| value.get(key.parse::<usize>().ok()?))
 }
 
-/// A number in the last JSON object of a machine's output that has it.
-pub fn number(outcome: &Outcome, path: &str) -> Option<f64> {
-    field(&String::from_utf8_lossy(&outcome.console.machine), path)?.as_f64()
-}
-
 /// The end of what a machine said.
 pub fn evidence_of(outcome: &Outcome) -> String {
     evidence(&outcome.console, &outcome.log) + &outcome.complaints
