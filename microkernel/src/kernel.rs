@@ -8,6 +8,7 @@ use crate::lock::BigLock;
 use crate::sched::Sched;
 use crate::timer::Timers;
 use core::cell::Cell;
+use ebb_abi::boot::Range;
 
 /// The state. Every function of the kernel gets it from its caller; the entry stubs' functions take the lock.
 pub struct Kernel {
@@ -89,6 +90,8 @@ pub struct Machine {
     pub boot_tsc: Cell<u64>,
     /// Frame of the page table whose upper half every task has.
     pub kernel_root: Cell<u32>,
+    /// Memory that `mem=` left out, to be copied from and to ([`ebb_abi::boot::BootInfo::spare`]).
+    pub spare: Cell<Range>,
     /// Frames of the device registers that nobody else may map: local APIC, I/O APICs.
     pub devices: [Cell<u32>; mmio::PAGES],
 }
@@ -100,8 +103,15 @@ impl Machine {
             tsc_hz: Cell::new(1),
             boot_tsc: Cell::new(0),
             kernel_root: Cell::new(0),
+            spare: Cell::new(Range { first: 0, count: 0 }),
             devices: [const { Cell::new(u32::MAX) }; mmio::PAGES],
         }
+    }
+
+    /// A frame number from user space, if it is of the memory that `mem=` left out.
+    pub fn spare(&self, claim: u64) -> Option<u32> {
+        let Range { first, count } = self.spare.get();
+        (claim >= first as u64 && claim - (first as u64) < count as u64).then_some(claim as u32)
     }
 
     /// Whether the frame is of a device that is the kernel's own.

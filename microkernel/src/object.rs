@@ -124,7 +124,7 @@ pub unsafe fn copy(from: u32, to: u32) {
 /// Copies bytes between places inside frames.
 ///
 /// # Safety
-/// `from_offset + len` and `to_offset + len` are at most 4096, and both are user memory or message buffers.
+/// `from_offset + len` and `to_offset + len` are at most 4096, and both are user memory, memory that the kernel does not use, or message buffers.
 pub unsafe fn copy_bytes(from: u32, from_offset: usize, to: u32, to_offset: usize, len: usize) {
     debug_assert!(from_offset + len <= 4096 && to_offset + len <= 4096);
     // SAFETY: inside the frames; where they are the same the ranges may overlap, else they do not.

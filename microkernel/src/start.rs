@@ -80,6 +80,7 @@ pub fn init(k: &'static Kernel, handoff: Handoff) -> Ref<Thread> {
         nr_free,
         nr_modules: handoff.nr_modules as u32,
         free: ranges,
+        spare: k.machine.spare.get(),
         modules: table,
         cmdline_len: handoff.cmdline_len as u64,
         cmdline: handoff.cmdline,

@@ -212,6 +212,37 @@ pub const CASES: &[Case] = &[
     Case { name: "boot-small", mem: "32M", exec: "thrash --mem 1.5x --rounds 1 --verify", ..CASE },
     Case { name: "shell-wrong-command", swap: &[], exec: "no-such-thing", status: ABOVE_63, ..CASE },
     Case {
+        name: "workloads",
+        mem: "32M",
+        exec: "workload sort --mem 1.5x --json; workload hash-join --mem 1.5x --json; workload matrix --mem 1.5x --json; workload btree --mem 1.5x --json; \
+               workload many --mem 1.5x --json; vmstat --json",
+        checks: &[
+            Says("\"workload\":\"sort\""),
+            Says("\"workload\":\"hash-join\""),
+            Says("\"workload\":\"matrix\""),
+            Says("\"workload\":\"btree\""),
+            Is("workload", "\"many\""),
+            Is("verified", "true"),
+            // 48 MiB: each page is written, touched as often by Zipf's law, and verified.
+            AtLeast("touches", 36_000.0),
+            AtLeast("v_swappgsin", 10_000.0),
+        ],
+        ..CASE
+    },
+    Case {
+        name: "workload-scan",
+        root: true,
+        exec: "workload scan-hot --mem 1.5x --rounds 2 --json; ls /tmp; workload tape",
+        status: 2,
+        checks: &[
+            Is("workload", "\"scan-hot\""),
+            Is("verified", "true"),
+            NeverSays("workload-scan"),
+            Says("none of them"),
+        ],
+        ..CASE
+    },
+    Case {
         name: "thrash-random",
         exec: "thrash --mem 2x --pattern random --rounds 4 --verify; vmstat --json; swapinfo --json",
         checks: &[AtLeast("v_swappgsout", 16_001.0), AtLeast("v_swappgsin", 16_001.0)],

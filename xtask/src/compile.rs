@@ -29,6 +29,7 @@ pub const MODULES: [(&str, &str); 17] = [
     ("shell", "user/shell"),
     ("thrash", "user/thrash"),
     ("replay", "user/replay"),
+    ("workload", "user/workload"),
     ("bench", "user/bench"),
     ("launch-test", "user/launch-test"),
 ];

@@ -46,6 +46,8 @@ pub const TESTS: &[Test] = &[
     Test { name: "files-script", run: crate::programs::script },
     Test { name: "files-broken-programs", run: crate::programs::broken },
     Test { name: "files-large-program", run: crate::programs::large },
+    Test { name: "compare-twice", run: crate::compare::twice },
+    Test { name: "deterministic", run: crate::deterministic::twice },
     Test { name: "files-own-program", run: crate::documented::programs },
     Test { name: "trace-host", run: crate::trace::known::host },
     Test { name: "trace-machine", run: crate::trace::known::machine },

@@ -3,8 +3,10 @@
 
 mod bench;
 mod cases;
+mod compare;
 mod compile;
 mod dashboard;
+mod deterministic;
 mod documented;
 mod fat;
 mod files;
@@ -14,6 +16,7 @@ mod iso;
 mod lint;
 mod live;
 mod probe;
+mod processor;
 mod programs;
 mod progress;
 mod qemu;
@@ -61,6 +64,10 @@ enum Command {
     Sim(sim::Options),
     /// Record which pages a program references, as a trace for `sim` and `replay`
     Trace(trace::Options),
+    /// Compare replacement policies on the machine: tables, and a report with plots
+    Compare(compare::Options),
+    /// Open a report in a headless browser (chromium), and look for what is wrong in it
+    CheckReport(compare::browser::Options),
     /// Make and build programs of one's own
     #[command(subcommand)]
     User(user::What),
@@ -78,6 +85,8 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::main(&options),
         Command::Sim(options) => sim::main(&options).map(|()| 0),
         Command::Trace(options) => trace::main(&options),
+        Command::Compare(options) => compare::main(&options),
+        Command::CheckReport(options) => compare::browser::main(&options),
         Command::User(what) => user::main(&what).map(|()| 0),
         Command::Lint => lint::main(),
     };

@@ -54,8 +54,11 @@ fn try_it() -> Result<std::result::Result<(), String>> {
         memory: FIRMWARE_MEMORY,
         engine: Engine::Kvm,
         gdb: false,
+        place: None,
         boot: (boot, Boot::Virtio),
         disks: Vec::new(),
+        spare: crate::size::Size(0),
+        loaded: Vec::new(),
         folder: folder.path().to_path_buf(),
     };
     let outcome = match Machine::start(&config, Sink::Capture, Sink::Capture)?.wait(Some(LIMIT)) {

@@ -4,9 +4,9 @@
 //! Both serial ports first carry what the firmware and the loader say. The loader ends that with [`MARK`]; what
 //! follows is the machine's own, byte for byte.
 
-use std::io::{self, Read, Write};
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::net::UnixStream;
+use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::processor::Processor;
 use crate::size::Size;
 use crate::status::End;
 use crate::tpm::FailedTpm;
@@ -24,6 +25,16 @@ use crate::{setup, terminal};
 pub const MARK: &[u8] = b"\x1b]ebb;machine\x07";
 /// What QEMU gets beyond what the kernel is told to use: firmware needs 48 MiB to start.
 pub const FIRMWARE_MEMORY: Size = Size::mib(64);
+/// What QEMU's q35 puts below the hole for devices at most, whatever the size of its memory, and where the rest begins.
+const LOW_MEMORY: u64 = 2 << 30;
+const HIGH_MEMORY: u64 = 4 << 30;
+/// What QEMU warns of if most memory lies above the hole: of no interest here.
+const NO_COMPLAINT: &str = "size of max-ram-below-4g";
+/// Names of the serial ports.
+const CONSOLE: &str = "console";
+const LOG: &str = "log";
+/// Bytes of a pipe: what Linux allows everybody.
+const PIPE_BYTES: libc::c_int = 1 << 20;
 /// How often the end of the machine is looked for.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -69,35 +80,60 @@ pub struct Config {
     pub memory: Size,
     /// How instructions are executed.
     pub engine: Engine,
+    /// Under which number a processor of the host is chosen, if instructions are counted; nothing: any.
+    pub place: Option<usize>,
     /// Whether to wait for a debugger on port 1234.
     pub gdb: bool,
     /// The boot image, and as what it is attached.
     pub boot: (PathBuf, Boot),
     /// Other disks.
     pub disks: Vec<Disk>,
+    /// Memory that is no part of `memory`: disks of the machine's own making, from [`Config::spare_address`] on.
+    pub spare: Size,
+    /// Files that are there already, and at what address.
+    pub loaded: Vec<(PathBuf, u64)>,
     /// A folder for the machine's own copy of the firmware's variables.
     pub folder: PathBuf,
 }
 
 impl Config {
-    /// QEMU's arguments; `console` and `log` are inherited file descriptors.
-    fn arguments(&self, code: &Path, vars: &Path, console: i32, log: i32) -> Vec<String> {
+    /// Memory below the hole for devices.
+    fn low(&self) -> u64 {
+        self.memory.0.min(LOW_MEMORY)
+    }
+
+    /// Where spare memory begins: behind the other, none of which lies above the hole if that is possible.
+    pub fn spare_address(&self) -> u64 {
+        HIGH_MEMORY + (self.memory.0 - self.low())
+    }
+
+    /// QEMU's arguments. The serial ports are at [`CONSOLE`] and [`LOG`] in the folder.
+    fn arguments(&self, code: &Path, vars: &Path) -> Vec<String> {
         let file = |path: &Path| path.display().to_string().replace(',', ",,");
         let accelerator = if self.engine == Engine::Kvm { "kvm" } else { "tcg" };
         // Page tables of five levels would only cost: firmware newer than our kernel might switch them on.
-        let mut line: Vec<String> =
-            ["-machine", "q35", "-cpu", "max,la57=off", "-smp", "1", "-nodefaults", "-no-reboot"]
-                .into_iter()
-                .chain(["-display", "none", "-monitor", "none", "-boot", "menu=off,strict=on"])
-                .chain(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-accel", accelerator])
-                .map(String::from)
-                .collect();
+        let mut line: Vec<String> = ["-cpu", "max,la57=off", "-smp", "1", "-nodefaults", "-no-reboot"]
+            .into_iter()
+            .chain(["-display", "none", "-monitor", "none", "-boot", "menu=off,strict=on"])
+            .chain(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-accel", accelerator])
+            .map(String::from)
+            .collect();
         let mut add = |option: &str, value: String| line.extend([option.to_string(), value]);
-        add("-m", format!("{}K", self.memory.0.div_ceil(1024)));
+        let split =
+            if self.spare.0 > 0 { format!(",max-ram-below-4g={}", self.low()) } else { String::new() };
+        add("-machine", format!("q35{split}"));
+        add("-m", format!("{}K", (self.memory.0 + self.spare.0).div_ceil(1024)));
+        for (path, address) in &self.loaded {
+            add("-device", format!("loader,force-raw=on,addr={address:#x},file={}", file(path)));
+        }
         add("-drive", format!("if=pflash,format=raw,unit=0,readonly=on,file={}", file(code)));
         add("-drive", format!("if=pflash,format=raw,unit=1,file={}", file(vars)));
-        for (name, fd) in [("console", console), ("log", log)] {
-            add("-chardev", format!("socket,id={name},fd={fd}"));
+        // Pipes and not sockets: of single bytes, as a serial port sends them, a socket holds few hundred. Where a reader is slow the machine would have to wait, and
+        // for how long is nothing that `-icount` counts.
+        let [console, log] = [CONSOLE, LOG].map(|name| file(&self.folder.join(name)));
+        add("-chardev", format!("pipe,id=console,path={console}"));
+        add("-chardev", format!("file,id=log,path={log}"));
+        for name in [CONSOLE, LOG] {
             add("-serial", format!("chardev:{name}"));
         }
         let (image, boot) = &self.boot;
@@ -109,7 +145,10 @@ impl Config {
         // A SATA disk cannot be read-only: what is written goes nowhere.
         let kept = if *boot == Boot::Sata { "snapshot=on" } else { "readonly=on" };
         add("-drive", format!("if=none,id=boot,format=raw,{kept},file={}", file(image)));
-        add("-device", format!("{device},drive=boot,bootindex=0"));
+        // The question for its name is answered at once then, and not when another thread of QEMU comes to it.
+        let at_once =
+            if *boot == Boot::Virtio && self.engine == Engine::Icount { ",ioeventfd=off" } else { "" };
+        add("-device", format!("{device}{at_once},drive=boot,bootindex=0"));
         for disk in &self.disks {
             let Disk { serial, writable, .. } = disk;
             let read_only = if *writable { "off" } else { "on" };
@@ -185,7 +224,7 @@ const TAIL: usize = 64 << 10;
 pub struct Machine {
     child: Child,
     /// The machine's console, to be written to.
-    pub keyboard: UnixStream,
+    pub keyboard: PipeWriter,
     console: JoinHandle<Heard>,
     log: JoinHandle<Heard>,
     complaints: JoinHandle<String>,
@@ -202,19 +241,39 @@ impl Machine {
         let (code, template) = setup::firmware()?;
         let vars = config.folder.join("vars.fd");
         std::fs::copy(&template, &vars).with_context(|| format!("{} cannot be written", vars.display()))?;
-        let (console_ours, console_theirs) = UnixStream::pair()?;
-        let (log_ours, log_theirs) = UnixStream::pair()?;
-        let (console_fd, log_fd) = (console_theirs.as_raw_fd(), log_theirs.as_raw_fd());
+        let (console_ours, console_theirs) = wide_pipe()?;
+        let (log_ours, log_theirs) = wide_pipe()?;
+        let (keyboard_theirs, keyboard) = io::pipe()?;
+        let fds = [keyboard_theirs.as_raw_fd(), console_theirs.as_raw_fd(), log_theirs.as_raw_fd()];
         let mut command = Command::new(setup::QEMU);
-        command.args(config.arguments(&code, &vars, console_fd, log_fd));
+        // By name, because no other way leads to a pipe that is not its standard input or output.
+        let [input, output, log_output] = fds;
+        for (name, end, fd) in [(CONSOLE, ".in", input), (CONSOLE, ".out", output), (LOG, "", log_output)] {
+            let link = config.folder.join(format!("{name}{end}"));
+            let made = match std::fs::remove_file(&link) {
+                // Not the first machine in this folder.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => symlink(format!("/proc/self/fd/{fd}"), &link),
+            };
+            made.with_context(|| format!("{} cannot be made", link.display()))?;
+        }
+        command.args(config.arguments(&code, &vars));
         let tpm = FailedTpm::start().context("no terminal for the TPM")?;
         command.args(tpm.arguments());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
-        // SAFETY: prctl and fcntl are async-signal-safe and touch no memory of ours.
+        let processor = match (config.engine, config.place) {
+            (Engine::Icount, Some(place)) => Processor::nth(place),
+            (Engine::Icount, None) => Processor::next(),
+            _ => None,
+        };
+        // SAFETY: prctl, fcntl and what binds to a processor are async-signal-safe and touch no memory of ours.
         unsafe {
             command.pre_exec(move || {
                 libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-                for fd in [console_fd, log_fd] {
+                if let Some(processor) = &processor {
+                    processor.bind()?;
+                }
+                for fd in fds {
                     if libc::fcntl(fd, libc::F_SETFD, 0) < 0 {
                         return Err(io::Error::last_os_error());
                     }
@@ -223,13 +282,13 @@ impl Machine {
             });
         }
         let mut child = command.spawn().with_context(|| format!("{} does not start", setup::QEMU))?;
-        let keyboard = console_ours.try_clone()?;
         let mut stderr = child.stderr.take().context("QEMU has no stderr")?;
         let complaints = std::thread::spawn(move || {
             let mut text = Vec::new();
             // Read as far as it goes: this is only shown when QEMU has failed already.
             let _ = stderr.read_to_end(&mut text);
-            String::from_utf8_lossy(&text).into_owned()
+            let text = String::from_utf8_lossy(&text);
+            text.lines().filter(|l| !l.contains(NO_COMPLAINT)).map(|l| format!("{l}\n")).collect()
         });
         Ok(Self {
             child,
@@ -276,8 +335,17 @@ impl Machine {
     }
 }
 
+/// A pipe that holds as much as one may.
+fn wide_pipe() -> io::Result<(PipeReader, PipeWriter)> {
+    let (reader, writer) = io::pipe()?;
+    // One that stays as it is holds less, which matters only where the host is very busy.
+    // SAFETY: a descriptor of ours.
+    unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETPIPE_SZ, PIPE_BYTES) };
+    Ok((reader, writer))
+}
+
 /// Reads a port to its end.
-fn listen(mut port: UnixStream, mut sink: Sink) -> Heard {
+fn listen(mut port: PipeReader, mut sink: Sink) -> Heard {
     let mut heard = Heard::default();
     let mut buffer = [0; 16 << 10];
     // An error is the other side's end, like 0.
@@ -361,19 +429,26 @@ mod tests {
             memory: Size::mib(96),
             engine: Engine::Icount,
             gdb: false,
+            place: None,
             boot: ("/a,b".into(), Boot::Virtio),
             disks: vec![Disk { file: "/s".into(), serial: "swap0".into(), writable: true, broken: None }],
             folder: "/".into(),
+            spare: Size::mib(256),
+            loaded: vec![("/r".into(), 1 << 32)],
         };
-        let line = config.arguments(Path::new("/c"), Path::new("/v"), 5, 6).join(" ");
+        assert_eq!(config.spare_address(), 1 << 32);
+        let large = Config { memory: Size(3 << 30), ..config.clone() };
+        assert_eq!(large.spare_address(), 5 << 30);
+        let line = config.arguments(Path::new("/c"), Path::new("/v")).join(" ");
         for part in [
-            "-m 98304K",
+            "-machine q35,max-ram-below-4g=100663296 -m 360448K",
+            "-device loader,force-raw=on,addr=0x100000000,file=/r",
             "-accel tcg",
             "-icount shift=0,sleep=off",
-            "file=/a,,b -device virtio-blk-pci,serial=ebb-boot",
+            "file=/a,,b -device virtio-blk-pci,serial=ebb-boot,disable-legacy=on,ioeventfd=off,",
             "id=swap0,format=raw,readonly=off",
             "serial=swap0,disable-legacy=on",
-            "socket,id=console,fd=5 -serial chardev:console -chardev socket,id=log,fd=6",
+            "-chardev pipe,id=console,path=/console -chardev file,id=log,path=/log -serial chardev:console -serial chardev:log",
         ] {
             assert!(line.contains(part), "{part:?} is not in {line}");
         }

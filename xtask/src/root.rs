@@ -19,6 +19,9 @@ const ROOM: u64 = 256 << 20;
 /// The same, where the disk lies in memory: for the journal, and a little.
 const ROOM_IN_MEMORY: u64 = 10 << 20;
 
+/// The same, where the disk lies in memory that the machine has beside its own: for what workloads put there.
+const ROOM_BESIDE: u64 = 96 << 20;
+
 /// How large a disk is made.
 #[derive(Clone, Copy, Debug)]
 pub enum Sizing {
@@ -28,6 +31,8 @@ pub enum Sizing {
     Roomy,
     /// As it lies in the machine's memory.
     InMemory,
+    /// As it lies in memory that is no use to the machine otherwise.
+    Beside,
 }
 /// What the machine's file system has, and what it has not: `dir_index`, because the library that serves it counts the blocks of an indexed directory wrong; the others, because it does
 /// not know them. A journal of 4 MiB is the smallest that e2fsprogs makes; what is not checkpointed of it takes memory in the machine. UUID and hash seed are fixed, so
@@ -96,6 +101,7 @@ pub fn make(folder: &Path, built: &Built, files: Option<&Path>, size: Sizing) ->
     let size = match size {
         Sizing::Given(size) => size.0,
         Sizing::Roomy => contents.bytes * 3 + ROOM,
+        Sizing::Beside => contents.bytes + contents.bytes / 4 + ROOM_BESIDE,
         Sizing::InMemory => contents.bytes + contents.bytes / 4 + ROOM_IN_MEMORY,
     }
     .next_multiple_of(1 << 20);

@@ -26,6 +26,14 @@ const EXEC_LIMIT_S: u64 = 600;
 const KEPT_LOGS: usize = 8;
 /// Bytes of a sector; disks are whole sectors.
 const SECTOR: u64 = 512;
+/// Bytes of a frame of memory.
+const PAGE: u64 = 4096;
+/// Memory comes in multiples of this.
+const SPARE_UNIT: u64 = 2 << 20;
+/// Nanoseconds: firmware takes one second and a little, which depends on the host's disk; the kernel begins at a multiple of this.
+const ALIGN: u64 = 4_000_000_000;
+/// Bytes of the kernel's command line.
+const MAX_CMDLINE: usize = 512;
 /// Bytes of a script; the loader would carry more, but then it is no command line any more.
 const MAX_SCRIPT: usize = 64 << 10;
 
@@ -40,6 +48,31 @@ pub enum Accel {
     Kvm,
 }
 
+/// What disks in memory behave like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// A hard disk of 7200 revolutions a minute
+    Hdd,
+    /// Flash behind SATA
+    Ssd,
+    /// Flash behind PCIe
+    Nvme,
+    /// Nothing but memory: requests take no time
+    Memory,
+}
+
+impl Kind {
+    /// Its name on the machine's command line.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Hdd => "hdd",
+            Self::Ssd => "ssd",
+            Self::Nvme => "nvme",
+            Self::Memory => "memory",
+        }
+    }
+}
+
 /// Options of `run`.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
@@ -49,6 +82,10 @@ pub struct Options {
     /// A swap disk of this size; give it again for one more [default: 256M in this terminal, none with --exec]
     #[arg(long, value_name = "SIZE", value_parser = size::disk)]
     pub swap: Vec<Size>,
+    /// All disks lie in memory that the machine has beside --mem, and take as long as disks of this kind would. With --icount the same run has the same
+    /// figures every time
+    #[arg(long, value_enum, value_name = "KIND", conflicts_with = "save")]
+    pub disk: Option<Kind>,
     /// A file of the host as a read-only disk, input0 first; give it again for one more. The machine sees whole
     /// sectors: a private copy is padded with zeroes, and inputN=BYTES on the command line tells the length
     #[arg(long, value_name = "FILE")]
@@ -107,6 +144,7 @@ impl Default for Options {
         Self {
             mem: Size::mib(64),
             swap: Vec::new(),
+            disk: None,
             input: Vec::new(),
             files: None,
             save: None,
@@ -272,6 +310,9 @@ impl Options {
     /// The kernel's command line.
     fn cmdline(&self, input_lengths: &[u64]) -> String {
         let mut line = format!("mem={} log=com2 exit=qemu", self.mem.0);
+        if self.icount {
+            line += &format!(" align={ALIGN}");
+        }
         if let Some(policy) = &self.policy {
             line += &format!(" policy={policy}");
         }
@@ -318,6 +359,7 @@ impl Prepared {
         if root {
             let size = match options.root {
                 Some(RootSize::Size(size)) => Sizing::Given(size),
+                _ if options.disk.is_some() => Sizing::Beside,
                 _ => Sizing::Roomy,
             };
             let file = root::make(folder.path(), built, options.files.as_deref(), size)?;
@@ -329,18 +371,31 @@ impl Prepared {
             disks.push(Disk { file, serial: format!("input{i}"), writable: false, broken: None });
             lengths.push(length);
         }
-        let contents = Contents::new(built, options.cmdline(&lengths), options.exec.clone());
         let boot = folder.path().join("boot.img");
-        fs::write(&boot, image::system_partition(&contents, &built.loader)?)
-            .with_context(|| format!("{} cannot be written", boot.display()))?;
-        let config = Config {
+        let mut config = Config {
             memory: Size(options.mem.0 + FIRMWARE_MEMORY.0),
             engine,
             gdb: options.gdb,
-            boot: (boot, Boot::Virtio),
+            place: None,
+            boot: (boot.clone(), Boot::Virtio),
             disks,
+            spare: Size(0),
+            loaded: Vec::new(),
             folder: folder.path().to_path_buf(),
         };
+        let mut cmdline = options.cmdline(&lengths);
+        if let Some(kind) = options.disk {
+            cmdline += &into_memory(&mut config, kind)?;
+        }
+        if cmdline.len() > MAX_CMDLINE {
+            bail!(
+                "the kernel's command line has {} bytes, at most {MAX_CMDLINE} fit: fewer disks or words",
+                cmdline.len()
+            );
+        }
+        let contents = Contents::new(built, cmdline, options.exec.clone());
+        fs::write(&boot, image::system_partition(&contents, &built.loader)?)
+            .with_context(|| format!("{} cannot be written", boot.display()))?;
         Ok(Self { config, folder, limit: options.limit() })
     }
 
@@ -356,6 +411,25 @@ impl Prepared {
     pub fn capture(&self) -> Result<Outcome> {
         Machine::start(&self.config, Sink::Capture, Sink::Capture)?.wait(self.limit)
     }
+}
+
+/// Puts the disks into the machine's spare memory, one after the other; what the command line has to say of them. What is written to them is gone with the machine.
+fn into_memory(config: &mut Config, kind: Kind) -> Result<String> {
+    let mut words = String::new();
+    let mut at = config.spare_address();
+    for disk in std::mem::take(&mut config.disks) {
+        let length = fs::metadata(&disk.file).with_context(|| disk.file.display().to_string())?.len();
+        let read_only = if disk.writable { "" } else { ":ro" };
+        words +=
+            &format!(" ramdisk={}:{}:{}:{}{read_only}", disk.serial, at / PAGE, length / SECTOR, kind.name());
+        // A swap disk is empty, and memory is so from the start.
+        if !disk.serial.starts_with("swap") {
+            config.loaded.push((disk.file, at));
+        }
+        at += length.next_multiple_of(PAGE);
+    }
+    config.spare = Size((at - config.spare_address()).next_multiple_of(SPARE_UNIT));
+    Ok(words)
 }
 
 /// The file as a disk: itself if it is whole sectors long, else a padded copy; and its length in bytes.

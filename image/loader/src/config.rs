@@ -34,6 +34,13 @@ impl Entry {
     pub fn has(&self, word: &str) -> bool {
         self.cmdline.split_ascii_whitespace().any(|w| w == word)
     }
+
+    /// The number that the command line's last word `key=` has.
+    #[must_use]
+    pub fn number(&self, key: &str) -> Option<u64> {
+        let value = |w: &str| w.strip_prefix(key)?.strip_prefix('=')?.parse().ok();
+        self.cmdline.split_ascii_whitespace().rev().find_map(value)
+    }
 }
 
 /// Reads the first entry of a configuration.
@@ -113,6 +120,7 @@ mod tests {
         assert_eq!(e.name, "Ebb");
         assert_eq!(e.path, "/boot/kernel");
         assert!(e.has("exit=qemu") && !e.has("exit"));
+        assert_eq!((e.number("mem"), e.number("exit"), e.number("align")), (Some(67_108_864), None, None));
         assert_eq!(
             e.modules,
             [

@@ -69,6 +69,8 @@ pub struct BootInfo {
     pub nr_modules: u32,
     /// Free frames (use [`crate::frame::Use::User`]), ascending, not overlapping.
     pub free: [Range; MAX_RANGES],
+    /// The longest run of memory that `mem=` leaves out. Of the calls on frames only `CopyBytes` takes it: there are no records of it.
+    pub spare: Range,
     /// Modules.
     pub modules: [Module; MAX_MODULES],
     /// Bytes of `cmdline` in use.

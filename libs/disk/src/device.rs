@@ -48,4 +48,8 @@ pub trait Device {
     fn has_finished(&self) -> bool {
         false
     }
+    /// Nanoseconds until the next request is finished, if nothing tells of that and it is known.
+    fn due_ns(&self) -> Option<u64> {
+        None
+    }
 }

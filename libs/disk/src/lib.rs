@@ -11,14 +11,19 @@
 //! - A completion that the client's ring has no room for is held until it has.
 //! - Clients are not believed: a malformed request completes with `Invalid` and never reaches a device, a ring with impossible
 //!   indexes is not used any more. What *is* believed is the frame number: who can attach at all (`init` decides) may name any frame.
+//!
+//! Disks that lie in memory ([`ram`]) may take as long as others would: a [`model`] says when.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
 pub mod client;
+pub mod described;
 pub mod device;
 pub mod gather;
+pub mod model;
+pub mod modeled;
 pub mod ram;
 pub mod service;
 mod table;

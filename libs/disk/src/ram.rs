@@ -6,7 +6,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use ebb_abi::frame::Piece;
 use ebb_abi::{Frame, PAGE_SIZE};
-use ebb_proto::block::{MAX_RUN, SECTOR, SECTORS_PER_PAGE, Transfer};
+use ebb_proto::block::{MAX_RUN, SECTOR, Transfer};
 
 /// Requests that are done and not taken yet, at most.
 const MAX_DONE: usize = 16;
@@ -28,11 +28,11 @@ pub struct RamDisk<C> {
 }
 
 impl<C: Copier> RamDisk<C> {
-    /// The `pages` frames from `first` on, as a disk with this name.
-    pub fn new(name: &str, first: u32, pages: u32, copier: C) -> RamDisk<C> {
+    /// So many sectors, in the frames from `first` on, as a disk with this name.
+    pub fn new(name: &str, first: u32, sectors: u64, copier: C) -> RamDisk<C> {
         let info = Info {
             name: String::from(name),
-            sectors: pages as u64 * SECTORS_PER_PAGE,
+            sectors,
             read_only: false,
             driver: "memory",
             max_pages: MAX_RUN,
@@ -40,7 +40,17 @@ impl<C: Copier> RamDisk<C> {
         RamDisk { info, first, copier, done: VecDeque::with_capacity(MAX_DONE) }
     }
 
-    fn transfer(&mut self, request: &Request<'_>) -> bool {
+    /// The same disk, but nothing can be written to it.
+    pub fn read_only(mut self) -> RamDisk<C> {
+        self.info.read_only = true;
+        self
+    }
+
+    /// Does a request at once; whether it could be done.
+    pub(crate) fn transfer(&mut self, request: &Request<'_>) -> bool {
+        if request.transfer == Transfer::Flush {
+            return true;
+        }
         let mut pieces = [Piece::unpack([0; 2]); MAX_PIECES];
         let mut used = 0;
         let (mut at, mut left) = (request.sector * SECTOR, request.sectors as u64 * SECTOR);
@@ -80,7 +90,7 @@ impl<C: Copier> Device for RamDisk<C> {
         if self.done.len() == MAX_DONE {
             return false;
         }
-        let ok = request.transfer == Transfer::Flush || self.transfer(request);
+        let ok = self.transfer(request);
         self.done.push_back((request.tag, ok));
         true
     }
@@ -125,7 +135,7 @@ mod tests {
 
     fn disk() -> RamDisk<Memory> {
         let bytes = (0..(FIRST + DISK + 40) * PAGE_SIZE).map(|n| (n / 7 % 251) as u8).collect();
-        RamDisk::new("root", FIRST as u32, DISK as u32, Memory(bytes))
+        RamDisk::new("root", FIRST as u32, DISK as u64 * 8, Memory(bytes))
     }
 
     proptest! {

@@ -110,6 +110,11 @@ impl<'a, D: Device> Service<'a, D> {
         self.table.in_flight() > 0
     }
 
+    /// Nanoseconds until a device has to be asked again, because nothing will tell of what it has finished then.
+    pub fn due_ns(&self) -> Option<u64> {
+        self.disks.iter().filter_map(|unit| unit.device.due_ns()).min()
+    }
+
     /// Whether completions are held back because a client does not empty its ring.
     pub fn is_held_up(&self) -> bool {
         self.clients.iter().flatten().any(Client::is_held_up)

@@ -20,6 +20,8 @@ pub fn print(info: &StartInfo, json: bool, head: Vec<(&'static str, Value)>, sta
     }
     for (name, value) in members {
         match value {
+            // For a plot, not for a person.
+            Value::List(_) => {}
             Value::Object(members) => {
                 let parts: Vec<String> = members.iter().map(|(n, v)| format!("{n} {v}")).collect();
                 println!("{name:<20}{}", parts.join("  "));

@@ -22,6 +22,16 @@ pub fn cycles_of(us: u64) -> u64 {
     u64::try_from(us as u128 * hz() as u128 / 1_000_000).unwrap_or(u64::MAX)
 }
 
+/// Cycles in nanoseconds.
+pub fn ns_of(cycles: u64) -> u64 {
+    (cycles as u128 * 1_000_000_000 / hz() as u128) as u64
+}
+
+/// Nanoseconds in cycles, rounded up: when so many cycles have passed, so many nanoseconds have.
+pub fn cycles_of_ns(ns: u64) -> u64 {
+    u64::try_from((ns as u128 * hz() as u128).div_ceil(1_000_000_000)).unwrap_or(u64::MAX)
+}
+
 /// Microseconds since the counter was zero.
 pub fn now_us() -> u64 {
     us_of(tsc())

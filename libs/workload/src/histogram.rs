@@ -30,6 +30,27 @@ impl Histogram {
         self.max = self.max.max(value);
     }
 
+    /// Counts what another has counted too.
+    pub fn merge(&mut self, other: &Histogram) {
+        self.counts.iter_mut().zip(&other.counts).for_each(|(mine, theirs)| *mine += theirs);
+        self.total += other.total;
+        self.max = self.max.max(other.max);
+    }
+
+    /// What [`Histogram::from_words`] makes one of.
+    pub fn words(&self) -> impl Iterator<Item = u64> {
+        self.counts.iter().copied().chain([self.max])
+    }
+
+    /// One of [`Histogram::WORDS`] words; `None`: they are too few.
+    pub fn from_words(words: &[u64]) -> Option<Histogram> {
+        let (counts, rest) = words.split_at_checked(BUCKETS)?;
+        Some(Histogram { counts: counts.into(), total: counts.iter().sum(), max: *rest.first()? })
+    }
+
+    /// Words that it makes.
+    pub const WORDS: usize = BUCKETS + 1;
+
     /// Values counted.
     pub fn count(&self) -> u64 {
         self.total
@@ -86,6 +107,19 @@ mod tests {
             }
         }
         assert_eq!(last_of(BUCKETS - 1), u64::MAX);
+    }
+
+    #[test]
+    fn words_make_it_again_and_two_make_one() {
+        let (mut a, mut b) = (Histogram::default(), Histogram::default());
+        (1..500).for_each(|v| a.add(v));
+        (500..=1000).for_each(|v| b.add(v));
+        let words: alloc::vec::Vec<u64> = b.words().collect();
+        assert_eq!(words.len(), Histogram::WORDS);
+        assert!(Histogram::from_words(&words[1..]).is_none());
+        a.merge(&Histogram::from_words(&words).unwrap());
+        assert_eq!((a.count(), a.max()), (1000, 1000));
+        assert!((500..540).contains(&a.percentile(500)));
     }
 
     #[test]

@@ -2,11 +2,10 @@
 //! The pages, and touching them.
 
 use crate::stamp::{self, Wrong};
-use crate::{Histogram, Random};
+use crate::{Probe, Progress, Random, Stats};
 use alloc::vec::Vec;
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
-use ebb_report::Value;
 
 /// Words of a page.
 pub const WORDS: usize = 512;
@@ -14,58 +13,6 @@ pub const WORDS: usize = 512;
 pub const CHUNK_PAGES: u64 = 4096;
 /// Pages that a chunk takes: its own, and those of its versions (a `u32` a page). They are ordinary memory: they are paged like the rest.
 pub const CHUNK_TOTAL: u64 = CHUNK_PAGES + CHUNK_PAGES / 1024;
-
-/// What a workload asks the machine while it runs.
-pub trait Probe {
-    /// A clock, in cycles.
-    fn cycles(&self) -> u64;
-    /// Faults served so far, and those of them that needed I/O: how a touch that faulted is told from one that did not.
-    fn faults(&self) -> (u64, u64);
-}
-
-/// What a workload saw.
-#[derive(Clone, Debug, Default)]
-pub struct Stats {
-    /// Touches.
-    pub touches: u64,
-    /// Touches that wrote.
-    pub writes: u64,
-    /// Pages checked.
-    pub checked: u64,
-    /// Cycles of the touches that faulted.
-    pub faults: Histogram,
-    /// Cycles of those of them that needed I/O.
-    pub major: Histogram,
-}
-
-impl Stats {
-    /// As a report has them. `ns_of` turns cycles into nanoseconds; `cycles` is the whole run.
-    pub fn values(&self, cycles: u64, ns_of: impl Fn(u64) -> u64) -> Vec<(&'static str, Value)> {
-        let latency = |h: &Histogram| {
-            let at = |per_mille| Value::Thousandths(ns_of(h.percentile(per_mille)));
-            Value::object([
-                ("p50", at(500)),
-                ("p90", at(900)),
-                ("p99", at(990)),
-                ("p99.9", at(999)),
-                ("max", Value::Thousandths(ns_of(h.max()))),
-            ])
-        };
-        let ns = ns_of(cycles).max(1);
-        let rate = (self.touches as u128 * 1_000_000_000 / ns as u128) as u64;
-        alloc::vec![
-            ("touches", self.touches.into()),
-            ("writes", self.writes.into()),
-            ("checked", self.checked.into()),
-            ("faults", self.faults.count().into()),
-            ("major_faults", self.major.count().into()),
-            ("seconds", Value::Thousandths(ns / 1_000_000)),
-            ("touches_per_second", rate.into()),
-            ("fault_us", latency(&self.faults)),
-            ("major_fault_us", latency(&self.major)),
-        ]
-    }
-}
 
 struct Chunk<'m> {
     words: &'m [AtomicU64],
@@ -86,6 +33,7 @@ pub struct Workload<'m, P> {
 impl<'m, P: Probe> Workload<'m, P> {
     /// A workload without memory. `write_share`: touches in 65,536 that write; `verify`: every touch checks the page first.
     pub fn new(probe: P, seed: u64, write_share: u32, verify: bool) -> Self {
+        let stats = Stats { progress: Progress::new(probe.cycles()), ..Stats::default() };
         Workload {
             chunks: Vec::new(),
             probe,
@@ -93,7 +41,7 @@ impl<'m, P: Probe> Workload<'m, P> {
             seed,
             write_share,
             verify,
-            stats: Stats::default(),
+            stats,
         }
     }
 
@@ -146,16 +94,9 @@ impl<'m, P: Probe> Workload<'m, P> {
         } else {
             core::hint::black_box(cells[0].load(Relaxed));
         }
-        let cycles = self.probe.cycles().saturating_sub(start);
+        let now = self.probe.cycles();
         let (faults_after, major_after) = self.probe.faults();
-        if faults_after != faults {
-            self.stats.faults.add(cycles);
-            if major_after != major {
-                self.stats.major.add(cycles);
-            }
-        }
-
-        self.stats.touches += 1;
+        self.stats.touched(now, now.saturating_sub(start), faults_after != faults, major_after != major);
         if self.verify {
             self.stats.checked += 1;
             stamp::check(cells, self.seed, page, version)?;
@@ -299,16 +240,5 @@ mod tests {
         work.verify_all(2 * CHUNK_PAGES).unwrap();
         work.touch(work.capacity()).unwrap();
         assert_eq!(work.stats().touches, 4 * CHUNK_PAGES, "beyond the memory nothing is touched");
-    }
-
-    #[test]
-    fn the_report_has_rates_and_microseconds() {
-        let mut stats = Stats { touches: 1000, ..Stats::default() };
-        stats.faults.add(8);
-        let values = stats.values(500_000, |cycles| cycles * 1000);
-        let get = |key| values.iter().find(|(k, _)| *k == key).unwrap().1.clone();
-        assert_eq!(get("seconds"), Value::Thousandths(500));
-        assert_eq!(get("touches_per_second"), Value::Uint(2000));
-        assert_eq!(std::format!("{}", get("fault_us")), r#"{"p50":8,"p90":8,"p99":8,"p99.9":8,"max":8}"#);
     }
 }

@@ -175,7 +175,7 @@ pub fn copy_bytes(k: &Kernel, current: Ref<Thread>) -> Result<(), Error> {
     privilege(current.task(), regs.rdi.get(), Kind::PhysMem, Rights::FULL_MEMORY)?;
     let elements = vector(current, regs.rsi.get())?;
     let used = |f: Frame, how| frame::check(k, f.0 as u64).filter(|f| frame::record(*f).is(how));
-    let user = |f| used(f, Use::User);
+    let user = |f: Frame| used(f, Use::User).or_else(|| k.machine.spare(f.0 as u64));
     let buffer = |f| used(f, Use::MessageBuffer);
     for pair in elements.chunks(2) {
         let [from, to] = pair else { return Err(Error::BadArgument) };
@@ -186,7 +186,7 @@ pub fn copy_bytes(k: &Kernel, current: Ref<Thread>) -> Result<(), Error> {
         let to = user(piece.to).or_else(|| buffer(piece.to));
         let (from, to) = user(piece.from).zip(to).ok_or(Error::BadFrame)?;
         let (from_offset, to_offset) = (piece.from_offset as usize, piece.to_offset as usize);
-        // SAFETY: user memory, or a message buffer, which the kernel reaches by cells too; both ends are inside their frames.
+        // SAFETY: user memory, memory that nobody has, or a message buffer, which the kernel reaches by cells too; both ends are inside their frames.
         unsafe { object::copy_bytes(from, from_offset, to, to_offset, piece.bytes as usize) };
     }
     Ok(())

@@ -10,6 +10,9 @@ pub struct Options {
     pub log_com2: bool,
     /// `exit=qemu`: the end of the machine is reported through QEMU's isa-debug-exit device.
     pub exit_qemu: bool,
+    /// `align=`: the kernel begins when the time-stamp counter is a multiple of so many cycles, so that a machine that counts instructions goes on
+    /// from there the same way however long its firmware took.
+    pub align: Option<u64>,
     /// `fail=`: the kernel fails on purpose when it has booted, so that tests see its epitaph.
     pub fail: Option<Fail>,
 }
@@ -38,6 +41,12 @@ impl Options {
                 ("mem", _) => {
                     options.memory = size(value);
                     if options.memory.is_none() {
+                        bad = Some(word);
+                    }
+                }
+                ("align", _) => {
+                    options.align = size(value).filter(|cycles| *cycles > 0);
+                    if options.align.is_none() {
                         bad = Some(word);
                     }
                 }
@@ -78,11 +87,13 @@ mod tests {
     #[test]
     fn understands_its_own_words_and_leaves_the_rest() {
         let options = Options::parse("mem=64M log=com2 exit=qemu exec=true quiet");
-        let expected = Options { memory: Some(64 << 20), log_com2: true, exit_qemu: true, fail: None };
+        let expected =
+            Options { memory: Some(64 << 20), log_com2: true, exit_qemu: true, ..Options::default() };
         assert_eq!(options, (expected, None));
         assert_eq!(Options::parse("fail=stack").0.fail, Some(Fail::Stack));
         assert_eq!(Options::parse(""), (Options::default(), None));
         assert_eq!(Options::parse("mem=33554432").0.memory, Some(32 << 20));
+        assert_eq!(Options::parse("align=8000").0.align, Some(8000));
     }
 
     #[test]
@@ -93,6 +104,8 @@ mod tests {
             "mem=-1",
             "mem=12Q",
             "mem=99999999999G",
+            "align=0",
+            "align=soon",
             "log=com3",
             "exit=now",
             "fail=",

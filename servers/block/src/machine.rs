@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Ports, registers and interrupts, and the disks that are found with them.
 
-use crate::disk::{Disk, Frames};
+use crate::disk::{Cycles, Disk, Frames};
 use crate::dma::Dma;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use ebb_disk::Device;
+use ebb_disk::modeled::Modeled;
 use ebb_disk::ram::RamDisk;
+use ebb_disk::{Device, described};
 use ebb_proto::Error;
+use ebb_proto::block::SECTORS_PER_PAGE;
 use ebb_rt::client::from_sys;
 use ebb_rt::start::Given;
 use ebb_rt::{StartInfo, clock, log, shared};
+use ebb_sys::abi::boot::Range;
 use ebb_sys::abi::map::{MapFlags, MapOp};
 use ebb_sys::abi::{Frame, Handle, PAGE_SIZE, layout, syscall};
 use ebb_sys::{device, memory, time};
@@ -94,7 +97,8 @@ struct Finder {
     dma: Dma,
 }
 
-/// All disks: devices in bus order, then the one in memory (its first frame and its pages are the values `ram_frame` and `ram_pages`). One that cannot be
+/// All disks: devices in bus order; those that the command line describes, in the frames `spare_pages` from `spare_frame` on; the boot module that is one (its
+/// first frame and its pages are the values `ram_frame` and `ram_pages`). One that cannot be
 /// used is told of in the log and left out.
 pub fn disks(info: &StartInfo, dma: Dma) -> Result<Vec<Disk>, Error> {
     let mut finder = Finder {
@@ -124,13 +128,38 @@ pub fn disks(info: &StartInfo, dma: Dma) -> Result<Vec<Disk>, Error> {
             Err(why) => log!("disk at {bus:02x}:{device:02x}.{function} left out: {why}"),
         }
     }
+    for disk in in_memory(info, finder.phys)? {
+        let i = disk.info();
+        log!("disk {} in memory: {:?}, {} sectors, as {}", disks.len(), i.name, i.sectors, i.driver);
+        disks.push(disk);
+    }
     if let (Ok(first), Ok(pages)) = (info.value("ram_frame"), info.value("ram_pages")) {
-        let number = |value| u32::try_from(value).map_err(|_| Error::Invalid);
-        let disk = RamDisk::new(ROOT, number(first)?, number(pages)?, Frames(finder.phys));
+        let first = u32::try_from(first).map_err(|_| Error::Invalid)?;
+        let disk = RamDisk::new(ROOT, first, pages.saturating_mul(SECTORS_PER_PAGE), Frames(finder.phys));
         log!("disk {} in memory: {ROOT:?}, {} sectors", disks.len(), disk.info().sectors);
         disks.push(Disk::Memory(disk));
     }
     Ok(disks)
+}
+
+/// The disks in memory that the command line describes. `Invalid`: it describes one that cannot be.
+fn in_memory(info: &StartInfo, phys: Handle) -> Result<Vec<Disk>, Error> {
+    let value = |name| Some(u32::try_from(info.value(name).ok()?).unwrap_or(0));
+    let Some((first, count)) = value("spare_frame").zip(value("spare_pages")) else { return Ok(Vec::new()) };
+    let spare = Range { first, count };
+    let described = described::disks(&info.cmdline, spare).map_err(|(word, problem)| {
+        log!("{word}: {problem:?} (frames {first} and {count} are there for disks)");
+        Error::Invalid
+    })?;
+    let make = |d: described::Described<'_>| {
+        let disk = RamDisk::new(d.name, d.first, d.sectors, Frames(phys));
+        let disk = if d.read_only { disk.read_only() } else { disk };
+        match d.kind {
+            None => Disk::Memory(disk),
+            Some(kind) => Disk::Modeled(Box::new(Modeled::new(disk, kind, Cycles(time::tsc())))),
+        }
+    };
+    Ok(described.into_iter().map(make).collect())
 }
 
 impl Finder {

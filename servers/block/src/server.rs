@@ -62,8 +62,11 @@ impl Server {
     pub fn run(&mut self) -> Error {
         loop {
             self.work();
-            if self.polled && self.service.is_busy() || self.service.is_held_up() {
-                let deadline = time::tsc() + clock::cycles_of(POLL_US);
+            let polls = self.polled && self.service.is_busy() || self.service.is_held_up();
+            let poll = polls.then(|| clock::cycles_of(POLL_US));
+            let due = self.service.due_ns().map(clock::cycles_of_ns);
+            if let Some(cycles) = poll.into_iter().chain(due).min() {
+                let deadline = time::tsc() + cycles;
                 if let Err(error) = ipc::timer(self.notification, POLL_BIT, deadline) {
                     log!("no timer: {error:?}");
                 }

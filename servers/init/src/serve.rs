@@ -13,7 +13,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use ebb_abi::Handle;
-use ebb_abi::boot::handles;
+use ebb_abi::boot::{Range, handles};
 use ebb_abi::message::LABEL_EXCEPTION;
 use ebb_crash::Crashed;
 use ebb_proto::levels::SERVERS;
@@ -62,6 +62,8 @@ pub struct Init {
     pub services: Vec<Service>,
     /// What outlives `proc`.
     pub keeper: Option<Keeper>,
+    /// Memory that `mem=` left out, where disks may lie.
+    pub spare: Range,
     /// Deaths of servers that nobody had asked for.
     pub unexpected: u32,
     /// A replacement under way.
@@ -122,6 +124,7 @@ fn bring_up(boot: u64) -> Result<Init, Error> {
         tsc_hz: info.tsc_hz,
         epoch_us,
         nr_frames: info.nr_frames,
+        spare: info.spare,
         services: Vec::new(),
         keeper: None,
         unexpected: 0,

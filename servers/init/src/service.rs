@@ -266,6 +266,11 @@ impl Init {
             // Its requests are copies from frame to frame.
             rights |= Rights::FULL_MEMORY;
         }
+        if crate::boot::option(&self.cmdline, "ramdisk").is_some() {
+            self.tell(spawn, "spare_frame", self.spare.first as u64);
+            self.tell(spawn, "spare_pages", self.spare.count as u64);
+            rights |= Rights::FULL_MEMORY;
+        }
         self.give(spawn, "phys", handles::PHYS_MEM, rights, 0)?;
         let space = spawn.space;
         // For device registers, which it maps itself: several regions, each with a leaf and its reverse map.

@@ -18,6 +18,7 @@ use ebb_args::{Args, Ratio, Spec};
 use ebb_report::Value;
 use ebb_rig::{Failure, Machine, finish, grow_to, report};
 use ebb_rt::StartInfo;
+use ebb_rt::abi::PAGE_SIZE;
 use ebb_rt::sys::time::tsc;
 use ebb_workload::Workload;
 use ebb_workload::trace::{Bits, Bytes, Follower, Reference};
@@ -83,6 +84,8 @@ fn run(info: &StartInfo) -> Result<(), Failure> {
     }
     let mut head = alloc::vec![
         ("program", Value::from("replay")),
+        ("workload", "replay".into()),
+        ("bytes", (follower.pages() * PAGE_SIZE as u64).into()),
         ("input", name.as_str().into()),
         ("references", follower.references().into()),
         ("pages", follower.pages().into()),

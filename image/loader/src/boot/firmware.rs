@@ -4,11 +4,14 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use core::ptr::NonNull;
+use core::time::Duration;
 
 use ebb_loader::PAGE;
 use ebb_loader::answer::Framebuffer;
 use ebb_loader::memory::{Full, Kind, Map};
-use uefi::boot::{self, AllocateType, MemoryType, OpenProtocolAttributes, OpenProtocolParams};
+use uefi::boot::{
+    self, AllocateType, EventType, MemoryType, OpenProtocolAttributes, OpenProtocolParams, TimerTrigger, Tpl,
+};
 use uefi::mem::memory_map::MemoryMap;
 use uefi::proto::console::gop::{GraphicsOutput, PixelFormat};
 use uefi::proto::media::file::{Directory, File, FileAttribute, FileInfo, FileMode, FileType};
@@ -36,6 +39,12 @@ pub enum Use {
     Code,
 }
 
+/// Where low memory ends: PCs have a hole below it, and the rest of their memory above.
+const LOW_END: u64 = 1 << 32;
+
+/// Nanoseconds of a tick of the firmware's timer: the UEFI specification's most.
+const TICK: u64 = 10_000_000;
+
 /// Pages of physical memory, mapped at the same virtual address as long as the firmware's tables hold. They are
 /// never given back: the kernel reclaims them by the memory map.
 #[derive(Debug)]
@@ -56,7 +65,9 @@ impl Pages {
             Use::Code => MemoryType::LOADER_CODE,
         };
         let pages = length.div_ceil(PAGE as usize).max(1);
-        let start = boot::allocate_pages(AllocateType::AnyPages, kind, pages)
+        // Low, so that the machine's frame numbers stay small and what lies above stays in one piece; anywhere if need be.
+        let start = boot::allocate_pages(AllocateType::MaxAddress(LOW_END - 1), kind, pages)
+            .or_else(|_| boot::allocate_pages(AllocateType::AnyPages, kind, pages))
             .map_err(|e| format!("not enough memory: {} KiB in one piece: {}", pages * 4, e.status()))?;
         // SAFETY: the firmware just gave us these pages, and nobody else has them.
         unsafe { start.write_bytes(0, pages * PAGE as usize) };
@@ -141,6 +152,23 @@ impl Volume {
             }
         }
         Ok(pages)
+    }
+}
+
+/// Lets the processor rest until a little before the time-stamp counter is a multiple of `unit`, where the kernel waits for the moment itself
+/// (`align=`). Taken for nanoseconds, which the counter's cycles are where instructions are counted, as this is for.
+pub fn rest_until_multiple(unit: u64) {
+    // SAFETY: reads a counter.
+    let now = unsafe { core::arch::x86_64::_rdtsc() };
+    let left = unit - now.checked_rem(unit).unwrap_or(unit);
+    let Some(rest) = left.checked_sub(2 * TICK).filter(|_| unit > 0) else { return };
+    // SAFETY: there is no function to be called back.
+    let event = unsafe { boot::create_event(EventType::TIMER, Tpl::APPLICATION, None, None) };
+    // It only saves time: where there are no timers the kernel waits for all of it.
+    if let Ok(event) = event
+        && boot::set_timer(&event, TimerTrigger::Relative(Duration::from_nanos(rest))).is_ok()
+    {
+        let _ = boot::wait_for_event(&[event]);
     }
 }
 

@@ -89,6 +89,9 @@ fn start() -> Result<core::convert::Infallible, String> {
     };
     let mark = IN_QEMU.load(Ordering::Relaxed);
     drop(volume);
+    if let Some(unit) = entry.number("align") {
+        firmware::rest_until_multiple(unit);
+    }
     handoff::enter(handoff::Plan {
         kernel: &kernel,
         image: &mut image,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The local APIC: its timer, one shot at a time, and the end of interrupts.
 
-use super::cpu::{Features, tsc};
+use super::cpu::{self, Features, tsc};
 use super::{mmio, pit};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use x86_64::registers::model_specific::Msr;
@@ -30,6 +30,12 @@ const DEADLINE_MODE: u32 = 2 << 17;
 
 static X2: AtomicBool = AtomicBool::new(false);
 static DEADLINES: AtomicBool = AtomicBool::new(false);
+/// Whether instructions are counted, and so time can be told to the cycle (`align=`).
+static COUNTED: AtomicBool = AtomicBool::new(false);
+/// When the timer rings.
+static RINGS: AtomicU64 = AtomicU64::new(0);
+/// Cycles within which an idle processor has heard the timer, whatever it did before.
+const HEARD: u64 = 512;
 /// Timer counts per time-stamp cycle, as a fraction of 2^32.
 static RATIO: AtomicU64 = AtomicU64::new(0);
 
@@ -114,9 +120,26 @@ pub fn arm(deadline: u64) {
         unsafe { Msr::new(TSC_DEADLINE).write(deadline.max(1)) };
         return;
     }
-    let cycles = deadline.saturating_sub(tsc());
+    let now = tsc();
+    let cycles = deadline.saturating_sub(now);
     let counts = (cycles as u128 * RATIO.load(Ordering::Relaxed) as u128) >> 32;
-    write(INITIAL_COUNT, counts.clamp(1, u32::MAX as u128) as u32);
+    let counts = counts.clamp(1, u32::MAX as u128) as u32;
+    write(INITIAL_COUNT, counts);
+    RINGS.store(now.saturating_add(counts as u64), Ordering::Relaxed);
+}
+
+/// From now on an idle processor goes on from the timer's interrupt at a moment that depends on the timer alone.
+pub fn count() {
+    COUNTED.store(true, Ordering::Relaxed);
+}
+
+/// The timer's interrupt reached an idle processor. QEMU counts the last instructions before `hlt` to the time before it or to that after it, as its threads happen to
+/// meet; a little later it is the same time in either case.
+pub fn heard() {
+    let rings = RINGS.load(Ordering::Relaxed);
+    if COUNTED.load(Ordering::Relaxed) && tsc() >= rings {
+        cpu::wait_until(rings + HEARD);
+    }
 }
 
 /// Tells the APIC that its interrupt has been taken care of.

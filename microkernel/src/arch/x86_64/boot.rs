@@ -14,7 +14,7 @@ use crate::frame::{self, record};
 use crate::kernel::KERNEL;
 use crate::{log, start};
 use core::cell::UnsafeCell;
-use ebb_abi::boot::MAX_MODULES;
+use ebb_abi::boot::{MAX_MODULES, Range};
 use ebb_abi::frame::Use;
 use ebb_kernel_pure::cmdline::Options;
 use ebb_kernel_pure::ranges::Ranges;
@@ -164,6 +164,12 @@ extern "sysv64" fn boot(boot_tsc: u64) -> ! {
     if let Some(word) = bad {
         cannot(format_args!("the command line has a bad word: {word}"));
     }
+    // With `align=` the machine begins here.
+    let boot_tsc = options.align.map_or(boot_tsc, |unit| {
+        apic::count();
+        cpu::wait_for_multiple(unit);
+        cpu::tsc()
+    });
     if !REVISION.is_supported() {
         cannot(format_args!("the loader does not speak revision 3 of the Limine boot protocol"));
     }
@@ -181,6 +187,7 @@ extern "sysv64" fn boot(boot_tsc: u64) -> ! {
     let mut memory = read_memory_map();
     let own = own_frames(image, &modules[..nr_modules]);
     let kept = keep(&memory, &own, options.memory);
+    let spare = left_out(&memory.usable, &kept);
     limit(&mut memory.usable, &kept);
     let nr_frames = kept.end();
 
@@ -202,6 +209,7 @@ extern "sysv64" fn boot(boot_tsc: u64) -> ! {
     let k = KERNEL.enter();
     k.machine.boot_tsc.set(boot_tsc);
     k.machine.nr_frames.set(nr_frames);
+    k.machine.spare.set(spare);
     k.machine.kernel_root.set(early.root);
     let ist = [FATAL_STACKS[0].top(), FATAL_STACKS[1].top(), FATAL_STACKS[2].top()];
     // SAFETY: the kernel's state lives forever and is mapped in every address space; so are the stacks.
@@ -334,6 +342,18 @@ fn keep(memory: &Memory, own: &Ranges<64>, bytes: Option<u64>) -> Ranges<64> {
         too_many_holes();
     }
     kept
+}
+
+/// The longest run of usable frames that are not kept.
+#[inline(never)]
+fn left_out(usable: &Ranges<64>, kept: &Ranges<64>) -> Range {
+    let mut rest = usable.clone();
+    for r in kept.as_slice() {
+        if rest.remove(r.first, r.first + r.count).is_err() {
+            too_many_holes();
+        }
+    }
+    rest.as_slice().iter().max_by_key(|r| r.count).copied().unwrap_or_default()
 }
 
 /// Leaves of `ranges` what is in `kept`.

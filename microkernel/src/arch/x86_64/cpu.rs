@@ -257,6 +257,47 @@ pub fn tsc() -> u64 {
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
+/// Room for the last instructions before the moment that [`wait_until`] waits for.
+const SLED: u64 = 256;
+
+/// Waits until the time-stamp counter is a multiple of `unit`, as [`wait_until`] does.
+pub fn wait_for_multiple(unit: u64) {
+    if let Some(target) = (tsc() + 4 * SLED).checked_next_multiple_of(unit) {
+        wait_until(target);
+    }
+}
+
+/// Waits for a moment of the time-stamp counter: to the cycle, where an instruction is a cycle and each read of the counter tells how many were executed. One that has
+/// passed is not waited for.
+pub fn wait_until(target: u64) {
+    while let left @ 1.. = target.saturating_sub(tsc()) {
+        if left > 4 * SLED {
+            // Two instructions a turn; what the rest of the loop takes is less than what is left out.
+            // SAFETY: counts a register down.
+            unsafe {
+                asm!("2: dec {}", "jnz 2b", inout(reg) (left - 2 * SLED) / 2 => _, options(nomem, nostack));
+            }
+        } else if left < SLED {
+            // As many instructions as cycles are left: the end of a row of them.
+            // SAFETY: jumps to one of the instructions between here and the label, all of which do nothing.
+            unsafe {
+                asm!(
+                    "lea {at}, [rip + 2f]",
+                    "sub {at}, {left}",
+                    "jmp {at}",
+                    ".fill {sled}, 1, 0x90",
+                    "2:",
+                    at = out(reg) _,
+                    left = in(reg) left,
+                    sled = const SLED,
+                    options(nomem, nostack)
+                );
+            }
+            return;
+        }
+    }
+}
+
 /// Lets one interrupt in, or waits for one. Nothing else may be relied on afterwards.
 #[inline(always)]
 pub fn wait_for_interrupt() {

@@ -254,6 +254,9 @@ extern "sysv64" fn kernel_trap_entry(regs: &Regs) {
     if vector < FIRST_INTERRUPT {
         epitaph::trap(regs, vector, cpu::fault_address());
     }
+    if vector == apic::TIMER as u64 {
+        apic::heard();
+    }
     interrupt(vector as u8);
 }
 

@@ -168,6 +168,35 @@ fn pieces(a: Frame, b: Frame) {
     check_eq!(copy_bytes(TASK, &[piece(a, 0, b, 0, 1)]), Err(Error::BadHandle));
 }
 
+/// What `mem=` leaves out holds what is copied there, and is good for nothing else.
+pub fn left_out(rig: &mut Rig) {
+    let spare = rig.info.spare;
+    let [a, b] = rig.frames.take_many();
+    rig.map(TASK, SCRATCH, a, MapFlags::WRITE);
+    rig.map(TASK, SCRATCH + 4096, b, MapFlags::WRITE);
+    let piece = |from, to| Piece { from, from_offset: 0, to, to_offset: 0, bytes: 4096 };
+    check!(
+        spare.count > 1 && !rig.info.free.iter().any(|r| (r.first..r.first + r.count).contains(&spare.first))
+    );
+    let (first, last) = (Frame(spare.first), Frame(spare.first + spare.count - 1));
+    (0..512).for_each(|i| poke(SCRATCH + 8 * i, i ^ 0x5a5a));
+    check_eq!(copy_bytes(PHYS_MEM, &[piece(a, first), piece(first, last), piece(last, b)]), Ok(()));
+    check!((0..512).all(|i| peek(SCRATCH + 4096 + 8 * i) == i ^ 0x5a5a));
+    for beyond in [Frame(spare.first - 1), Frame(spare.first + spare.count)] {
+        // Beside it is the machine's memory or none.
+        if !rig.info.free.iter().any(|r| (r.first..r.first + r.count).contains(&beyond.0)) {
+            check_eq!(copy_bytes(PHYS_MEM, &[piece(a, beyond)]), Err(Error::BadFrame));
+            check_eq!(copy_bytes(PHYS_MEM, &[piece(beyond, a)]), Err(Error::BadFrame));
+        }
+    }
+    check_eq!(frame_op1(PHYS_MEM, FrameOp::Zero, first), Ok(FAILED));
+    check_eq!(copy(PHYS_MEM, first, a), Err(Error::BadFrame));
+    check_eq!(zero_tail(PHYS_MEM, first, 0), Err(Error::BadFrame));
+    must(unmap(TASK, SCRATCH, 2));
+    rig.frames.give(a);
+    rig.frames.give(b);
+}
+
 pub fn contents(rig: &mut Rig) {
     let [a, b] = rig.frames.take_many();
     rig.map(TASK, SCRATCH, a, MapFlags::WRITE | MapFlags::ZERO);

@@ -71,6 +71,7 @@ pub const ALL: &[Case] = &[
     ("frames: modified is never lost", frameops::modified),
     ("frames: write permission", frameops::remove_write),
     ("frames: zero and copy", frameops::contents),
+    ("frames: memory that is left out", frameops::left_out),
     ("objects: donations are checked", objects::donations),
     ("objects: a large task goes in steps", objects::large),
     ("objects: nobody destroys itself", objects::itself),
