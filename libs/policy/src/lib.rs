@@ -76,6 +76,7 @@ pub const NAMES: &[&str] = &[
     "s3-fifo",
     "mglru",
     "lfu",
+    "hit-density",
     "random",
 ];
 
@@ -97,6 +98,7 @@ pub fn order_by_name(name: &str, nr_frames: u32) -> Option<Box<dyn Order>> {
         "s3-fifo" => Box::new(s3_fifo::S3Fifo::new(nr_frames)),
         "mglru" => Box::new(mglru::Mglru::new(nr_frames)),
         "lfu" => Box::new(lfu::Lfu::new(nr_frames)),
+        "hit-density" => Box::new(hit_density::HitDensity::new(nr_frames)),
         "random" => Box::new(random::Random::new(nr_frames)),
         _ => return None,
     })
