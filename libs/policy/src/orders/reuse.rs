@@ -10,6 +10,8 @@
 
 use alloc::vec::Vec;
 
+use crate::state::{About, BadRecord, Record};
+
 /// Bins of ages; what is older is never.
 pub const AGES: usize = 48;
 /// Never used again: the last bin.
@@ -28,6 +30,8 @@ const FADE: u16 = 4;
 const FAMILIES: usize = KINDS / 16;
 const ALL: usize = KINDS + FAMILIES;
 const NODES: usize = ALL + 1;
+/// Stands for a row in the record that tells the cursor.
+const CURSOR: u32 = 0xff_ffff;
 
 /// The bin of each age below [`LONG`]: a quantum each up to 32, then four.
 const BINS: [u8; LONG as usize] = {
@@ -188,6 +192,50 @@ impl Reuse {
             hull[corners] = (uses, time);
             corners += 1;
         }
+    }
+
+    /// Tells all rows of counts: of each node what was seen and its dates, of each kind its ranks. The detail of a record is the row, its
+    /// upper half says which four of it stand in the word: 0 the dates, then the counts. Rows of zeroes are not told.
+    pub fn save(&self, tell: &mut dyn FnMut(Record)) {
+        let dates = |n: &Node| [n.faded, n.ranked, n.fresh, u16::from(n.in_use)];
+        let nodes = self.nodes.iter().map(|n| (&n.seen[..], dates(n)));
+        let ranks = self.ranks.iter().map(|r| (&r[..], [0; 4]));
+        for (row, (counts, dates)) in (0..).zip(nodes.chain(ranks)) {
+            for (at, four) in (0..).zip(core::iter::once(&dates[..]).chain(counts.chunks(4))) {
+                let word = four.iter().rev().fold(0, |word, n| word << 16 | u64::from(*n));
+                if word != 0 {
+                    tell(About::Counts.record(row, at, word));
+                }
+            }
+        }
+        tell(About::Counts.record(CURSOR, 0, self.cursor as u64));
+    }
+
+    /// Takes up such a record.
+    pub fn restore(&mut self, record: Record) -> Result<(), BadRecord> {
+        let bad = BadRecord(record);
+        let (_, row, at) = About::of(record)?;
+        let four = [0, 16, 32, 48].map(|shift| (record[1] >> shift) as u16);
+        if row == CURSOR {
+            self.cursor = usize::from(four[0]).min(NODES - 1);
+            return Ok(());
+        }
+        let counts = match (self.nodes.get_mut(row as usize), at) {
+            (Some(node), 0) => {
+                [node.faded, node.ranked, node.fresh, _] = four;
+                node.in_use = four[3] != 0;
+                return Ok(());
+            }
+            (Some(node), _) => {
+                node.total = four.iter().fold(node.total, |total, n| total.saturating_add(u32::from(*n)));
+                &mut node.seen[..]
+            }
+            (None, _) => &mut self.ranks.get_mut(row as usize - NODES).ok_or(bad)?[..],
+        };
+        let from = (at as usize).checked_sub(1).ok_or(bad)?.checked_mul(4).ok_or(bad)?;
+        let slots = counts.get_mut(from..).filter(|slots| !slots.is_empty()).ok_or(bad)?;
+        slots.iter_mut().zip(four).for_each(|(slot, n)| *slot = n);
+        Ok(())
     }
 
     /// Bytes of memory it has.
