@@ -14,9 +14,10 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::machine::{MAX_BATCH, Machine, Page, Queue, Verdict, Want};
-use crate::order::{Arrival, Order, References, TAG_BITS, Tag, Victims};
+use crate::order::{Arrival, Knob, Order, References, TAG_BITS, Tag, Victims};
 use crate::policy::{Event, Inconsistency, Policy, Sleep, Stats};
 use crate::queues::MAX_FRAMES;
+use crate::tunables::TunableError;
 use crate::worker::{Batch, Gate, Scan, Worker, drain};
 
 /// Known; the generation is valid.
@@ -258,8 +259,14 @@ impl<O: Order> Engine<O> {
             let limit = usize::try_from(scan.shortage).unwrap_or(MAX_BATCH).min(MAX_BATCH).min(budget);
             let mut taken = self.gather_cleaned(m, limit);
             // Pages go in order: when no more may be written, those behind wait too.
-            if want == Want::Reclaim || Worker::launder_limit(scan, m) > 0 {
-                taken += self.gather(m, limit - taken);
+            let writes = Worker::launder_limit(scan, m).min(scan.ops);
+            if want == Want::Reclaim || m.limit_launders(writes) {
+                let any = want == Want::Reclaim || writes > 0;
+                taken += self.gather(m, if any { limit - taken } else { 0 });
+            } else {
+                // Nobody counts the writes: a page each is the most.
+                let room = (writes as usize).saturating_sub(self.batch.len());
+                taken += self.gather(m, room.min(limit - taken));
             }
             if taken == 0 {
                 break;
@@ -268,6 +275,8 @@ impl<O: Order> Engine<O> {
             if !self.batch.is_empty() {
                 self.declare(m);
                 self.batch.set_wants(want);
+                // Again, since declaring was a batch of its own.
+                m.limit_launders(writes);
                 self.batch.decide(m, &mut self.worker.stats);
                 self.apply(scan, want);
                 self.forget_uses(m);
@@ -477,6 +486,14 @@ impl<O: Order> Policy for Engine<O> {
     fn stats(&self) -> Stats {
         let inactive_count = self.order.len() + self.cleaned.len as u32;
         Stats { inactive_count, ..self.worker.stats }
+    }
+
+    fn knobs(&self) -> &[Knob] {
+        self.order.knobs()
+    }
+
+    fn set_knob(&mut self, name: &str, value: u32) -> Result<(), TunableError> {
+        self.order.set_knob(name, value)
     }
 
     fn check(&self) -> Result<(), Inconsistency> {

@@ -4,6 +4,7 @@
 use alloc::vec::Vec;
 
 use crate::order::{TAG_BITS, Tag};
+use crate::state::{About, BadRecord, Record, below};
 
 const NONE: u32 = u32::MAX;
 
@@ -163,6 +164,31 @@ impl<const LISTS: usize> Ghosts<LISTS> {
         self.free = at;
         self.len[list] -= 1;
         list
+    }
+
+    /// Tells each list from the page that left first.
+    pub fn save(&self, tell: &mut dyn FnMut(Record)) {
+        for list in 0..LISTS {
+            let mut at = self.oldest[list];
+            while let Some(ghost) = self.ghosts.get(at as usize) {
+                tell(About::Ghost.record(list as u32, 0, ghost.tag().into()));
+                at = ghost.next;
+            }
+        }
+    }
+
+    /// Remembers a page from such a record.
+    ///
+    /// # Errors
+    /// No such list, or no tag.
+    pub fn restore(&mut self, record: Record) -> Result<(), BadRecord> {
+        let (_, list, _) = About::of(record)?;
+        let tag = below(record, 1 << TAG_BITS)?;
+        if list as usize >= LISTS {
+            return Err(BadRecord(record));
+        }
+        self.push(tag, list as usize);
+        Ok(())
     }
 
     /// Bytes of memory it has.

@@ -14,6 +14,7 @@
 //! - [`freebsd`]: the seed's policy; [`queues`] and [`worker`]: what it is built of.
 //! - [`order`], [`orders`]: what people write, and all that are shipped; [`engine`]: the policy around one; [`lists`], [`ghosts`]: what they are
 //!   built of.
+//! - [`state`]: what an order knows, as records, for a successor.
 //! - [`oom`], [`lowmem`]: when to give up, how often to drain caches.
 //! - [`victim`]: who is ended when nothing helps.
 //! - [`sim`]: a scripted machine for tests and simulators.
@@ -46,6 +47,7 @@ pub mod predicates;
 pub mod queues;
 pub mod rss;
 pub mod sim;
+pub mod state;
 pub mod swapout_request;
 pub mod thresholds;
 pub mod tunables;
@@ -56,8 +58,9 @@ use alloc::boxed::Box;
 
 pub use engine::{Discount, Engine};
 pub use machine::{Decision, MAX_BATCH, Machine, Meter, OomReason, Page, Queue, Request, Verdict, Want};
-pub use order::{Arrival, Order, tag_of};
+pub use order::{Arrival, Knob, Order, tag_of};
 pub use policy::{Event, Inconsistency, Policy, Sleep, Stats};
+pub use state::{BadRecord, Record};
 pub use thresholds::Thresholds;
 pub use tunables::{TunableError, Tunables};
 
@@ -76,6 +79,7 @@ pub const NAMES: &[&str] = &[
     "s3-fifo",
     "mglru",
     "lfu",
+    "hit-density",
     "random",
 ];
 
@@ -97,6 +101,7 @@ pub fn order_by_name(name: &str, nr_frames: u32) -> Option<Box<dyn Order>> {
         "s3-fifo" => Box::new(s3_fifo::S3Fifo::new(nr_frames)),
         "mglru" => Box::new(mglru::Mglru::new(nr_frames)),
         "lfu" => Box::new(lfu::Lfu::new(nr_frames)),
+        "hit-density" => Box::new(hit_density::HitDensity::new(nr_frames)),
         "random" => Box::new(random::Random::new(nr_frames)),
         _ => return None,
     })

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use crate::policy::Inconsistency;
 use crate::queues::MAX_FRAMES;
+use crate::state::{About, BadRecord, Record};
 
 const LINK: u32 = MAX_FRAMES * 2 - 1;
 const SHIFT: u32 = 29;
@@ -165,6 +166,32 @@ impl Lists {
         let frame = self.head(list)?;
         self.unlink(frame);
         Some(frame)
+    }
+
+    /// Tells the pages of each list from its head, with their bits.
+    pub fn save(&self, tell: &mut dyn FnMut(Record)) {
+        for list in 0..self.nr_lists {
+            for frame in self.iter(list) {
+                let detail = u32::from(list) | u32::from(self.bits(frame)) << 8;
+                tell(About::Page.record(detail, 0, frame.into()));
+            }
+        }
+    }
+
+    /// Takes up a page from such a record, at the tail.
+    ///
+    /// # Errors
+    /// No such list or frame, or it is on a list already.
+    pub fn restore(&mut self, record: Record) -> Result<(), BadRecord> {
+        let (_, detail, _) = About::of(record)?;
+        let (list, bits) = (detail as u8, detail >> 8);
+        let frame = crate::state::below(record, self.nr_frames.into())?;
+        if list >= self.nr_lists || bits > u32::from(MAX_BITS) || self.list(frame).is_some() {
+            return Err(BadRecord(record));
+        }
+        self.set_bits(frame, bits as u8);
+        self.push_tail(frame, list);
+        Ok(())
     }
 
     /// Bytes of memory it has.

@@ -8,6 +8,8 @@
 use crate::engine::Discount;
 use crate::machine::MAX_BATCH;
 use crate::policy::Inconsistency;
+use crate::state::{BadRecord, Record};
+use crate::tunables::TunableError;
 
 /// A page's identity across evictions, hashed to this many bits. What is kept of pages that are gone is kept under it: of
 /// 100,000 such, one newcomer in 170 is taken for one of them by mistake.
@@ -119,6 +121,22 @@ pub struct Knob {
     pub min: u32,
     /// Greatest value.
     pub max: u32,
+    /// What it is, and in which unit.
+    pub text: &'static str,
+}
+
+impl Knob {
+    /// An option with its usual value.
+    #[must_use]
+    pub const fn new(name: &'static str, value: u32, min: u32, max: u32, text: &'static str) -> Self {
+        Self { name, value, min, max, text }
+    }
+
+    /// The value as a share, in hundredths, of so many pages.
+    #[must_use]
+    pub fn percent_of(&self, pages: u32) -> u32 {
+        (u64::from(pages) * u64::from(self.value) / 100) as u32
+    }
 }
 
 /// An order over pages. It allocates when it is made and at no other time; frames are below the number it was made with. The
@@ -174,10 +192,32 @@ pub trait Order {
         &[]
     }
 
-    /// Sets an option to a value that is within its bounds; an unknown name changes nothing.
-    fn set_knob(&mut self, name: &str, value: u32) {
-        let _ = (name, value);
+    /// The same, to be changed by [`Order::set_knob`] and nobody else.
+    fn knobs_mut(&mut self) -> &mut [Knob] {
+        &mut []
     }
+
+    /// Sets an option; it holds from the next choice on.
+    ///
+    /// # Errors
+    /// There is none of that name, or the value is out of its range. Nothing is changed.
+    fn set_knob(&mut self, name: &str, value: u32) -> Result<(), TunableError> {
+        let knob = self.knobs_mut().iter_mut().find(|k| k.name == name).ok_or(TunableError::Unknown)?;
+        if !(knob.min..=knob.max).contains(&value) {
+            return Err(TunableError::OutOfRange { min: knob.min.into(), max: knob.max.into() });
+        }
+        knob.value = value;
+        Ok(())
+    }
+
+    /// Tells all that it knows, but for its options, as records for [`Order::restore`] of another that was made with as many frames.
+    fn save(&self, tell: &mut dyn FnMut(Record));
+
+    /// Takes up a record of another, in the order in which they were told, while it holds no page but those restored.
+    ///
+    /// # Errors
+    /// The record cannot be one of such an order. Whoever gave it should begin anew with another order.
+    fn restore(&mut self, record: Record) -> Result<(), BadRecord>;
 
     /// Counters and lengths of its own, for people.
     fn counters(&self, tell: &mut dyn FnMut(&'static str, u64)) {
@@ -239,8 +279,20 @@ impl Order for alloc::boxed::Box<dyn Order> {
         (**self).knobs()
     }
 
-    fn set_knob(&mut self, name: &str, value: u32) {
-        (**self).set_knob(name, value);
+    fn knobs_mut(&mut self) -> &mut [Knob] {
+        (**self).knobs_mut()
+    }
+
+    fn set_knob(&mut self, name: &str, value: u32) -> Result<(), TunableError> {
+        (**self).set_knob(name, value)
+    }
+
+    fn save(&self, tell: &mut dyn FnMut(Record)) {
+        (**self).save(tell);
+    }
+
+    fn restore(&mut self, record: Record) -> Result<(), BadRecord> {
+        (**self).restore(record)
     }
 
     fn counters(&self, tell: &mut dyn FnMut(&'static str, u64)) {

@@ -2,7 +2,8 @@
 //! What a replacement policy is.
 
 use crate::machine::{Machine, Page, Queue};
-use crate::order::Tag;
+use crate::order::{Knob, Tag};
+use crate::tunables::TunableError;
 
 /// What `vm` tells a policy, in the order in which it happened. An event whose frame is out of range or whose generation
 /// is not the known one changes nothing but [`Stats::events_refused`].
@@ -138,6 +139,21 @@ pub trait Policy {
 
     /// The counters.
     fn stats(&self) -> Stats;
+
+    /// Its options.
+    fn knobs(&self) -> &[Knob] {
+        &[]
+    }
+
+    /// Sets an option.
+    ///
+    /// # Errors
+    /// There is none of that name, or the value is out of its range. Nothing is changed.
+    fn set_knob(&mut self, name: &str, value: u32) -> Result<(), TunableError> {
+        // Without options of its own it knows none.
+        let _ = (name, value);
+        Err(TunableError::Unknown)
+    }
 
     /// Audits itself: lists, counts.
     ///

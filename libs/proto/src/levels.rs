@@ -106,6 +106,7 @@ pub const SERVERS: &[Server] = &[
             "s3-fifo",
             "mglru",
             "lfu",
+            "hit-density",
             "random",
         ],
         program: "pageout",

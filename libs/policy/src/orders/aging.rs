@@ -6,24 +6,28 @@
 //! wanted and not by a clock tick, and the least is sought among the pages passed, not among all.
 
 use crate::engine::Discount;
-use crate::order::{Arrival, Order, References, Tag, Victims};
-use crate::orders::window::Window;
+use crate::order::{Arrival, Knob, Order, References, Tag, Victims};
+use crate::orders::window::{SPAN, Window};
 use crate::policy::Inconsistency;
+use crate::state::{BadRecord, Record};
 
 /// As if used at the last look.
 const USED: u8 = 0x80;
+/// Looks remembered.
+const BITS: Knob = Knob::new("bits", 8, 1, 8, "looks that a page's age remembers");
 
 /// The order.
 #[derive(Debug)]
 pub struct Aging {
     window: Window,
+    knobs: [Knob; 2],
 }
 
 impl Aging {
     /// The order over frames `0..nr_frames`.
     #[must_use]
     pub fn new(nr_frames: u32) -> Self {
-        Self { window: Window::new(nr_frames) }
+        Self { window: Window::new(nr_frames), knobs: [SPAN, BITS] }
     }
 }
 
@@ -49,7 +53,10 @@ impl Order for Aging {
     }
 
     fn choose(&mut self, pages: &mut dyn References, victims: &mut Victims<'_>) {
-        self.window.choose(pages, victims, |value, used| value >> 1 | if used { USED } else { 0 });
+        let [span, bits] = self.knobs.map(|k| k.value);
+        let mask = u8::MAX << (8 - bits.clamp(1, 8));
+        self.window
+            .choose(pages, victims, span, |value, used| (value >> 1 | if used { USED } else { 0 }) & mask);
     }
 
     fn discount(&self) -> Discount {
@@ -62,6 +69,22 @@ impl Order for Aging {
 
     fn snapshot(&self, tell: &mut dyn FnMut(u32)) {
         self.window.snapshot(tell);
+    }
+
+    fn knobs(&self) -> &[Knob] {
+        &self.knobs
+    }
+
+    fn knobs_mut(&mut self) -> &mut [Knob] {
+        &mut self.knobs
+    }
+
+    fn save(&self, tell: &mut dyn FnMut(Record)) {
+        self.window.save(tell);
+    }
+
+    fn restore(&mut self, record: Record) -> Result<(), BadRecord> {
+        self.window.restore(record)
     }
 
     fn bytes(&self) -> usize {

@@ -10,6 +10,7 @@ use crate::ghosts::Ghosts;
 use crate::lists::Lists;
 use crate::order::{Arrival, Order, References, Tag, Victims, look};
 use crate::policy::Inconsistency;
+use crate::state::{About, BadRecord, Record, any, save_numbers};
 
 /// Seen once, and more often; also the lists of what is remembered.
 const T1: u8 = 0;
@@ -115,6 +116,22 @@ impl Order for Car {
 
     fn snapshot(&self, tell: &mut dyn FnMut(u32)) {
         self.lists.iter(T1).chain(self.lists.iter(T2)).for_each(tell);
+    }
+
+    fn save(&self, tell: &mut dyn FnMut(Record)) {
+        self.lists.save(tell);
+        self.ghosts.save(tell);
+        save_numbers([self.p.into(), self.c.into()], tell);
+    }
+
+    fn restore(&mut self, record: Record) -> Result<(), BadRecord> {
+        match About::of(record)? {
+            (About::Page, ..) => self.lists.restore(record),
+            (About::Ghost, ..) => self.ghosts.restore(record),
+            (About::Number, 0, _) => any(record).map(|p| self.p = p),
+            (About::Number, 1, _) => any(record).map(|c| self.c = c),
+            _ => Err(BadRecord(record)),
+        }
     }
 
     fn bytes(&self) -> usize {

@@ -10,6 +10,7 @@ use crate::MAX_BATCH;
 use crate::order::{Arrival, Order, References, Tag, Victims, look};
 use crate::policy::Inconsistency;
 use crate::queues::MAX_FRAMES;
+use crate::state::{About, BadRecord, Record, below, save_numbers};
 
 const HELD: u8 = 1;
 
@@ -77,6 +78,26 @@ impl Order for Clock {
         let (behind, ahead) = self.flags.split_at(self.hand as usize);
         let ahead = (self.hand..).zip(ahead);
         ahead.chain((0..).zip(behind)).filter(|(_, f)| **f & HELD != 0).for_each(|(frame, _)| tell(frame));
+    }
+
+    fn save(&self, tell: &mut dyn FnMut(Record)) {
+        for (frame, flags) in (0..).zip(&self.flags).filter(|(_, flags)| **flags & HELD != 0) {
+            tell(About::Page.record((*flags).into(), 0, frame));
+        }
+        save_numbers([self.hand.into()], tell);
+    }
+
+    fn restore(&mut self, record: Record) -> Result<(), BadRecord> {
+        let frame = below(record, self.flags.len() as u64)?;
+        match About::of(record)? {
+            (About::Page, flags, _) if flags == u32::from(HELD) && self.flags[frame as usize] == 0 => {
+                self.flags[frame as usize] = flags as u8;
+                self.len += 1;
+            }
+            (About::Number, 0, _) => self.hand = frame,
+            _ => return Err(BadRecord(record)),
+        }
+        Ok(())
     }
 
     fn bytes(&self) -> usize {

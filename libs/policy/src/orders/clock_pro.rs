@@ -8,13 +8,19 @@
 
 use crate::ghosts::Ghosts;
 use crate::lists::Lists;
-use crate::order::{Arrival, Order, References, Tag, Victims, look};
+use crate::order::{Arrival, Knob, Order, References, Tag, Victims, look};
 use crate::policy::Inconsistency;
+use crate::state::{About, BadRecord, Record, any, save_numbers};
 
 const COLD: u8 = 0;
 const HOT: u8 = 1;
 /// Page bit: in its test.
 const TEST: u8 = 1;
+
+/// Bounds of what adapts.
+const COLD_MIN: Knob = Knob::new("cold_min", 0, 0, 50, "hundredths of memory that cold pages have at least");
+const COLD_MAX: Knob =
+    Knob::new("cold_max", 100, 50, 100, "hundredths of memory that cold pages have at most");
 
 /// The order.
 #[derive(Debug)]
@@ -23,21 +29,29 @@ pub struct ClockPro {
     tested: Ghosts<1>,
     /// Cold pages that there should be.
     cold_target: u32,
+    knobs: [Knob; 2],
 }
 
 impl ClockPro {
     /// The order over frames `0..nr_frames`.
     #[must_use]
     pub fn new(nr_frames: u32) -> Self {
-        Self { lists: Lists::new(nr_frames, 2), tested: Ghosts::new(nr_frames), cold_target: 1 }
+        Self {
+            lists: Lists::new(nr_frames, 2),
+            tested: Ghosts::new(nr_frames),
+            cold_target: 1,
+            knobs: [COLD_MIN, COLD_MAX],
+        }
     }
 
     fn more_cold(&mut self) {
-        self.cold_target = (self.cold_target + 1).min(self.lists.total().max(1));
+        let most = self.knobs[1].percent_of(self.lists.total());
+        self.cold_target = (self.cold_target + 1).min(most.max(1));
     }
 
     fn fewer_cold(&mut self) {
-        self.cold_target = self.cold_target.saturating_sub(1).max(1);
+        let least = self.knobs[0].percent_of(self.lists.total());
+        self.cold_target = self.cold_target.saturating_sub(1).max(least).max(1);
     }
 
     /// The hot hand: hot pages that were not used become cold until there are few enough.
@@ -133,6 +147,29 @@ impl Order for ClockPro {
 
     fn snapshot(&self, tell: &mut dyn FnMut(u32)) {
         self.lists.iter(COLD).chain(self.lists.iter(HOT)).for_each(tell);
+    }
+
+    fn knobs(&self) -> &[Knob] {
+        &self.knobs
+    }
+
+    fn knobs_mut(&mut self) -> &mut [Knob] {
+        &mut self.knobs
+    }
+
+    fn save(&self, tell: &mut dyn FnMut(Record)) {
+        self.lists.save(tell);
+        self.tested.save(tell);
+        save_numbers([self.cold_target.into()], tell);
+    }
+
+    fn restore(&mut self, record: Record) -> Result<(), BadRecord> {
+        match About::of(record)? {
+            (About::Page, ..) => self.lists.restore(record),
+            (About::Ghost, ..) => self.tested.restore(record),
+            (About::Number, 0, _) => any(record).map(|target| self.cold_target = target),
+            _ => Err(BadRecord(record)),
+        }
     }
 
     fn bytes(&self) -> usize {

@@ -7,13 +7,15 @@
 
 use crate::engine::Discount;
 use crate::lists::Lists;
-use crate::order::{Arrival, Order, References, Tag, Victims, look};
+use crate::order::{Arrival, Knob, Order, References, Tag, Victims, look};
 use crate::policy::Inconsistency;
+use crate::state::{About, BadRecord, Record, below, save_numbers};
 
 /// Generations; a number, so that a page needs no count.
 const GENERATIONS: u8 = 4;
 /// Fewest generations that hold pages; below, a new one is begun.
-const MIN_GENERATIONS: u8 = 2;
+const MIN_GENERATIONS: Knob =
+    Knob::new("generations", 2, 1, 3, "generations that hold pages at least; below, a new one is begun");
 
 /// The order: a list a generation.
 #[derive(Debug)]
@@ -22,13 +24,14 @@ pub struct Mglru {
     youngest: u8,
     /// Walks made.
     walks: u64,
+    knobs: [Knob; 1],
 }
 
 impl Mglru {
     /// The order over frames `0..nr_frames`.
     #[must_use]
     pub fn new(nr_frames: u32) -> Self {
-        Self { lists: Lists::new(nr_frames, GENERATIONS), youngest: 0, walks: 0 }
+        Self { lists: Lists::new(nr_frames, GENERATIONS), youngest: 0, walks: 0, knobs: [MIN_GENERATIONS] }
     }
 
     /// The generations from the oldest to the youngest.
@@ -94,7 +97,7 @@ impl Order for Mglru {
         let mut looks = 2 * self.lists.total() as usize;
         while victims.room() > 0 && looks > 0 {
             let held = self.ages().filter(|g| self.lists.len(*g) > 0).count();
-            if held < usize::from(MIN_GENERATIONS) {
+            if held < self.knobs[0].value as usize {
                 self.walk(pages);
             }
             let Some(oldest) = self.oldest() else { break };
@@ -129,6 +132,29 @@ impl Order for Mglru {
 
     fn snapshot(&self, tell: &mut dyn FnMut(u32)) {
         self.ages().flat_map(|g| self.lists.iter(g)).for_each(tell);
+    }
+
+    fn knobs(&self) -> &[Knob] {
+        &self.knobs
+    }
+
+    fn knobs_mut(&mut self) -> &mut [Knob] {
+        &mut self.knobs
+    }
+
+    fn save(&self, tell: &mut dyn FnMut(Record)) {
+        self.lists.save(tell);
+        save_numbers([self.youngest.into(), self.walks], tell);
+    }
+
+    fn restore(&mut self, record: Record) -> Result<(), BadRecord> {
+        match About::of(record)? {
+            (About::Page, ..) => self.lists.restore(record)?,
+            (About::Number, 0, _) => self.youngest = below(record, GENERATIONS.into())? as u8,
+            (About::Number, 1, _) => self.walks = record[1],
+            _ => return Err(BadRecord(record)),
+        }
+        Ok(())
     }
 
     fn bytes(&self) -> usize {

@@ -7,6 +7,7 @@ pub mod car;
 pub mod clock;
 pub mod clock_pro;
 pub mod fifo;
+pub mod hit_density;
 pub mod lfu;
 pub mod mglru;
 pub mod nru;
@@ -15,4 +16,6 @@ pub mod s3_fifo;
 pub mod second_chance;
 pub mod sieve;
 pub mod two_q;
+
+mod reuse;
 mod window;

@@ -9,14 +9,15 @@
 use alloc::vec::Vec;
 
 use crate::MAX_BATCH;
-use crate::order::{Arrival, Order, References, Tag, Victims, look};
+use crate::order::{Arrival, Knob, Order, References, Tag, Victims, look};
 use crate::policy::Inconsistency;
 use crate::queues::MAX_FRAMES;
+use crate::state::{About, BadRecord, Record, below, save_numbers};
 
 const HELD: u8 = 1;
 const USED: u8 = 2;
 /// Pages that the front hand passes for each that the back hand does. Guessed.
-const PACE: u32 = 2;
+const PACE: Knob = Knob::new("pace", 2, 1, 16, "pages whose use is noted for each that may go");
 
 /// The order.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub struct Nru {
     /// The back hand.
     hand: u32,
     front: u32,
+    knobs: [Knob; 1],
 }
 
 impl Nru {
@@ -34,7 +36,7 @@ impl Nru {
     pub fn new(nr_frames: u32) -> Self {
         let nr_frames = nr_frames.min(MAX_FRAMES) as usize;
         let flags = alloc::vec![0; nr_frames];
-        Self { flags, len: 0, hand: 0, front: 0 }
+        Self { flags, len: 0, hand: 0, front: 0, knobs: [PACE] }
     }
 
     /// The next pages from a hand, and where it stands then.
@@ -72,7 +74,7 @@ impl Order for Nru {
         let mut looks = 2 * self.len as usize;
         while victims.room() > 0 && looks > 0 && self.len > 0 {
             let most = victims.room().min(looks);
-            let (passed, len, front) = self.pass(self.front, most * PACE as usize);
+            let (passed, len, front) = self.pass(self.front, most * self.knobs[0].value as usize);
             self.front = front;
             for (frame, used) in look(pages, &mut passed.into_iter(), len) {
                 self.flags[frame as usize] = HELD | if used { USED } else { 0 };
@@ -99,6 +101,37 @@ impl Order for Nru {
         let (behind, ahead) = self.flags.split_at(self.hand as usize);
         let ahead = (self.hand..).zip(ahead);
         ahead.chain((0..).zip(behind)).filter(|(_, f)| **f & HELD != 0).for_each(|(frame, _)| tell(frame));
+    }
+
+    fn save(&self, tell: &mut dyn FnMut(Record)) {
+        for (frame, flags) in (0..).zip(&self.flags).filter(|(_, flags)| **flags & HELD != 0) {
+            tell(About::Page.record((*flags).into(), 0, frame));
+        }
+        save_numbers([self.hand.into(), self.front.into()], tell);
+    }
+
+    fn restore(&mut self, record: Record) -> Result<(), BadRecord> {
+        let frame = below(record, self.flags.len() as u64)?;
+        match About::of(record)? {
+            (About::Page, flags, _)
+                if flags & !u32::from(USED) == u32::from(HELD) && self.flags[frame as usize] == 0 =>
+            {
+                self.flags[frame as usize] = flags as u8;
+                self.len += 1;
+            }
+            (About::Number, 0, _) => self.hand = frame,
+            (About::Number, 1, _) => self.front = frame,
+            _ => return Err(BadRecord(record)),
+        }
+        Ok(())
+    }
+
+    fn knobs(&self) -> &[Knob] {
+        &self.knobs
+    }
+
+    fn knobs_mut(&mut self) -> &mut [Knob] {
+        &mut self.knobs
     }
 
     fn bytes(&self) -> usize {

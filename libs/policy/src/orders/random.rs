@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use crate::order::{Arrival, Order, References, Tag, Victims};
 use crate::policy::Inconsistency;
 use crate::queues::MAX_FRAMES;
+use crate::state::{About, BadRecord, Record, below, save_numbers};
 
 const NONE: u32 = u32::MAX;
 /// The seed of an order made without one.
@@ -89,6 +90,28 @@ impl Order for Random {
 
     fn snapshot(&self, tell: &mut dyn FnMut(u32)) {
         self.held.iter().copied().for_each(tell);
+    }
+
+    fn save(&self, tell: &mut dyn FnMut(Record)) {
+        for frame in &self.held {
+            tell(About::Page.record(0, 0, u64::from(*frame)));
+        }
+        save_numbers([self.state], tell);
+    }
+
+    fn restore(&mut self, record: Record) -> Result<(), BadRecord> {
+        match About::of(record)? {
+            (About::Page, 0, _) => {
+                let frame = below(record, self.places.len() as u64)?;
+                if self.places[frame as usize] != NONE {
+                    return Err(BadRecord(record));
+                }
+                self.insert(frame, 0, Arrival::Restored);
+            }
+            (About::Number, 0, _) if record[1] != 0 => self.state = record[1],
+            _ => return Err(BadRecord(record)),
+        }
+        Ok(())
     }
 
     fn bytes(&self) -> usize {

@@ -9,26 +9,29 @@
 use crate::engine::Discount;
 use crate::ghosts::Ghosts;
 use crate::lists::Lists;
-use crate::order::{Arrival, Order, References, Tag, Victims, look};
+use crate::order::{Arrival, Knob, Order, References, Tag, Victims, look};
 use crate::policy::Inconsistency;
+use crate::state::{About, BadRecord, Record};
 
 const SMALL: u8 = 0;
 const MAIN: u8 = 1;
-/// Greatest count of uses.
-const MAX_USES: u8 = 3;
+/// The paper's usual values.
+const SHARE: Knob = Knob::new("small", 10, 1, 90, "hundredths of memory that the small queue may have");
+const MAX_USES: Knob = Knob::new("uses", 3, 1, 7, "uses of a page that count");
 
 /// The order. A page's own bits are its uses.
 #[derive(Debug)]
 pub struct S3Fifo {
     lists: Lists,
     ghosts: Ghosts<1>,
+    knobs: [Knob; 2],
 }
 
 impl S3Fifo {
     /// The order over frames `0..nr_frames`.
     #[must_use]
     pub fn new(nr_frames: u32) -> Self {
-        Self { lists: Lists::new(nr_frames, 2), ghosts: Ghosts::new(nr_frames) }
+        Self { lists: Lists::new(nr_frames, 2), ghosts: Ghosts::new(nr_frames), knobs: [SHARE, MAX_USES] }
     }
 
     fn leave(&mut self, frame: u32, victims: &mut Victims<'_>) {
@@ -64,24 +67,25 @@ impl Order for S3Fifo {
 
     fn choose(&mut self, pages: &mut dyn References, victims: &mut Victims<'_>) {
         let total = self.lists.total();
+        let (share, max_uses) = (self.knobs[0].percent_of(total), self.knobs[1].value as u8);
         // A use counts for one round more: each page is looked at in so many rounds at most.
-        let mut looks = (usize::from(MAX_USES) + 2) * total as usize;
+        let mut looks = (usize::from(max_uses) + 2) * total as usize;
         while victims.room() > 0 && looks > 0 && self.lists.total() > 0 {
             let small = self.lists.len(SMALL);
-            let from_small = small > 0 && small >= total / 10 || self.lists.len(MAIN) == 0;
-            let turn = if from_small { (small - (total / 10).min(small)) as usize + 1 } else { usize::MAX };
+            let from_small = small > 0 && small >= share || self.lists.len(MAIN) == 0;
+            let turn = if from_small { (small - share.min(small)) as usize + 1 } else { usize::MAX };
             let most = victims.room().min(looks).min(turn);
             let seen = look(pages, &mut self.lists.iter(if from_small { SMALL } else { MAIN }), most);
             looks -= seen.len().max(1);
             for (frame, used) in seen {
-                let uses = (self.lists.bits(frame) + u8::from(used)).min(MAX_USES);
+                let uses = (self.lists.bits(frame) + u8::from(used)).min(max_uses);
                 if uses > 0 {
                     self.lists.set_bits(frame, if from_small { 0 } else { uses - 1 });
                     self.lists.push_tail(frame, MAIN);
                 } else {
                     if from_small {
                         self.ghosts.push(pages.tag(frame), 0);
-                        if self.ghosts.len(0) > total - total / 10 {
+                        if self.ghosts.len(0) > total - share {
                             self.ghosts.pop_oldest(0);
                         }
                     }
@@ -107,6 +111,27 @@ impl Order for S3Fifo {
 
     fn snapshot(&self, tell: &mut dyn FnMut(u32)) {
         self.lists.iter(SMALL).chain(self.lists.iter(MAIN)).for_each(tell);
+    }
+
+    fn knobs(&self) -> &[Knob] {
+        &self.knobs
+    }
+
+    fn knobs_mut(&mut self) -> &mut [Knob] {
+        &mut self.knobs
+    }
+
+    fn save(&self, tell: &mut dyn FnMut(Record)) {
+        self.lists.save(tell);
+        self.ghosts.save(tell);
+    }
+
+    fn restore(&mut self, record: Record) -> Result<(), BadRecord> {
+        match About::of(record)? {
+            (About::Page, ..) => self.lists.restore(record),
+            (About::Ghost, ..) => self.ghosts.restore(record),
+            _ => Err(BadRecord(record)),
+        }
     }
 
     fn bytes(&self) -> usize {

@@ -6,6 +6,7 @@
 use crate::lists::Lists;
 use crate::order::{Arrival, Order, References, Tag, Victims, look};
 use crate::policy::Inconsistency;
+use crate::state::{About, BadRecord, Record};
 
 /// The order: one list, oldest first.
 #[derive(Debug)]
@@ -66,6 +67,17 @@ impl Order for SecondChance {
 
     fn snapshot(&self, tell: &mut dyn FnMut(u32)) {
         self.lists.iter(0).for_each(tell);
+    }
+
+    fn save(&self, tell: &mut dyn FnMut(Record)) {
+        self.lists.save(tell);
+    }
+
+    fn restore(&mut self, record: Record) -> Result<(), BadRecord> {
+        match About::of(record)?.0 {
+            About::Page => self.lists.restore(record),
+            _ => Err(BadRecord(record)),
+        }
     }
 
     fn bytes(&self) -> usize {

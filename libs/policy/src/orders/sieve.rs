@@ -8,6 +8,7 @@
 use crate::lists::Lists;
 use crate::order::{Arrival, Order, References, Tag, Victims, look};
 use crate::policy::Inconsistency;
+use crate::state::{About, BadRecord, Record, any, save_numbers};
 
 /// The order: one list, oldest first.
 #[derive(Debug)]
@@ -73,6 +74,24 @@ impl Order for Sieve {
 
     fn snapshot(&self, tell: &mut dyn FnMut(u32)) {
         self.lists.iter(0).for_each(tell);
+    }
+
+    fn save(&self, tell: &mut dyn FnMut(Record)) {
+        self.lists.save(tell);
+        save_numbers([self.hand.map_or(u64::from(u32::MAX), u64::from)], tell);
+    }
+
+    fn restore(&mut self, record: Record) -> Result<(), BadRecord> {
+        match About::of(record)? {
+            (About::Page, ..) => self.lists.restore(record)?,
+            (About::Number, 0, _) => {
+                let hand = any(record)?;
+                self.hand =
+                    (hand < self.lists.nr_frames() && self.lists.list(hand).is_some()).then_some(hand);
+            }
+            _ => return Err(BadRecord(record)),
+        }
+        Ok(())
     }
 
     fn bytes(&self) -> usize {

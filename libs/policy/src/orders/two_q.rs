@@ -9,24 +9,30 @@
 use crate::engine::Discount;
 use crate::ghosts::Ghosts;
 use crate::lists::Lists;
-use crate::order::{Arrival, Order, References, Tag, Victims, look};
+use crate::order::{Arrival, Knob, Order, References, Tag, Victims, look};
 use crate::policy::Inconsistency;
+use crate::state::{About, BadRecord, Record};
 
 const A1IN: u8 = 0;
 const AM: u8 = 1;
+
+/// The paper's usual sizes.
+const KIN: Knob = Knob::new("kin", 25, 1, 90, "hundredths of memory that newcomers may have");
+const KOUT: Knob = Knob::new("kout", 50, 1, 50, "pages remembered, in hundredths of memory");
 
 /// The order.
 #[derive(Debug)]
 pub struct TwoQ {
     lists: Lists,
     a1out: Ghosts<1>,
+    knobs: [Knob; 2],
 }
 
 impl TwoQ {
     /// The order over frames `0..nr_frames`.
     #[must_use]
     pub fn new(nr_frames: u32) -> Self {
-        Self { lists: Lists::new(nr_frames, 2), a1out: Ghosts::new(nr_frames / 2) }
+        Self { lists: Lists::new(nr_frames, 2), a1out: Ghosts::new(nr_frames / 2), knobs: [KIN, KOUT] }
     }
 }
 
@@ -55,12 +61,13 @@ impl Order for TwoQ {
 
     fn choose(&mut self, pages: &mut dyn References, victims: &mut Victims<'_>) {
         let total = self.lists.total();
+        let [kin, kout] = self.knobs.map(|k| k.percent_of(total));
         let mut looks = 2 * self.lists.len(AM) as usize;
         while victims.room() > 0 && self.lists.total() > 0 {
-            if self.lists.len(A1IN) > total / 4 || self.lists.len(AM) == 0 || looks == 0 {
+            if self.lists.len(A1IN) > kin || self.lists.len(AM) == 0 || looks == 0 {
                 let Some(frame) = self.lists.pop_head(A1IN) else { break };
                 self.a1out.push(pages.tag(frame), 0);
-                if self.a1out.len(0) > total / 2 {
+                if self.a1out.len(0) > kout {
                     self.a1out.pop_oldest(0);
                 }
                 victims.push(frame);
@@ -96,6 +103,27 @@ impl Order for TwoQ {
 
     fn snapshot(&self, tell: &mut dyn FnMut(u32)) {
         self.lists.iter(A1IN).chain(self.lists.iter(AM)).for_each(tell);
+    }
+
+    fn knobs(&self) -> &[Knob] {
+        &self.knobs
+    }
+
+    fn knobs_mut(&mut self) -> &mut [Knob] {
+        &mut self.knobs
+    }
+
+    fn save(&self, tell: &mut dyn FnMut(Record)) {
+        self.lists.save(tell);
+        self.a1out.save(tell);
+    }
+
+    fn restore(&mut self, record: Record) -> Result<(), BadRecord> {
+        match About::of(record)? {
+            (About::Page, ..) => self.lists.restore(record),
+            (About::Ghost, ..) => self.a1out.restore(record),
+            _ => Err(BadRecord(record)),
+        }
     }
 
     fn bytes(&self) -> usize {

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Pages with a value each, and the least among those that a hand passes: what orders use that would need a sorted list of all.
 //!
-//! For each victim wanted the hand passes [`SPAN`] pages; the pages of least value among them go. Two bytes a page.
+//! For each victim wanted the hand passes `span` pages; the pages of least value among them go. Two bytes a page.
 
 use alloc::vec::Vec;
 
 use crate::MAX_BATCH;
-use crate::order::{References, Victims, look};
+use crate::order::{Knob, References, Victims, look};
 use crate::policy::Inconsistency;
 use crate::queues::MAX_FRAMES;
+use crate::state::{About, BadRecord, Record, below, save_numbers};
 
-/// Pages looked at for each victim. Guessed: with 8 the worst of the best are in the oldest eighth in most choices.
-pub const SPAN: usize = 8;
+/// Pages looked at for each victim, an option. Guessed: with 8 the worst of the best are in the oldest eighth in most choices.
+pub const SPAN: Knob = Knob::new("span", 8, 1, 32, "pages looked at for each that goes");
 
 /// The pages.
 #[derive(Debug)]
@@ -79,11 +80,13 @@ impl Window {
         &mut self,
         pages: &mut dyn References,
         victims: &mut Victims<'_>,
+        span: u32,
         mut age: impl FnMut(u8, bool) -> u8,
     ) {
+        let span = span.max(1) as usize;
         while victims.room() > 0 && self.len > 0 {
             let mut passed = [0; MAX_BATCH];
-            let len = self.pass(victims.room().saturating_mul(SPAN), &mut passed);
+            let len = self.pass(victims.room().saturating_mul(span), &mut passed);
             let mut found = [(u8::MAX, 0); MAX_BATCH];
             for (slot, (frame, used)) in found.iter_mut().zip(look(pages, &mut passed.into_iter(), len)) {
                 let value = age(self.value(frame).unwrap_or(0), used);
@@ -93,7 +96,7 @@ impl Window {
             let found = &mut found[..len];
             // Stable: among equals the first passed goes first.
             found.sort_by_key(|(value, _)| *value);
-            let most = len.div_ceil(SPAN).min(victims.room());
+            let most = len.div_ceil(span).min(victims.room());
             for (_, frame) in found.iter().take(most) {
                 self.remove(*frame);
                 victims.push(*frame);
@@ -110,6 +113,27 @@ impl Window {
                 }
             }
         }
+    }
+
+    /// Tells the pages with their values, and the hand.
+    pub fn save(&self, tell: &mut dyn FnMut(Record)) {
+        for frame in 0..self.values.len() as u32 {
+            if let Some(value) = self.value(frame) {
+                tell(About::Page.record(value.into(), 0, frame.into()));
+            }
+        }
+        save_numbers([self.hand.into()], tell);
+    }
+
+    /// Takes up such a record.
+    pub fn restore(&mut self, record: Record) -> Result<(), BadRecord> {
+        let frame = below(record, self.values.len() as u64)?;
+        match About::of(record)? {
+            (About::Page, value @ 0..=255, _) if self.value(frame).is_none() => self.set(frame, value as u8),
+            (About::Number, 0, _) => self.hand = frame,
+            _ => return Err(BadRecord(record)),
+        }
+        Ok(())
     }
 
     /// Bytes of memory it has.
