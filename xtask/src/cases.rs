@@ -388,6 +388,21 @@ pub const CASES: &[Case] = &[
         status: 0,
         ..SABOTAGE
     },
+    // Options of policies: shown, set, refused; gone with the policy.
+    Case {
+        name: "policy-knobs",
+        exec: "policy --knobs --json; service replace pageout 2q; policy --knobs; policy kin=10; policy kin=1000 || echo far; \
+               policy nothing=1 || echo unknown; policy kin || echo no value; policy --knobs --json; thrash --mem 2x --rounds 2 --verify",
+        checks: &[
+            Times("[]", 1),
+            Says("kin: 25 -> 10"),
+            Times("far", 1),
+            Times("unknown", 1),
+            Times("no value", 1),
+            Says("\"name\":\"kin\",\"value\":10"),
+        ],
+        ..CASE
+    },
     // What is no policy at all: the one before goes on.
     Case {
         name: "replace-by-no-policy",

@@ -13,7 +13,7 @@ use crate::setup::{LOADER_TARGET, MACHINE_TARGET};
 
 /// Programs that go into the image, in the order of the boot modules: binary name and folder. One whose folder is
 /// not there yet is left out.
-pub const MODULES: [(&str, &str); 17] = [
+pub const MODULES: [(&str, &str); 18] = [
     ("init", "servers/init"),
     ("vm", "servers/vm"),
     ("block", "servers/block"),

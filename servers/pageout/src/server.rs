@@ -9,7 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use ebb_abi::meter::Counter;
 use ebb_abi::{Handle, Rights};
-use ebb_policy::{Event, Machine, Page, Policy, Sleep, Stats};
+use ebb_policy::{Event, Machine, Page, Policy, Sleep, Stats, TunableError};
 use ebb_proto::Error;
 use ebb_proto::policy::{self as proto, Request};
 use ebb_proto::vm::{Attachment, PolicyAttach, PolicyCount, PolicyReady, Snapshot};
@@ -176,11 +176,30 @@ impl Server {
                             };
                             call.answer::<proto::Check>(Ok(text));
                         }
+                        Ok(Request::Knobs(_)) => call.answer::<proto::Knobs>(Ok(self.knobs())),
+                        Ok(Request::SetKnob(op)) => {
+                            let set = self.policy.set_knob(&op.name, op.value).map_err(|error| match error {
+                                TunableError::Unknown => Error::NotFound,
+                                TunableError::ReadOnly => Error::NotPermitted,
+                                TunableError::OutOfRange { .. } => Error::Invalid,
+                            });
+                            call.answer::<proto::SetKnob>(set);
+                        }
                         Err(_) => call.fail(Error::Malformed),
                     }
                 }
             }
         }
+    }
+
+    fn knobs(&self) -> Vec<proto::Knob> {
+        let knob = |k: &ebb_policy::Knob| proto::Knob {
+            name: String::from(k.name),
+            value: k.value,
+            range: (k.min, k.max),
+            text: String::from(k.text),
+        };
+        self.policy.knobs().iter().map(knob).collect()
     }
 
     fn stats(&self) -> Vec<(String, u64)> {

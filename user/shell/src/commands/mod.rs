@@ -49,7 +49,7 @@ builtins! {
     "inputs" "" "input disks (xtask run --input FILE)" swap::inputs;
     "sysctl" "[NAME[=VALUE]]..." "tunables and counters; vm.audit=1 checks everything" sysctl::sysctl;
     "audit" "" "check that all records of memory agree" machine::audit;
-    "policy" "" "counters of the pageout policy; it counts from its own start" policy::policy;
+    "policy" "[--knobs] [NAME=VALUE]..." "counters of the pageout policy, from its own start; its options" policy::policy;
     "services" "" "servers" service::services;
     "service" "replace ROLE IMAGE | restart|stop|kill ROLE" "change a server, under load" service::service;
     "kill" "[-SIGNAL] PID | -GROUP | %JOB ... | -l" "send a signal (TERM: end)" jobs::kill;
