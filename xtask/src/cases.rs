@@ -493,9 +493,8 @@ pub const CASES: &[Case] = &[
         mem: "32M",
         swap: &["256M"],
         swap_pager: Some("zswap-pager"),
-        exec: "thrash --mem 5x --pattern seq --rounds 2 --verify; \
-               thrash --mem 4x --pattern random --rounds 1 --verify & sleep 3; swapinfo; service kill swap-pager; audit --json; wait; \
-               swapinfo --json; audit --json",
+        exec: "thrash --mem 4x --pattern random --rounds 1 --verify & sleep 3; swapinfo; service kill swap-pager; audit --json; \
+               wait; thrash --mem 5x --pattern seq --rounds 2 --verify; swapinfo --json; audit --json",
         checks: &[
             AtLeast("pool.written_out", 1000.0),
             AtLeast("pool.written_through", 1.0),
@@ -503,7 +502,7 @@ pub const CASES: &[Case] = &[
         ],
         ..CASE
     },
-    // Nobody pages for at most 10 ms of the machine's time, with 1 GiB of pages on the disk. Two seconds of the script are for writing that much.
+    // Nobody pages for at most 10 ms of the machine's time, with 1 GiB of pages on the disk, which sixteen seconds are enough to write.
     Case {
         name: "replace-pager-held",
         mem: "256M",

@@ -110,6 +110,12 @@ impl Gate {
         self.settle()
     }
 
+    /// Pages of the machine.
+    #[must_use]
+    pub const fn page_count(&self) -> u32 {
+        self.page_count
+    }
+
     /// Pages set aside for servers.
     #[must_use]
     pub const fn aside(&self) -> u32 {

@@ -42,7 +42,7 @@ impl Front {
 impl<M: Machine> Vm<M> {
     /// Most pages that may lie in front of the devices.
     fn front_most(&self) -> u64 {
-        self.frames.nr_frames() as u64 * PERCENT / 100 / CHUNK_PAGES * CHUNK_PAGES
+        self.frames.gate.page_count() as u64 * PERCENT / 100 / CHUNK_PAGES * CHUNK_PAGES
     }
 
     /// Maps what lies in front of the devices into a new pager's space; if the last one has left nothing there it is given up instead. Pages that there are, and that there may be.
