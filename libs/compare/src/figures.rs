@@ -266,7 +266,8 @@ pub fn replacements(results: &Results, mem: u64) -> Option<Figure> {
                 x: "seconds from the start (virtual)".into(),
                 y: "accesses a second".into(),
                 x_ticks: Vec::new(),
-                series: vec![one.clone()],
+                // Not one policy's alone.
+                series: vec![Series { name: "throughput".into(), ..one.clone() }],
                 moments,
             };
             panels.extend(lines.svgs());

@@ -174,3 +174,53 @@ fn moments(all: &[Moment], lines: &[Option<usize>], top: f64, x: &Scale) -> Stri
     }
     svg
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(series: usize, moments: usize) -> Lines {
+        let one = |i: usize| Series {
+            name: format!("s{i}"),
+            points: (0..5).map(|x| (f64::from(x), i as f64, format!("v{i}"))).collect(),
+        };
+        let moment = |i: usize| Moment { at: i as f64 * 0.02, label: (i + 1).to_string(), what: "x".into() };
+        Lines {
+            title: "t".into(),
+            x: "x".into(),
+            y: "y".into(),
+            x_ticks: Vec::new(),
+            series: (0..series).map(one).collect(),
+            moments: (0..moments).map(moment).collect(),
+        }
+    }
+
+    #[test]
+    fn each_line_has_marks_in_one_panel_and_is_grey_in_the_others() {
+        let svgs = lines(15, 0).svgs();
+        assert_eq!(svgs.len(), 3);
+        let all = svgs.concat();
+        for i in 0..15 {
+            assert_eq!(all.matches(&format!("data-v=\"v{i}\"")).count(), 5);
+        }
+        for (panel, own) in svgs.iter().zip([7, 7, 1]) {
+            assert_eq!(panel.matches("class=\"ghost\"").count(), 15 - own);
+        }
+        assert_eq!(lines(0, 0).svgs().len(), 1, "nothing is a plot too");
+    }
+
+    #[test]
+    fn labels_of_moments_that_are_close_stand_above_each_other() {
+        let lines = lines(1, 5);
+        let x = Scale::linear(4.0, (LEFT, WIDTH - RIGHT));
+        let places = lines.label_lines(&x);
+        assert_eq!(places[..3], [Some(0), Some(1), Some(2)]);
+        // Whatever has no room is without a label, but not without its line.
+        assert_eq!(lines.svgs()[0].matches("class=\"moment\"").count(), 5);
+        for (i, place) in places.iter().enumerate().filter(|(_, p)| p.is_some()) {
+            let before = places[..i].iter().rposition(|p| p == place);
+            let apart = |j: usize| x.at(lines.moments[i].at) - x.at(lines.moments[j].at);
+            assert!(before.is_none_or(|j| apart(j) >= 7.0), "{i}");
+        }
+    }
+}

@@ -135,3 +135,45 @@ fn everything(points: &[Point]) -> Table {
         rows: points.iter().map(row).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Mode;
+    use roxmltree::{Document, Node, ParsingOptions};
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    #[test]
+    fn plots_and_tables_say_the_same() {
+        let point = |policy: usize, percent: u32| Point {
+            trace: "a<b".into(),
+            mode: Mode::Once,
+            pages: 10 * percent,
+            percent: Some(f64::from(percent)),
+            policy: format!("p{policy}"),
+            refs: 1000,
+            misses: 900 - policy as u64 - 10 * u64::from(percent),
+            evictions: 5,
+            writebacks: 3,
+            regret: 1.0 + policy as f64 / 7.0,
+            distances: Default::default(),
+            policy_time: Duration::from_nanos(77),
+        };
+        let points: Vec<Point> = (0..9).flat_map(|p| [10, 50].map(|percent| point(p, percent))).collect();
+        let html = page(&points);
+        let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
+        let document = Document::parse_with_options(&html, options).unwrap();
+        let values = |figure: Node<'_, '_>, of: &str| -> BTreeSet<String> {
+            let inside = figure.descendants().filter(|n| n.has_tag_name(of)).flat_map(|n| n.descendants());
+            inside.filter_map(|n| n.attribute("data-v")).map(String::from).collect()
+        };
+        let figures: Vec<Node<'_, '_>> =
+            document.descendants().filter(|n| n.has_tag_name("figure")).collect();
+        assert_eq!(figures.len(), 2);
+        for figure in figures {
+            assert!(values(figure, "svg").len() >= 9);
+            assert_eq!(values(figure, "svg"), values(figure, "table"));
+        }
+    }
+}
