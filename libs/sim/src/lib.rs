@@ -16,5 +16,5 @@ pub mod run;
 pub mod sampled;
 pub mod trace;
 
-pub use run::{Mode, Point, Run, policies, simulate};
+pub use run::{Mode, Point, Run, Setting, policies, simulate, simulate_with};
 pub use trace::{Format, Trace};
