@@ -13,6 +13,8 @@ pub struct Case {
     pub cmdline: &'static str,
     /// Modules left out of the image.
     pub without: &'static [&'static str],
+    /// Modules that are in the image besides.
+    pub with: &'static [&'static str],
     /// `--mem`.
     pub mem: &'static str,
     /// `--swap`, one for each disk.
@@ -100,6 +102,7 @@ const CASE: Case = Case {
     init: None,
     cmdline: "",
     without: &[],
+    with: &[],
     mem: "64M",
     swap: &["256M"],
     input: &[],
@@ -126,6 +129,23 @@ const EPITAPH: Case = Case { swap: &[], exec: "help", status: KERNEL_FAILURE, ma
 
 /// Paging in and out, and nothing wrong.
 const PAGES: &[Check] = &[AtLeast("v_swappgsout", 1.0), AtLeast("v_swappgsin", 1.0)];
+
+/// A workload that checks what it wrote, under a policy that misbehaves in a way.
+macro_rules! sabotage {
+    ($way:literal) => {
+        concat!(
+            "sysctl vm.policy_deadline=500; thrash --mem 2x --pattern zipf --rounds 12 --verify & service replace pageout saboteur:",
+            $way,
+            " || echo refused; wait; services; services --json; vmstat --json"
+        )
+    };
+}
+
+/// The default has taken the place of a policy that failed again and again, or never left it.
+const IN_THE_END: Check = Is("5.image", "\"freebsd\"");
+
+/// A machine on which a policy misbehaves: the workload is right, and in the end the default policy rules.
+const SABOTAGE: Case = Case { with: &["saboteur"], status: SERVER_DIED, timeout_s: 120, ..CASE };
 
 /// What is tried on a machine without any disk.
 const ON_ISO: &str = "uptime; seq 300 | sort -rn > /data/down; sync; echo first $(head -n 1 /data/down); \
@@ -227,6 +247,112 @@ pub const CASES: &[Case] = &[
         name: "replace-policy",
         exec: "thrash --mem 2x --pattern zipf --rounds 20 --verify & service replace pageout fifo; \
                service replace pageout freebsd; wait",
+        ..CASE
+    },
+    // Policies that misbehave, each in its way (user/saboteur): found, told of, replaced by what `vm` does itself, started again, and substituted in the end; nothing is lost.
+    Case {
+        name: "sabotage-wrong-pages",
+        exec: sabotage!("wrong-pages"),
+        checks: &[
+            IN_THE_END,
+            Says("ejected: names wrong pages"),
+            Says("pageout: last failure: saboteur:wrong-pages: "),
+        ],
+        ..SABOTAGE
+    },
+    Case {
+        name: "sabotage-late",
+        exec: sabotage!("late"),
+        checks: &[IN_THE_END, Says("ejected: missed its deadline")],
+        ..SABOTAGE
+    },
+    Case {
+        name: "sabotage-loops",
+        exec: sabotage!("loops"),
+        checks: &[IN_THE_END, Says("ejected: missed its deadline")],
+        ..SABOTAGE
+    },
+    Case {
+        name: "sabotage-spins",
+        exec: sabotage!("spins"),
+        checks: &[IN_THE_END, Says("ejected: ")],
+        ..SABOTAGE
+    },
+    Case {
+        name: "sabotage-floods",
+        exec: sabotage!("floods"),
+        checks: &[IN_THE_END, Says("ejected: calls without end")],
+        ..SABOTAGE
+    },
+    Case {
+        name: "sabotage-cries-wolf",
+        exec: sabotage!("cries-wolf"),
+        checks: &[Says("ejected: decides nothing that helps"), NeverSays("out of memory")],
+        ..SABOTAGE
+    },
+    Case {
+        name: "sabotage-logs",
+        exec: sabotage!("logs"),
+        checks: &[IN_THE_END, Says("ejected: ")],
+        ..SABOTAGE
+    },
+    Case {
+        name: "sabotage-dies",
+        exec: sabotage!("dies"),
+        checks: &[IN_THE_END, Says("saboteur:dies: page fault")],
+        ..SABOTAGE
+    },
+    Case {
+        name: "sabotage-panics",
+        exec: sabotage!("panics"),
+        may_panic: true,
+        checks: &[IN_THE_END, Says("saboteur:panics: ")],
+        ..SABOTAGE
+    },
+    Case {
+        name: "sabotage-exits",
+        exec: sabotage!("exits"),
+        checks: &[IN_THE_END, Says("saboteur:exits: ")],
+        ..SABOTAGE
+    },
+    Case {
+        name: "sabotage-breaks-ring",
+        exec: sabotage!("breaks-ring"),
+        checks: &[IN_THE_END, Says("ejected: broke its ring")],
+        ..SABOTAGE
+    },
+    // Those that do not become ready: the one before goes on, or another of its kind.
+    Case {
+        name: "sabotage-never-ready",
+        exec: sabotage!("never-ready"),
+        checks: &[IN_THE_END, Says("ejected: never became ready")],
+        ..SABOTAGE
+    },
+    Case {
+        name: "sabotage-never-attaches",
+        exec: sabotage!("never-attaches"),
+        checks: &[IN_THE_END, Says("saboteur:never-attaches: did not become ready")],
+        // Nobody died: the one that did not come was ended.
+        status: 0,
+        ..SABOTAGE
+    },
+    // What is no policy at all: the one before goes on.
+    Case {
+        name: "replace-by-no-policy",
+        with: &["saboteur"],
+        exec: "service replace pageout sieve; service replace pageout saboteur:nonsense || echo first; \
+               service replace pageout shell || echo second; service replace pageout nothing || echo third; services --json; \
+               thrash --mem 2x --rounds 2 --verify; vmstat --json",
+        checks: &[
+            Times("first", 1),
+            Times("second", 1),
+            Times("third", 1),
+            Is("5.image", "\"sieve\""),
+            Is("v_ejected", "0"),
+            Is("policy_generation", "2"),
+        ],
+        // The first two ended, which nobody had asked them to.
+        status: SERVER_DIED,
         ..CASE
     },
     // Every policy has its turn while memory is short.

@@ -71,8 +71,8 @@ pub fn all() -> Result<Built> {
     Ok(Built { loader, kernel: binary("kernel")?, modules, programs })
 }
 
-/// Folders in `user/` that are no programs for people: what is booted in place of `init`, and the loader.
-const NOT_IN_BIN: [&str; 2] = ["kernel-test", "ld"];
+/// Folders in `user/` that are no programs for people: what is booted in place of `init`, the loader, and policies that misbehave.
+const NOT_IN_BIN: [&str; 3] = ["kernel-test", "ld", "saboteur"];
 
 /// Names of the binaries of `user/`: those of `src/bin`, or the package's own.
 fn program_names() -> Result<Vec<String>> {

@@ -42,6 +42,7 @@ pub const TESTS: &[Test] = &[
     Test { name: "files-disk-full", run: disk_full },
     Test { name: "files-disk-errors", run: disk_errors },
     Test { name: "files-tree", run: tree },
+    Test { name: "replace-at-random", run: crate::replacing::at_random },
     Test { name: "files-script", run: crate::programs::script },
     Test { name: "files-broken-programs", run: crate::programs::broken },
     Test { name: "files-large-program", run: crate::programs::large },

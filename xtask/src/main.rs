@@ -15,6 +15,7 @@ mod probe;
 mod programs;
 mod progress;
 mod qemu;
+mod replacing;
 mod root;
 mod run;
 mod setup;

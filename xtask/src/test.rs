@@ -239,6 +239,8 @@ fn judge(case: &Case, built: &Built) -> Result<()> {
     };
     let mut built = built.clone();
     built.modules.retain(|(name, _)| !case.without.contains(&name.as_str()));
+    let besides = case.with.iter().map(|name| ((*name).to_string(), built.kernel.with_file_name(name)));
+    built.modules.extend(besides.collect::<Vec<_>>());
     if let Some(init) = case.init {
         built.modules = vec![("init".to_string(), built.kernel.with_file_name(init))];
     }
@@ -285,7 +287,7 @@ fn problems(case: &Case, end: End, console: &Heard, log: &Heard) -> Vec<String> 
 }
 
 fn holds(check: Check, out: &str, log: &str) -> bool {
-    let number = |path| field(out, path).and_then(|v| v.as_f64());
+    let number = |path| number(out, path);
     match check {
         Check::Says(text) => out.contains(text),
         Check::NeverSays(text) => !out.contains(text),
@@ -317,6 +319,11 @@ fn holds(check: Check, out: &str, log: &str) -> bool {
 /// A field of the last JSON object, one a line, that has it.
 fn field(out: &str, path: &str) -> Option<Value> {
     fields(out, path).next()
+}
+
+/// A number in the last JSON object that has this field.
+pub fn number(out: &str, path: &str) -> Option<f64> {
+    field(out, path)?.as_f64()
 }
 
 /// A field of all JSON objects that have it, the last one first.

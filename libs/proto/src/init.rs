@@ -21,6 +21,8 @@ pub struct Service {
     pub level: u8,
     /// Times it was started, and times it died without being asked to.
     pub starts: (u32, u32),
+    /// How the last instance that failed did so, with its image; empty if none has.
+    pub failure: String,
     /// Microseconds since it was started.
     pub up_us: u64,
 }
@@ -34,6 +36,8 @@ pub struct Replaced {
     pub held_cycles: u64,
     /// Pages handed over.
     pub pages: u64,
+    /// Microseconds that this took, while the old one went on.
+    pub took_us: u64,
 }
 
 protocol! {

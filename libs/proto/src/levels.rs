@@ -160,7 +160,8 @@ pub const SERVERS: &[Server] = &[
         images: &["init"],
         program: "init",
         level: 7,
-        priority: 3,
+        // Before those that it ends when they never rest.
+        priority: 5,
         heap: 0,
         stack: STACK,
         calls: &["vm", "block", "console", "swap-pager", "pageout"],
@@ -216,6 +217,12 @@ mod tests {
         for role in ["vm", "swap-pager", "vnode-pager", "block"] {
             assert!(of("proc") < of(role), "{role}");
         }
+    }
+
+    #[test]
+    fn who_ends_a_policy_that_never_rests_runs_before_it() {
+        let of = |role| server(role).expect("a server").priority;
+        assert!(of("pageout") < of("init") && of("pageout") < of("vm"));
     }
 
     #[test]

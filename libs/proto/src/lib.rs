@@ -12,6 +12,7 @@
 extern crate alloc;
 
 pub mod codec;
+pub mod ejection;
 pub mod error;
 #[macro_use]
 mod definition;

@@ -5,6 +5,7 @@
 //! Addresses and lengths are in bytes unless they are called `pages`; addresses are page aligned.
 
 use crate::Error;
+use crate::ejection::Ejection;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -195,10 +196,12 @@ pub enum Happening {
         /// Why: free pages, free minimum, free swap slots at that moment.
         state: (u64, u64, u64),
     },
-    /// The policy missed its deadline and was ejected: it should be replaced.
+    /// The policy is not believed any more: it should be replaced.
     PolicyEjected {
         /// Its space.
         space: Space,
+        /// Why.
+        ejection: Ejection,
     },
     /// A page of a mapping of a file cannot be had: the program is ended with a bus error.
     NoPage {
@@ -608,12 +611,12 @@ protocol! {
     /// What happened since the last call.
     28 TakeEvents {} -> Vec<Happening>;
 
-    /// Attaches the caller as the policy; the message carries its notification. The one before is superseded at once. `NotPermitted`: the caller's
-    /// space was not made for a policy ([`PolicyAllow`]).
+    /// Attaches the caller as the next policy; the message carries its notification. It gets events from now on, and may take a snapshot. The one that decides goes on until this
+    /// one is ready. `NotPermitted`: the caller's space was not made for a policy ([`PolicyAllow`]).
     32 PolicyAttach {} -> Attachment;
     /// Pages from a frame on, at most 256, ascending; fewer than 256 means the end. For the attached policy.
     33 Snapshot { generation: u32, first: u32 } -> Vec<PageRecord>;
-    /// The attached policy has its order and begins to decide. Until then `vm` reclaims by itself if it must.
+    /// The next policy has its order and decides from now on; the one before is superseded. If there is none before, `vm` reclaims by itself if it must, until then.
     34 PolicyReady { generation: u32 } -> ();
     /// Reads and clears the deficit (`vm_pageout_deficit`).
     35 TakeDeficit { generation: u32 } -> u32;
@@ -623,8 +626,8 @@ protocol! {
     37 PolicyCount { generation: u32, pages: u32, wakeups: u32, freed: u32, reactivated: u32 } -> ();
     /// Lets a space attach as the policy. For `init`.
     38 PolicyAllow { space: Space } -> ();
-    /// How long, in cycles, reclaim was held at the last replacement of the policy (from the end of the old one to the new one's readiness), and pages handed over.
-    39 PolicyHeld {} -> (u64, u64);
+    /// Of the last replacement of the policy: cycles in which nobody could decide, pages handed over, and cycles from the new one's attachment to its readiness.
+    39 PolicyHeld {} -> (u64, u64, u64);
 
     /// Makes a space a pager's, before it is started: maps the rings and the devices' segments. The message carries the pager's notification. What was in
     /// flight is submitted again.

@@ -24,6 +24,7 @@ mod boot;
 #[cfg(target_os = "none")]
 mod bootstrap;
 #[cfg(target_os = "none")]
+mod fate;
 mod keeper;
 #[cfg(target_os = "none")]
 mod pagers;

@@ -29,6 +29,8 @@ use ebb_sys::time::tsc;
 const TIMER_BIT: u64 = 1 << 63;
 /// Microseconds between looks at a replacement under way.
 const TEND_US: u64 = 500;
+/// How often a policy that was started is looked at, until it is ready.
+const READY_LOOK_US: u64 = 100_000;
 /// Exit value for QEMU when a server's failure ends the machine.
 const FAILED: u8 = 9;
 /// Most bytes of the script in one answer.
@@ -136,7 +138,8 @@ impl Init {
         loop {
             let ending = self.tend_shutdown();
             let replacing = self.tend_replacement().then_some(TEND_US);
-            if let Some(us) = replacing.or(ending) {
+            let starting = self.tend_policy().then_some(READY_LOOK_US);
+            if let Some(us) = replacing.or(ending).or(starting) {
                 let deadline = tsc() + clock::cycles_of(us);
                 ipc::timer(self.notification, TIMER_BIT, deadline).map_err(from_sys)?;
             }
@@ -177,7 +180,8 @@ impl Init {
         };
         let name = self.services.get(at).map(|s| s.image.clone()).unwrap_or_default();
         let image = self.image_of(space).unwrap_or(&[]);
-        Crashed { vm: self.vm, space, name: &name, image }.report(&message.words);
+        let how = Crashed { vm: self.vm, space, name: &name, image }.report(&message.words);
+        self.failed(at, &how);
         drop(reply);
         if !self.service_died(at) {
             fail();
@@ -222,7 +226,7 @@ impl Init {
     fn take_happenings(&mut self) -> Result<(), Error> {
         for happening in call(self.vm, &vm::TakeEvents {})? {
             match happening {
-                Happening::PolicyEjected { space } => self.policy_ejected(space),
+                Happening::PolicyEjected { space, ejection } => self.policy_ejected(space, &ejection),
                 Happening::Synced { errors } => self.synced(errors),
                 // Servers have neither pages that could be lost nor files, and are no victims; what happens to programs is told to `proc`.
                 Happening::OutOfMemory { .. } | Happening::NoPage { .. } | Happening::PageLost { .. } => {}
@@ -252,7 +256,7 @@ impl Init {
     fn image_of(&self, space: Space) -> Option<&'static [u8]> {
         let find = |name: &str| self.modules.iter().find(|m| m.name == name).map(|m| m.bytes);
         let service = self.service_in(space).and_then(|n| self.services.get(n))?;
-        find(&service.image).or_else(|| find(service.server.program))
+        find(service.program()).or_else(|| find(service.server.program))
     }
 
     /// Boot modules that can be run: no servers, not the script, and not the disk.

@@ -5,6 +5,7 @@
 //! next who does. The notification is each instance's own: during a replacement there are two.
 
 use crate::boot::Module;
+use crate::fate::{Fate, POLICY, READY_US};
 use crate::keeper::KEEPER;
 use crate::pagers::{FILES, FILES_DISK, SWAP, WithBlock, kind_of};
 use crate::serve::Init;
@@ -29,10 +30,6 @@ use ebb_rt::shared::meter;
 const DMA_PAGES: u64 = 64;
 /// Where `block` finds them.
 const DMA: u64 = SEGMENTS;
-/// How long a new policy may take to become ready.
-const READY_US: u64 = 10_000_000;
-/// The role whose next instance is started before the last one ends.
-const BESIDE: &str = "pageout";
 /// Deaths in a row, each within [`QUICK_US`] of its start, after which a service is not started again.
 const HOPELESS: u32 = 8;
 const QUICK_US: u64 = 1_000_000;
@@ -74,16 +71,25 @@ pub struct Service {
     pub image: String,
     /// The program, if it runs.
     pub running: Option<Running>,
-    state: State,
+    /// How it is.
+    pub state: State,
     starts: u32,
     deaths: u32,
     quick: u32,
-    since_us: u64,
+    /// When the program was started.
+    pub since_us: u64,
+    /// What became of those before.
+    pub fate: Fate,
     /// What a pager shares with `block`.
     pub with_block: Option<WithBlock>,
 }
 
 impl Service {
+    /// The program of its image: what stands before a colon.
+    pub fn program(&self) -> &str {
+        self.image.split(':').next().unwrap_or(&self.image)
+    }
+
     /// Whether it ever ran. Who calls a service that never did would wait for ever.
     pub fn was_started(&self) -> bool {
         self.starts > 0
@@ -94,6 +100,8 @@ impl Service {
 pub struct Replacement {
     service: usize,
     old: Option<Running>,
+    /// What the old one plays.
+    image: String,
     generation: u64,
     until_us: u64,
     reply: Call,
@@ -107,7 +115,7 @@ impl Init {
             let ((), endpoint) = call_with(self.vm, &vm::EndpointNew {}, &[])?;
             let default = server.images.first().copied().unwrap_or(server.role);
             let image = match server.role {
-                "pageout" => crate::boot::option(&self.cmdline, "policy").unwrap_or(default),
+                POLICY => crate::boot::option(&self.cmdline, "policy").unwrap_or(default),
                 _ => default,
             };
             self.services.push(Service {
@@ -121,6 +129,7 @@ impl Init {
                 deaths: 0,
                 quick: 0,
                 since_us: 0,
+                fate: Fate::default(),
                 with_block: None,
             });
             let at = self.services.len() - 1;
@@ -143,7 +152,7 @@ impl Init {
         let largest = self
             .services
             .iter()
-            .filter(|s| s.server.role == BESIDE)
+            .filter(|s| s.server.role == POLICY)
             .filter_map(|s| s.running.as_ref())
             .filter_map(|r| spaces.iter().find(|s| s.space == r.spawned.space))
             .map(|s| s.resident + s.kernel_frames)
@@ -157,11 +166,12 @@ impl Init {
         self.services.iter().position(|s| s.server.role == role)
     }
 
-    /// The program that plays an image of a role.
+    /// The program that plays an image of a role, and its arguments: what follows a colon in the image's name is one.
     fn module_for(&self, server: &Server, image: &str) -> Result<(Module, Vec<String>), Error> {
         let find = |name: &str| self.modules.iter().find(|m| m.name == name).copied();
-        match find(image) {
-            Some(module) => Ok((module, vec![])),
+        let (program, argument) = image.split_once(':').map_or((image, None), |(p, a)| (p, Some(a)));
+        match find(program) {
+            Some(module) => Ok((module, argument.into_iter().map(String::from).collect())),
             None if server.images.contains(&image) => {
                 let module = find(server.program).ok_or(Error::NotFound)?;
                 Ok((module, vec![String::from(image)]))
@@ -175,7 +185,7 @@ impl Init {
         let server = service.server;
         let (module, args) = self.module_for(server, image)?;
         let mut heap = server.heap;
-        if server.role == "pageout" {
+        if server.role == POLICY {
             let per_frame = if image == "freebsd" { POLICY_PER_FRAME } else { REMEMBERING_PER_FRAME };
             heap += self.nr_frames as u64 * per_frame;
         }
@@ -193,6 +203,7 @@ impl Init {
         let spawned = launched.inspect_err(|_| self.free_object(notification))?;
         if let Some(service) = self.services.get_mut(at) {
             service.running = Some(Running { spawned, notification });
+            service.fate.started(server.role, service.image != image);
             service.image = String::from(image);
             service.state = State::Running;
             service.starts += 1;
@@ -224,7 +235,7 @@ impl Init {
             KEEPER => self.equip_keeper(spawn, endpoint),
             SWAP => self.equip_swap_pager(at, spawn, notification),
             FILES => self.equip_vnode_pager(at, spawn, notification),
-            "pageout" => {
+            POLICY => {
                 self.give(spawn, "phys", handles::PHYS_MEM, Rights::HARVEST, 0)?;
                 self.tell(spawn, "nr_frames", self.nr_frames as u64);
                 call(self.vm, &vm::PolicyAllow { space: spawn.space })
@@ -290,12 +301,16 @@ impl Init {
         service.deaths += 1;
         self.unexpected += 1;
         service.quick = if now - service.since_us < QUICK_US { service.quick + 1 } else { 0 };
-        let (role, image, hopeless) = (service.server.role, service.image.clone(), service.quick >= HOPELESS);
+        let (role, hopeless) = (service.server.role, service.quick >= HOPELESS);
         if !service.server.restart {
             ebb_rt::log!("{role} died, and the machine cannot do without it");
             return false;
         }
         self.end_service(at);
+        if self.replacement.as_ref().is_some_and(|r| r.service == at) {
+            // Whether the one before goes on is decided there.
+            return true;
+        }
         if hopeless {
             ebb_rt::log!("{role} died {HOPELESS} times in a row: it is not started again");
             if let Some(service) = self.services.get_mut(at) {
@@ -303,6 +318,7 @@ impl Init {
             }
             return true;
         }
+        let image = self.successor(at);
         self.start_again(at, &image);
         true
     }
@@ -319,13 +335,6 @@ impl Init {
     /// The role whose program has this space.
     pub fn service_in(&self, space: Space) -> Option<usize> {
         self.services.iter().position(|s| s.running.as_ref().is_some_and(|r| r.spawned.space == space))
-    }
-
-    /// The policy missed its deadline: another instance of it is started.
-    pub fn policy_ejected(&mut self, space: Space) {
-        let Some(at) = self.service_in(space) else { return };
-        ebb_rt::log!("pageout missed its deadline and was ejected");
-        self.service_died(at);
     }
 
     /// Ends a service as an accident would.
@@ -379,13 +388,13 @@ impl Init {
             Ok(at) => at,
             Err(error) => return Err((error, reply, restart)),
         };
-        let Some(service) = self.services.get_mut(at) else { return Err((Error::NotFound, reply, restart)) };
-        let image = image.unwrap_or_else(|| service.image.clone());
-        let server = service.server;
+        let Some(service) = self.services.get(at) else { return Err((Error::NotFound, reply, restart)) };
+        let (server, old_image) = (service.server, service.image.clone());
+        let image = image.unwrap_or_else(|| old_image.clone());
         if let Err(error) = self.module_for(server, &image) {
             return Err((error, reply, restart));
         }
-        if role == "pageout" {
+        if role == POLICY {
             // The old one goes on until the new one has attached itself.
             let generation = meter(Counter::policy_generation);
             let old = self.services.get_mut(at).and_then(|s| s.running.take());
@@ -396,7 +405,9 @@ impl Init {
                 return Err((error, reply, restart));
             }
             let until_us = clock::now_us() + READY_US;
-            self.replacement = Some(Replacement { service: at, old, generation, until_us, reply, restart });
+            let image = old_image;
+            self.replacement =
+                Some(Replacement { service: at, old, image, generation, until_us, reply, restart });
             return Ok(());
         }
         let begun = clock::now_us();
@@ -411,7 +422,7 @@ impl Init {
         let held = call(self.vm, &vm::PagerHeld { kind }).unwrap_or(0);
         let held_us = clock::us_of(held).max(if held == 0 { clock::now_us() - begun } else { 0 });
         let pages = meter(Counter::swap_used);
-        answer(reply, restart, Ok(proto::Replaced { held_us, held_cycles: held, pages }));
+        answer(reply, restart, Ok(proto::Replaced { held_us, held_cycles: held, pages, took_us: held_us }));
         Ok(())
     }
 
@@ -426,20 +437,47 @@ impl Init {
             return true;
         }
         let Some(r) = self.replacement.take() else { return false };
+        if !ready {
+            if !gone {
+                self.failed(r.service, "did not become ready");
+            }
+            self.go_back(
+                r.service,
+                r.old,
+                &r.image,
+                attached && meter(Counter::policy_generation) == r.generation,
+            );
+            answer(r.reply, r.restart, Err(Error::Dead));
+            return false;
+        }
         if let Some(old) = &r.old {
             self.end_running(old);
         }
-        let result = if ready {
-            call(self.vm, &vm::PolicyHeld {}).map(|(held, pages)| proto::Replaced {
-                held_us: clock::us_of(held),
-                held_cycles: held,
-                pages,
-            })
-        } else {
-            Err(Error::Dead)
-        };
+        let result = call(self.vm, &vm::PolicyHeld {}).map(|(held, pages, took)| proto::Replaced {
+            held_us: clock::us_of(held),
+            held_cycles: held,
+            pages,
+            took_us: clock::us_of(took),
+        });
         answer(r.reply, r.restart, result);
         false
+    }
+
+    /// A replacement has failed: the one before goes on if it still decides, or else another instance of it.
+    fn go_back(&mut self, at: usize, old: Option<Running>, image: &str, decides: bool) {
+        self.end_service(at);
+        let Some(service) = self.services.get_mut(at) else { return };
+        match old {
+            Some(old) if decides => {
+                service.running = Some(old);
+                service.image = String::from(image);
+                service.state = State::Running;
+                return;
+            }
+            Some(old) => self.end_running(&old),
+            None => {}
+        }
+        self.start_again(at, image);
     }
 
     /// All services, `vm` and `init` too.
@@ -459,6 +497,7 @@ impl Init {
                     }),
                     level: server.level,
                     starts: (s.starts, s.deaths),
+                    failure: s.fate.last.clone(),
                     up_us: if s.running.is_some() { now - s.since_us } else { 0 },
                 },
                 None => proto::Service {
@@ -468,6 +507,7 @@ impl Init {
                     state: String::from("running"),
                     level: server.level,
                     starts: (1, 0),
+                    failure: String::new(),
                     up_us: now - self.started_us,
                 },
             })

@@ -1,23 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `pageout`: a process around a replacement policy of `ebb-policy`; which one, its first argument says.
-//!
-//! It attaches to `vm`, takes a snapshot of the pages that there are, says that it is ready, and then runs the policy's loop: events from the ring, an
-//! iteration, sleep. It holds nothing that cannot be rebuilt so: killing it costs time.
+//! `pageout`: the process of [`ebb_pageout`] around a replacement policy of `ebb-policy`; which one, its first argument says.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![deny(unsafe_code)]
 
 #[cfg(target_os = "none")]
-extern crate alloc;
+fn main(info: &'static ebb_rt::StartInfo) -> ! {
+    let name = info.args.first().map_or("freebsd", |name| name.as_str());
+    ebb_pageout::run(info, name, |nr_frames| ebb_policy::by_name(name, nr_frames))
+}
 
 #[cfg(target_os = "none")]
-mod events;
-#[cfg(target_os = "none")]
-mod machine;
-#[cfg(target_os = "none")]
-mod server;
-
-#[cfg(target_os = "none")]
-ebb_rt::entry!(server::main);
+ebb_rt::entry!(main);
 
 #[cfg(not(target_os = "none"))]
 fn main() {}

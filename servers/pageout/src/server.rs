@@ -39,10 +39,9 @@ struct Server {
     snapshots: u64,
 }
 
-/// The server.
-pub fn main(info: &'static StartInfo) -> ! {
-    let name = info.args.first().map_or("freebsd", String::as_str);
-    match Server::attach(info, name) {
+/// Runs the policy that `make` makes for so many frames, until `vm` has another one. `name` is for the log.
+pub fn run(info: &'static StartInfo, name: &str, make: impl FnOnce(u32) -> Option<Box<dyn Policy>>) -> ! {
+    match Server::attach(info, make) {
         Ok(mut server) => {
             let Err(error) = server.serve();
             ebb_rt::log!("{name}: ends: {error}");
@@ -53,11 +52,14 @@ pub fn main(info: &'static StartInfo) -> ! {
 }
 
 impl Server {
-    fn attach(info: &'static StartInfo, name: &str) -> Result<Server, Error> {
+    fn attach(
+        info: &'static StartInfo,
+        make: impl FnOnce(u32) -> Option<Box<dyn Policy>>,
+    ) -> Result<Server, Error> {
         let (vm, notification) = (info.handle("vm")?, info.handle("notification")?);
         let nr_frames = info.value("nr_frames")? as u32;
         // Everything that takes memory or time comes before the attachment, which ends the one before.
-        let policy = ebb_policy::by_name(name, nr_frames).ok_or(Error::NotFound)?;
+        let policy = make(nr_frames).ok_or(Error::NotFound)?;
         let signal =
             ebb_sys::object::handle_copy(Handle::NONE, notification, Rights::SEND | Rights::GRANT, 0)
                 .map_err(from_sys)?;
@@ -77,11 +79,15 @@ impl Server {
             snapshots: 0,
         };
         server.snapshot()?;
+        while server.live.lost {
+            server.snapshot()?;
+        }
         call(vm, &PolicyReady { generation: a.generation })?;
         Ok(server)
     }
 
-    /// Learns what pages there are. Events that came meanwhile are in the ring, and take precedence by coming after.
+    /// Learns what pages there are. Events that came meanwhile are in the ring, and are taken between pieces, so that it never has to hold more than what happens during one. One
+    /// that is older than the piece before it names a page by a generation that is past, or says what is known.
     fn snapshot(&mut self) -> Result<(), Error> {
         self.snapshots += 1;
         self.live.lost = false;
@@ -92,6 +98,9 @@ impl Server {
                 let page = Page { frame: r.frame, generation: r.generation };
                 self.policy.event(Event::PageIn { page, queue: events::queue(r.queue as u64), tag: r.tag });
                 first = r.frame + 1;
+            }
+            while let Some(event) = self.live.next_event() {
+                self.policy.event(event);
             }
             if piece.len() < SNAPSHOT_PIECE {
                 return Ok(());

@@ -185,6 +185,7 @@ impl<M: Machine> Vm<M> {
         self.publish_writing();
         let before = self.unbusy(frame, object, Flags::WRITING);
         let ok = c.outcome == Outcome::Ok;
+        self.pager.fails = !ok;
         if ok {
             self.frames.meter.add(Counter::v_swappgsout, 1);
             if !self.objects.get(object).is_some_and(|o| o.entry(index).swapped()) {

@@ -7,6 +7,7 @@
 use crate::channel::Channel;
 use crate::machine::Machine;
 use crate::map::{Backing, Region};
+use crate::page::{Flags, Place};
 use crate::space::Space;
 use crate::vm::Vm;
 use ebb_abi::meter::Counter;
@@ -32,6 +33,19 @@ impl<M: Machine> Vm<M> {
         let swap_comes = !self.pager.devices.is_empty() && comes(&self.pager.ch);
         let pager_comes = swap_comes || comes(&self.vnode.ch);
         self.waiting.for_memory() > 0 && !pager_comes && self.victim_is_gone(now)
+    }
+
+    /// Whether a policy that says that nothing can be reclaimed may be right: swap is full, or writing to it fails, or there is no page that could go. One look at all
+    /// frames: asked only when the rest speaks for it.
+    pub(crate) fn is_reclaim_hopeless(&self) -> bool {
+        let could_go = |frame| {
+            let page = self.frames.page(frame);
+            page.place == Place::Object
+                && page.wired == 0
+                && page.flags.intersects(Flags::QUEUED)
+                && !page.flags.intersects(Flags::BUSY)
+        };
+        self.free_slots() == 0 || self.pager.fails || !(0..self.frames.nr_frames()).any(could_go)
     }
 
     /// Whether the memory of the last victim is back, or has not come for too long.

@@ -70,6 +70,8 @@ pub struct Pager<R> {
     pub(crate) control: VecDeque<(Submission, bool)>,
     /// Devices.
     pub devices: Vec<Device>,
+    /// The last write that ended did not go well.
+    pub(crate) fails: bool,
     /// An audit under way.
     pub audit: Option<PagerAudit<R>>,
 }
@@ -82,6 +84,7 @@ impl<R> Pager<R> {
             frees: VecDeque::with_capacity(256),
             control: VecDeque::with_capacity(16),
             devices: Vec::new(),
+            fails: false,
             audit: None,
         }
     }

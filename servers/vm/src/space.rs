@@ -273,9 +273,7 @@ impl<M: Machine> Vm<M> {
         let space = self.spaces.remove(id).ok_or(Error::NotFound)?;
         let free_before = self.frames.gate.free_count();
         let wirings = self.forget_waiting(id);
-        if self.policy.space() == id {
-            self.policy_detach();
-        }
+        self.policy_gone(id);
         self.limits_forget(id);
         for kind in [proto::PagerKind::Swap, proto::PagerKind::Vnode] {
             if self.channel(kind).space() == id {

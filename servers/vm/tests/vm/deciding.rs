@@ -7,6 +7,7 @@ use crate::model::world::{MS, PAGE, decode};
 use ebb_abi::meter::Counter;
 use ebb_policy::gate::Class;
 use ebb_proto::Error;
+use ebb_proto::ejection::Cause;
 use ebb_proto::pager::Outcome;
 use ebb_proto::vm::{
     self as proto, EventKind, Happening, INIT, PolicyRequest, Request, Source, Space, Verdict, Want,
@@ -250,7 +251,7 @@ fn a_policy_that_breaks_its_ring_is_ejected() {
     let p = w.program();
     let a = w.mmap(p, 1);
     assert!(w.write(p, a, 1));
-    assert_eq!(w.happenings, [Happening::PolicyEjected { space: seat.space }]);
+    assert_eq!(w.ejected(), [(seat.space, Cause::BrokenRing)]);
     assert_eq!(w.count(Counter::policy_attached), 0);
     w.check();
 }
@@ -266,7 +267,7 @@ fn a_policy_that_is_silent_is_ejected_and_memory_is_reclaimed_without_it() {
         w.pass(20);
         w.pump();
     }
-    assert_eq!(w.happenings, [Happening::PolicyEjected { space: seat.space }]);
+    assert_eq!(w.ejected(), [(seat.space, Cause::Late)]);
     assert!(!w.stopped(p));
     assert!(w.count(Counter::v_clumsy) > 0 && w.count(Counter::v_ejected) == 1);
     assert_eq!(w.decide_raw(&seat, 9, &mut [0]), Err(Error::Superseded));
@@ -296,7 +297,7 @@ fn a_policy_that_only_pretends_is_ejected_too() {
         w.pass(100);
         ms += 100;
     }
-    assert_eq!(w.happenings, [Happening::PolicyEjected { space: seat.space }]);
+    assert_eq!(w.ejected(), [(seat.space, Cause::Useless)]);
     assert!(ms >= 16_000, "it had its time: {ms}");
     for _ in 0..40 {
         w.pass(20);
@@ -377,11 +378,32 @@ fn nobody_is_ended_because_the_pager_is_being_started_again() {
     w.check();
 }
 
+/// A policy that cries wolf ends nobody as long as there is a page that could go, and a place for it.
+#[test]
+fn nobody_is_ended_while_pages_could_go() {
+    let mut w = World::with_swap(500, 600);
+    let seat = w.scripted_policy();
+    let (p, a, n) = short(&mut w);
+    let refused = w.count(Counter::v_refused);
+    assert_eq!(ask_oom(&mut w, &seat), Ok(()));
+    assert!(w.happenings.is_empty() && w.count(Counter::v_refused) == refused + 1);
+    // Somebody else has made the writes fail: then it may be right.
+    w.write_refused(&seat, p, a);
+    assert_eq!(ask_oom(&mut w, &seat), Ok(()));
+    w.run_programs();
+    assert!(
+        matches!(w.happenings[..], [Happening::OutOfMemory { held, .. }] if held.0 == n),
+        "{:?}",
+        w.happenings
+    );
+    w.check();
+}
+
 /// What the policy has seen while nothing could be written is no reason to end somebody when it can be again.
 #[test]
 fn nobody_is_ended_because_the_pager_has_just_come_back() {
     let mut w = World::with_swap(500, 600);
-    let (p, ..) = short(&mut w);
+    let (p, a, _) = short(&mut w);
     w.pump();
     let seat = w.scripted_policy();
     w.kill_pager(|_| false);
@@ -390,6 +412,7 @@ fn nobody_is_ended_because_the_pager_has_just_come_back() {
     fill(&mut w, q, b, 500);
     w.pass(500);
     w.attach_pager();
+    w.write_refused(&seat, p, a);
     w.pass(500);
     assert_eq!(ask_oom(&mut w, &seat), Ok(()));
     assert!(w.happenings.is_empty(), "{:?}", w.happenings);

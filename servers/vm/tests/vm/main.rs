@@ -2,6 +2,7 @@
 //! Tests of the `vm` server against a model of the kernel, its programs, its pager and its policy.
 #![forbid(unsafe_code)]
 
+mod conduct;
 mod config;
 mod death;
 mod deciding;
@@ -18,6 +19,7 @@ mod patching;
 mod random;
 mod random_files;
 mod rows;
+mod seating;
 mod swapping;
 mod syncing;
 mod threads;

@@ -486,6 +486,11 @@ fn short(w: &mut World) -> (Space, u64) {
     (p, n)
 }
 
+/// Where the last region of a program begins.
+fn region_of(w: &World, p: Space) -> u64 {
+    w.vm.spaces.get(p).unwrap().map.iter().map(|r| r.start).max().unwrap()
+}
+
 fn ask_oom(w: &mut World, seat: &Seat, reason: u8) {
     let (generation, request) = (seat.generation, proto::PolicyRequest::OutOfMemory(reason));
     w.ask::<()>(seat.space, Request::PolicyAsk(proto::PolicyAsk { generation, request })).unwrap();
@@ -514,6 +519,8 @@ fn pgo_224_pgo_231_without_swap_records_only_what_is_in_swap_counts() {
     swap_out(&mut w, p, a, 10);
     let seat = w.scripted_policy();
     let (big, _) = short(&mut w);
+    let region = region_of(&w, big);
+    w.write_refused(&seat, big, region);
     ask_oom(&mut w, &seat, 2);
     assert!(matches!(w.happenings[..], [Happening::OutOfMemory { space, reason: 2, .. }] if space == p));
     assert!(w.programs.contains_key(&big));
@@ -574,7 +581,8 @@ fn w15_the_next_victim_is_chosen_when_the_last_ones_memory_is_back() {
     let name = String::from("vm.policy_deadline");
     w.init::<()>(Request::SetTunable(proto::SetTunable { name, value: 60_000 })).unwrap();
     let (first, _) = short(&mut w);
-    let region = w.vm.spaces.get(first).unwrap().map.iter().map(|r| r.start).max().unwrap();
+    let region = region_of(&w, first);
+    w.write_refused(&seat, first, region + 20 * PAGE);
     // A page of it is being written when it is ended.
     for n in 0..8 {
         assert_eq!(w.decide(&seat, Want::Deactivate, first, region + n * PAGE), proto::Verdict::Done);

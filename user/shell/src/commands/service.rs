@@ -22,6 +22,7 @@ const COLUMNS: &[Column] = &[
     Column { key: "starts", heading: "STARTS" },
     Column { key: "deaths", heading: "DEATHS" },
     Column { key: "up_us", heading: "" },
+    Column { key: "failure", heading: "" },
 ];
 
 impl Shell {
@@ -38,7 +39,11 @@ impl Shell {
 pub fn services(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
     let json = flags(args, &["--json"])?.flag("--json");
     let mut list = Listing::new(COLUMNS);
+    let mut failures = Vec::new();
     for s in shell.all_services()? {
+        if !s.failure.is_empty() {
+            failures.push(format!("{}: last failure: {}", s.role, s.failure));
+        }
         list.row([
             s.role.into(),
             s.image.into(),
@@ -48,9 +53,13 @@ pub fn services(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
             s.starts.0.into(),
             s.starts.1.into(),
             s.up_us.into(),
+            s.failure.into(),
         ]);
     }
     show(&list, json);
+    if !json {
+        failures.iter().for_each(|failure| println!("{failure}"));
+    }
     Ok(())
 }
 
@@ -73,7 +82,10 @@ pub fn service(shell: &mut Shell, args: &[String]) -> Result<(), Failure> {
             let image = words[2];
             let r = call(shell.init, &Replace { role: name, image: image.into() })
                 .map_err(|error| replace_failure(shell, role, image, error))?;
-            println!("{role}: {} -> {image}, held {} us, {} pages", old.image, r.held_us, r.pages);
+            println!(
+                "{role}: {} -> {image}, held {} us, {} pages in {} us",
+                old.image, r.held_us, r.pages, r.took_us
+            );
         }
         "restart" => {
             let r = call(shell.init, &Restart { role: name }).map_err(|e| refused(role, e))?;
@@ -108,6 +120,12 @@ fn replace_failure(shell: &Shell, role: &str, image: &str, error: Error) -> Fail
             Failure::Usage(format!("{role}: no image {image} (there are: {})", there.join(" ")))
         }
         Error::Unsupported => Failure::Trouble(format!("{role}: it cannot be replaced")),
+        Error::Dead => {
+            let services = shell.all_services().unwrap_or_default();
+            let service = services.into_iter().find(|s| s.role == role);
+            let (plays, why) = service.map(|s| (s.image, s.failure)).unwrap_or_default();
+            Failure::Trouble(format!("{role}: {plays} goes on; {why}"))
+        }
         error => Failure::of(role, error),
     }
 }

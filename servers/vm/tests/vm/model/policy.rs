@@ -6,11 +6,14 @@ use ebb_abi::Handle;
 use ebb_abi::frame::{FAILED, FrameOp};
 use ebb_abi::layout::SEGMENTS;
 use ebb_abi::meter::Counter;
+use ebb_abi::thread::State;
 use ebb_policy::{
     Decision, Event, Machine as _, Meter, Page, Policy, Queue, Request as Ask, Tunables, Verdict, Want,
 };
 use ebb_proto::Error;
-use ebb_proto::vm::{self as proto, EventKind, PageRecord, PolicyRequest, Request, Space};
+use ebb_proto::ejection::Cause;
+use ebb_proto::pager::Outcome;
+use ebb_proto::vm::{self as proto, EventKind, Happening, PageRecord, PolicyRequest, Request, Space};
 use ebb_ring::Consumer;
 use ebb_vm::machine::Machine as _;
 use std::sync::atomic::AtomicU64;
@@ -34,7 +37,15 @@ impl World {
         let space = self.space("pageout", true);
         self.init::<()>(Request::PolicyAllow(proto::PolicyAllow { space })).expect("allowing");
         self.start(space);
+        self.policy_rests(space, true);
         self.sit_down(space).expect("attaching a policy")
+    }
+
+    /// Whether the policy's thread waits for something to do, from now on.
+    pub fn policy_rests(&mut self, space: Space, rests: bool) {
+        let thread = self.vm.spaces.get(space).expect("a policy").thread;
+        let thread = self.vm.m.thread(thread).expect("its thread");
+        thread.state = if rests { State::Receiving } else { State::Ready };
     }
 
     /// Attaches this space as the policy.
@@ -53,6 +64,15 @@ impl World {
         let segment = self.vm.frames.page(frame).object;
         let segment = self.vm.segments[segment as usize].as_ref().expect("a segment");
         segment.own_words().expect("a ring that vm maps")
+    }
+
+    /// Policies that were ejected, and why.
+    pub fn ejected(&self) -> Vec<(Space, Cause)> {
+        let ejected = |h: &Happening| match h {
+            Happening::PolicyEjected { space, ejection } => Some((*space, ejection.cause)),
+            _ => None,
+        };
+        self.happenings.iter().filter_map(ejected).collect()
     }
 
     /// The policy writes what cannot be into its ring.
@@ -107,6 +127,16 @@ impl World {
         let mut batch = [self.decision(want, frame)];
         self.decide_raw(seat, u32::MAX, &mut batch).expect("a decision");
         proto::Verdict::from_raw(batch[0] & 0xff)
+    }
+
+    /// A write of a dirty page of a program, that the pager has no room for.
+    pub fn write_refused(&mut self, seat: &Seat, space: Space, address: u64) {
+        self.decide(seat, proto::Want::Deactivate, space, address);
+        assert_eq!(self.decide(seat, proto::Want::Launder, space, address), proto::Verdict::Started);
+        self.accept();
+        while self.transfers() > 0 {
+            self.finish(0, Outcome::Fail);
+        }
     }
 
     /// A decision on a frame as it is now.
