@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use ebb_policy::Discount;
-use ebb_sim::{Format, Mode, Run, Trace, report};
+use ebb_sim::{Format, Mode, Run, Setting, Trace, report};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::live;
@@ -43,7 +43,7 @@ enum DiscountName {
 #[derive(Args)]
 pub struct Options {
     /// Traces
-    #[arg(long = "trace", value_delimiter = ',', required = true)]
+    #[arg(long = "trace", value_delimiter = ',', required_unless_present = "knobs_list")]
     traces: Vec<PathBuf>,
     /// Policies, or `all`
     #[arg(long, value_delimiter = ',', default_value = "all")]
@@ -66,6 +66,12 @@ pub struct Options {
     /// Have the machine replay each point too, and lay its misses beside those of the sampled mode
     #[arg(long)]
     live: bool,
+    /// Options of policies, `POLICY.NAME=VALUE`, such as 2q.kin=25
+    #[arg(long = "knob", value_name = "POLICY.NAME=VALUE", value_delimiter = ',')]
+    knobs: Vec<Setting>,
+    /// Prints the policies' options with their bounds, and does nothing else
+    #[arg(long)]
+    knobs_list: bool,
     /// Writes the results, an object a point
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -79,6 +85,9 @@ pub struct Options {
 /// # Errors
 /// A trace, policy or size that makes no sense, or a file that cannot be read or written.
 pub fn main(options: &Options) -> Result<()> {
+    if options.knobs_list {
+        return list_knobs();
+    }
     let mode = match options.mode {
         ModeName::Once => Mode::Once,
         ModeName::FaultRestart => Mode::FaultRestart,
@@ -99,7 +108,8 @@ pub fn main(options: &Options) -> Result<()> {
         DiscountName::FirstLook => Discount::FirstLook,
         DiscountName::Clear => Discount::Clear,
     });
-    let points = ebb_sim::simulate(&runs, &policies, mode, discount, &|refs| bar.inc(refs))?;
+    let points =
+        ebb_sim::simulate_with(&runs, &policies, &options.knobs, mode, discount, &|refs| bar.inc(refs))?;
     bar.finish_and_clear();
     print!("{}", report::table(&points));
     let live = if options.live {
@@ -124,6 +134,17 @@ pub fn main(options: &Options) -> Result<()> {
             page = live::add_to_page(&page, &points, &live);
         }
         std::fs::write(path, page).with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    Ok(())
+}
+
+fn list_knobs() -> Result<()> {
+    for name in ebb_policy::NAMES {
+        let policy = ebb_policy::by_name(name, 1).with_context(|| format!("there is no policy {name}"))?;
+        for knob in policy.knobs() {
+            let full = format!("{name}.{}", knob.name);
+            println!("{full:<22} {:>4}  {}..={}  {}", knob.value, knob.min, knob.max, knob.text);
+        }
     }
     Ok(())
 }

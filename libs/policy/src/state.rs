@@ -14,7 +14,7 @@ pub struct BadRecord(pub Record);
 
 /// What a record is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum About {
+pub enum About {
     /// A page held: three bytes of detail (list and bits, or flags), its frame and what else is known.
     Page = 1,
     /// A page that is gone.
@@ -27,11 +27,15 @@ pub(crate) enum About {
 
 impl About {
     /// A record with detail (below 2^24), an upper half and a word.
+    #[must_use]
     pub fn record(self, detail: u32, upper: u32, word: u64) -> Record {
         [self as u64 | u64::from(detail & 0xff_ffff) << 8 | u64::from(upper) << 32, word]
     }
 
     /// What a record is about, its detail and its upper half.
+    ///
+    /// # Errors
+    /// It is about nothing known.
     pub fn of(record: Record) -> Result<(Self, u32, u32), BadRecord> {
         let about = match record[0] as u8 {
             1 => Self::Page,
@@ -45,18 +49,24 @@ impl About {
 }
 
 /// Tells an order's own numbers, in order.
-pub(crate) fn save_numbers<const N: usize>(numbers: [u64; N], tell: &mut dyn FnMut(Record)) {
+pub fn save_numbers<const N: usize>(numbers: [u64; N], tell: &mut dyn FnMut(Record)) {
     for (at, number) in (0..).zip(numbers) {
         tell(About::Number.record(at, 0, number));
     }
 }
 
 /// A number within bounds: below `end`.
-pub(crate) fn below(record: Record, end: u64) -> Result<u32, BadRecord> {
+///
+/// # Errors
+/// It is not.
+pub fn below(record: Record, end: u64) -> Result<u32, BadRecord> {
     u32::try_from(record[1]).ok().filter(|n| u64::from(*n) < end).ok_or(BadRecord(record))
 }
 
-/// Takes one of an order's own numbers that may have any value of 32 bits.
-pub(crate) fn any(record: Record) -> Result<u32, BadRecord> {
+/// A number that may have any value of 32 bits.
+///
+/// # Errors
+/// It is greater.
+pub fn any(record: Record) -> Result<u32, BadRecord> {
     below(record, 1 << 32)
 }

@@ -19,5 +19,5 @@ pub mod sampled;
 pub mod trace;
 
 pub use record::Recorder;
-pub use run::{Mode, Point, Run, policies, simulate};
+pub use run::{Mode, Point, Run, Setting, policies, simulate, simulate_with};
 pub use trace::{Format, Trace};

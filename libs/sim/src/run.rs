@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use ebb_policy::{Discount, Engine, Policy, order_by_name};
+use ebb_policy::{Discount, Engine, Order, Policy, TunableError, order_by_name};
 use rayon::prelude::*;
 
 use crate::exact::{self, Distances, Exact, Outcome};
@@ -118,12 +118,67 @@ impl Point {
     }
 }
 
+/// An option of a policy, set for a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The policy.
+    pub policy: String,
+    /// The option's name.
+    pub knob: String,
+    /// Its value.
+    pub value: u32,
+}
+
+impl std::str::FromStr for Setting {
+    type Err = SettingError;
+
+    /// `POLICY.NAME=VALUE`.
+    fn from_str(text: &str) -> Result<Self, SettingError> {
+        let bad = || SettingError::Form(text.into());
+        let (left, value) = text.split_once('=').ok_or_else(bad)?;
+        let (policy, knob) = left.split_once('.').ok_or_else(bad)?;
+        let value = value.parse().map_err(|_| bad())?;
+        let setting = Self { policy: policy.into(), knob: knob.into(), value };
+        let mut fresh =
+            ebb_policy::by_name(policy, 1).ok_or_else(|| SettingError::Policy(text.into(), policy.into()))?;
+        let names = || fresh.knobs().iter().map(|k| k.name).collect::<Vec<_>>().join(", ");
+        let names = if fresh.knobs().is_empty() { "none".to_owned() } else { names() };
+        match fresh.set_knob(knob, value) {
+            Ok(()) => Ok(setting),
+            Err(TunableError::OutOfRange { min, max }) => Err(SettingError::Range(text.into(), min, max)),
+            Err(_) => Err(SettingError::Knob(text.into(), policy.into(), names)),
+        }
+    }
+}
+
+/// Why an option cannot be set.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingError {
+    /// Not of the form.
+    #[error("{0}: not of the form POLICY.NAME=VALUE, with a whole number of at most 32 bits")]
+    Form(String),
+    /// No such policy.
+    #[error("{0}: there is no policy {1}")]
+    Policy(String, String),
+    /// No such option.
+    #[error("{0}: {1} has no such option; it has: {2}")]
+    Knob(String, String, String),
+    /// Too small or too great.
+    #[error("{0}: the value must be from {1} to {2}")]
+    Range(String, i64, i64),
+}
+
 /// Why there are no results.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// No policy of this name in this mode.
     #[error("{0}: no such policy in mode {1}; there are: {2}")]
     Unknown(String, &'static str, String),
+    /// An option of a policy whose model after the paper is replayed in this mode.
+    #[error(
+        "{0}.{1}: in mode {2} this policy is the model of its paper, without options; they count in mode sampled"
+    )]
+    Fixed(String, String, &'static str),
     /// A policy let no page go.
     #[error("{0} on {1} with {2} pages: {3}")]
     Stuck(String, String, u32, Stuck),
@@ -154,7 +209,27 @@ pub fn simulate(
     discount: Option<Discount>,
     tell: &(dyn Fn(u64) + Sync),
 ) -> Result<Vec<Point>, RunError> {
+    simulate_with(runs, policies, &[], mode, discount, tell)
+}
+
+/// The same, with options of policies set; those of other policies change nothing.
+///
+/// # Errors
+/// As [`simulate`], and an option of a policy that has none in this mode.
+pub fn simulate_with(
+    runs: &[Run<'_>],
+    policies: &[String],
+    settings: &[Setting],
+    mode: Mode,
+    discount: Option<Discount>,
+    tell: &(dyn Fn(u64) + Sync),
+) -> Result<Vec<Point>, RunError> {
     policies.iter().try_for_each(|name| check(name, mode))?;
+    if let Some(s) = settings.iter().find(|s| {
+        mode != Mode::Sampled && policies.contains(&s.policy) && models::NAMES.contains(&s.policy.as_str())
+    }) {
+        return Err(RunError::Fixed(s.policy.clone(), s.knob.clone(), mode.name()));
+    }
     let mut names: Vec<&str> = policies.iter().map(String::as_str).collect();
     if !names.contains(&"min") {
         names.push("min");
@@ -163,7 +238,7 @@ pub fn simulate(
         (0..runs.len()).flat_map(|run| names.iter().map(move |n| (run, *n))).collect();
     let outcomes: Vec<Outcome> = jobs
         .par_iter()
-        .map(|(run, name)| one(&runs[*run], name, mode, discount, tell))
+        .map(|(run, name)| one(&runs[*run], name, settings, mode, discount, tell))
         .collect::<Result<_, _>>()?;
     let bound: HashMap<usize, u64> = jobs
         .iter()
@@ -197,6 +272,7 @@ pub fn simulate(
 fn one(
     run: &Run<'_>,
     name: &str,
+    settings: &[Setting],
     mode: Mode,
     discount: Option<Discount>,
     tell: &(dyn Fn(u64) + Sync),
@@ -205,7 +281,7 @@ fn one(
     let mut tell = |refs| tell(refs);
     let unknown = || RunError::Unknown(name.into(), mode.name(), policies(mode).join(", "));
     if mode == Mode::Sampled && name != "min" {
-        let mut policy: Box<dyn Policy> = match order_by_name(name, pages) {
+        let mut policy: Box<dyn Policy> = match order(name, pages, settings) {
             Some(order) => {
                 let discount = discount.unwrap_or(order.discount());
                 Box::new(Engine::new(pages, order, discount))
@@ -219,7 +295,17 @@ fn one(
     if let Some(mut model) = models::by_name(name, pages, trace) {
         return Ok(exact::replay(trace, model.as_mut(), restart, &mut tell));
     }
-    let mut order = order_by_name(name, pages).ok_or_else(unknown)?;
+    let mut order = order(name, pages, settings).ok_or_else(unknown)?;
     let mut cache = Exact::new(order.as_mut(), pages, trace.unique);
     Ok(exact::replay(trace, &mut cache, restart, &mut tell))
+}
+
+/// An order with its options set.
+fn order(name: &str, pages: u32, settings: &[Setting]) -> Option<Box<dyn Order>> {
+    let mut order = order_by_name(name, pages)?;
+    for setting in settings.iter().filter(|s| s.policy == name) {
+        // Checked when it was read.
+        let _ = order.set_knob(&setting.knob, setting.value);
+    }
+    Some(order)
 }
