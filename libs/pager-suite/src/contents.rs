@@ -30,7 +30,7 @@ pub fn page(number: u64) -> Box<PageBytes> {
             .enumerate()
             .for_each(|(n, w)| *w = u64::from_le_bytes([(n % 7) as u8; 8]) ^ number),
     }
-    words[511] = if number % 6 == 0 { words[0] } else { number };
+    words[511] = if number.is_multiple_of(6) { words[0] } else { number };
     let mut bytes = Box::new([0; 4096]);
     bytes.chunks_exact_mut(8).zip(words).for_each(|(chunk, word)| chunk.copy_from_slice(&word.to_le_bytes()));
     bytes

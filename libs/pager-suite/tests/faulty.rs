@@ -60,6 +60,8 @@ enum Fault {
     BelievesNonsense,
     /// Retire is never done.
     NeverRetires,
+    /// Seal is answered and not done.
+    GoesOnAfterTheSeal,
     /// Takes a read-only disk.
     TakesAnyDisk,
 }
@@ -87,6 +89,7 @@ const FAULTS: &[Fault] = &[
     Fault::HidesFailedReads,
     Fault::BelievesNonsense,
     Fault::NeverRetires,
+    Fault::GoesOnAfterTheSeal,
     Fault::TakesAnyDisk,
 ];
 
@@ -133,6 +136,7 @@ impl World<'static> for Between<'_> {
             (cookie, Submission { op, run: 0, place: 0, slot: 0, cookie, words }.pack())
         };
         match (self.f.fault, s.op) {
+            (Fault::GoesOnAfterTheSeal, Op::Seal) => entry = Submission { op: Op::Resume, ..s }.pack(),
             (Fault::DoesNotFree, Op::Free) => entry = Submission { words: [4_000_000, 0, 1], ..s }.pack(),
             (Fault::FreesTooMuch, Op::Free) => {
                 let (cookie, more) =
@@ -202,6 +206,7 @@ impl World<'static> for Between<'_> {
             Fault::BelievesNonsense if matches!(c.op, Op::Free) && c.outcome == Outcome::Bad => {
                 c.outcome = Outcome::Ok
             }
+            Fault::GoesOnAfterTheSeal if c.op == Op::Resume => c.op = Op::Seal,
             Fault::NeverRetires if c.op == Op::Retire => (c.outcome, c.results) = (Outcome::Again, [1, 0]),
             Fault::TakesAnyDisk if c.op == Op::Prepare && c.outcome == Outcome::Bad => {
                 c.outcome = Outcome::Ok

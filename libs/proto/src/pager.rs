@@ -406,7 +406,7 @@ mod tests {
 
     #[test]
     fn entries_survive_packing() {
-        for raw in 1..=18 {
+        for raw in 1..=22 {
             let op = Op::from_raw(raw).unwrap();
             assert_eq!(op as u64, raw);
             let s =
@@ -420,7 +420,7 @@ mod tests {
             }
         }
         assert_eq!(Op::from_raw(0), None);
-        assert_eq!(Op::from_raw(19), None);
+        assert_eq!(Op::from_raw(23), None);
         assert_eq!(Outcome::from_raw(200), Outcome::Error);
     }
 

@@ -28,7 +28,7 @@ const DMA_PAGES: u64 = 32;
 /// Pages of a swap pager that looks into pages: what it writes out itself, and one through which it sees the others.
 const WINDOW_PAGES: u64 = 33;
 
-/// Bytes of heap, for each frame of the machine, for the index of what lies in front of the disks: what `ebb_zswap::heap_bytes` says of a fifth of them.
+/// Bytes of heap, for each frame of the machine, for the index of what lies in front of the disks: at least what `ebb_zswap::heap_bytes` says of a fifth of them.
 const INDEX_PER_FRAME: u64 = 16;
 
 /// What a pager shares with `block`.
