@@ -306,7 +306,7 @@ fn what_the_pager_refuses_comes_back() {
 
 /// Without a machine that keeps to a limit, the batches are smaller; either way no more is written than allowed.
 #[test]
-fn no_more_is_written_than_the_first_pass_allows() {
+fn w05_the_engine_writes_no_more_than_a_scan_may() {
     for limits in [true, false] {
         let mut rig = Rig::new(20, Discount::None);
         rig.sim.limits = limits;
@@ -321,7 +321,7 @@ fn no_more_is_written_than_the_first_pass_allows() {
 }
 
 #[test]
-fn no_more_is_under_way_than_the_tunable_says() {
+fn w05_the_engine_has_no_more_under_way_than_the_tunable_says() {
     let mut rig = Rig::new(20, Discount::None);
     rig.sim.tunables.set("vm.max_laundering", 16).unwrap();
     rig.sim.meter.laundering = 16;
