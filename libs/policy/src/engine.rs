@@ -259,14 +259,8 @@ impl<O: Order> Engine<O> {
             let limit = usize::try_from(scan.shortage).unwrap_or(MAX_BATCH).min(MAX_BATCH).min(budget);
             let mut taken = self.gather_cleaned(m, limit);
             // Pages go in order: when no more may be written, those behind wait too.
-            let writes = Worker::launder_limit(scan, m).min(scan.ops);
-            if want == Want::Reclaim || m.limit_launders(writes) {
-                let any = want == Want::Reclaim || writes > 0;
-                taken += self.gather(m, if any { limit - taken } else { 0 });
-            } else {
-                // Nobody counts the writes: a page each is the most.
-                let room = (writes as usize).saturating_sub(self.batch.len());
-                taken += self.gather(m, room.min(limit - taken));
+            if want == Want::Reclaim || Worker::launder_limit(scan, m) > 0 {
+                taken += self.gather(m, limit - taken);
             }
             if taken == 0 {
                 break;
@@ -275,8 +269,6 @@ impl<O: Order> Engine<O> {
             if !self.batch.is_empty() {
                 self.declare(m);
                 self.batch.set_wants(want);
-                // Again, since declaring was a batch of its own.
-                m.limit_launders(writes);
                 self.batch.decide(m, &mut self.worker.stats);
                 self.apply(scan, want);
                 self.forget_uses(m);

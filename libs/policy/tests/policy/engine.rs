@@ -304,24 +304,8 @@ fn what_the_pager_refuses_comes_back() {
     }
 }
 
-/// Without a machine that keeps to a limit, the batches are smaller; either way no more is written than allowed.
 #[test]
-fn no_more_is_written_than_the_first_pass_allows() {
-    for limits in [true, false] {
-        let mut rig = Rig::new(20, Discount::None);
-        rig.sim.limits = limits;
-        rig.sim.tunables.max_launder = 3;
-        rig.sim.pages.iter_mut().for_each(|p| p.dirty = true);
-        rig.run(10);
-        assert_eq!(rig.sim.writes.len(), 3, "{limits}");
-        // The others are with the order, in order, those not written in front.
-        assert_eq!(rig.held().len(), 17, "{limits}");
-        assert_eq!(rig.policy.stats().launders, 3);
-    }
-}
-
-#[test]
-fn no_more_is_under_way_than_the_tunable_says() {
+fn w05_the_engine_has_no_more_under_way_than_the_tunable_says() {
     let mut rig = Rig::new(20, Discount::None);
     rig.sim.tunables.set("vm.max_laundering", 16).unwrap();
     rig.sim.meter.laundering = 16;

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 const TABLE: &str = include_str!("../../src/rows.md");
-const SOURCES: [&str; 16] = [
+const SOURCES: [&str; 17] = [
     include_str!("active.rs"),
     include_str!("clusters.rs"),
     include_str!("contiguous.rs"),
     include_str!("enforce.rs"),
+    include_str!("engine.rs"),
     include_str!("equality.rs"),
     include_str!("flush.rs"),
     include_str!("gates.rs"),
