@@ -8,7 +8,7 @@ use core::sync::atomic::Ordering::Relaxed;
 /// Pages that count as touched just now: going back to one of them is no touch. Few beside any machine's memory, so that little is missed if one of them is taken away meanwhile.
 const RECENT: usize = 64;
 
-/// Words of memory. An access to a page that is not one of the last [`RECENT`] (by their numbers' remainders) is a touch, and timed.
+/// Words of memory. An access to a page that is not one of the last `RECENT` (by their numbers' remainders) is a touch, and timed.
 pub struct Memory<'m, P> {
     words: &'m [AtomicU64],
     probe: P,

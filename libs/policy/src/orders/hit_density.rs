@@ -2,7 +2,7 @@
 //! Hit density: each page is worth the uses that keeping it is expected to bring for the time it lies in memory, learned from when pages with a past
 //! like its own were used again. Loops larger than memory, scans, hot sets and drifting ones need no rules of their own.
 //!
-//! Beckmann, Chen, Cidon, "LHD: improving cache hit rate by maximizing hit density", NSDI 2018; with the index of [`reuse`](super::reuse) in the place of the
+//! Beckmann, Chen, Cidon, "LHD: improving cache hit rate by maximizing hit density", NSDI 2018; with the index of `reuse` in the place of the
 //! expected lifetime. A page's past is how long it took to be used again the last time, and on average. Pages that are gone are remembered, so
 //! that ages beyond memory are seen too. Approximated: a use is dated by the look that found it; the least is sought among the pages that a hand passes, not
 //! among all. Time is counted in pages that came.

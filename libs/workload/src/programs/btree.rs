@@ -40,7 +40,7 @@ struct Tree {
     seed: u64,
 }
 
-/// Builds the tree once, and looks up `rounds` times [`LOOKUPS`] keys for each page.
+/// Builds the tree once, and looks up `rounds` times `LOOKUPS` keys for each page.
 pub fn run<P: Probe>(memory: &mut Memory<'_, P>, seed: u64, rounds: u64) -> Result<(), Wrong> {
     let tree = Tree::build(memory, seed);
     let mut changes = 0;
