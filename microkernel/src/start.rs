@@ -22,7 +22,7 @@ use ebb_kernel_pure::ranges::Ranges;
 use elf::ElfBytes;
 use elf::endian::LittleEndian;
 
-const PRIORITY: u8 = 5;
+const PRIORITY: u8 = 3;
 const STACK_PAGES: u64 = 16;
 /// Frames for page tables that `init` starts with.
 const POOL: u32 = 16;

@@ -157,7 +157,8 @@ pub fn start_vm(
     for vital in [task, handles::TASK] {
         object::task_control(vital, TaskOp::Vital, 0, 0).map_err(from_sys)?;
     }
-    object::thread_control(thread, ThreadOp::Priority, priority()).map_err(from_sys)?;
+    object::thread_control(thread, ThreadOp::Priority, priority("vm")).map_err(from_sys)?;
+    object::thread_control(handles::THREAD, ThreadOp::Priority, priority("init")).map_err(from_sys)?;
     object::thread_control(thread, ThreadOp::Bind, vm_notification.0 as u64).map_err(from_sys)?;
     object::thread_control(handles::THREAD, ThreadOp::Bind, notification.0 as u64).map_err(from_sys)?;
     object::thread_control(thread, ThreadOp::Start, 0).map_err(from_sys)?;
@@ -170,8 +171,8 @@ pub fn badged(endpoint: Handle) -> Result<Handle, Error> {
     object::handle_copy(Handle::NONE, endpoint, Rights::SEND, ebb_proto::vm::INIT).map_err(from_sys)
 }
 
-fn priority() -> u64 {
-    levels::server("vm").map_or(5, |s| s.priority as u64)
+fn priority(role: &str) -> u64 {
+    levels::server(role).map_or(5, |s| s.priority as u64)
 }
 
 fn named(name: &str, handle: Handle) -> (String, u32) {
