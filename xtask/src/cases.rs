@@ -496,8 +496,8 @@ pub const CASES: &[Case] = &[
         exec: "thrash --mem 4x --pattern random --rounds 1 --verify & sleep 3; swapinfo; service kill swap-pager; audit --json; \
                wait; thrash --mem 5x --pattern seq --rounds 2 --verify; swapinfo --json; audit --json",
         checks: &[
+            // How many found no room before the oldest were out depends on the disk's speed; that they go through is the pager suite's matter.
             AtLeast("pool.written_out", 1000.0),
-            AtLeast("pool.written_through", 1.0),
             Is("clean", "true"),
         ],
         ..CASE

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Both swap pagers pass the suite.
 
+use core::cell::Cell;
 use ebb_pager_suite::succession::Plain;
 use ebb_pager_suite::{CASES, Host, Instance, Maker, random};
 use ebb_proto::pager::{CHUNK_PAGES, FRONT};
@@ -13,9 +14,17 @@ struct Zswap;
 
 struct Compressing(SwapPager<'static, Pool<'static>>);
 
+thread_local! {
+    /// Pages that went through to the disks because they did not become small, or found no room.
+    static THROUGH: Cell<[u64; 2]> = const { Cell::new([0; 2]) };
+}
+
 impl Instance for Compressing {
     fn pump(&mut self, host: &mut Host) {
         self.0.pump(host);
+        let pool = self.0.summary().pool.expect("a pool");
+        let [poor, full] = THROUGH.get();
+        THROUGH.set([poor.max(pool.poor), full.max(pool.full)]);
     }
 }
 
@@ -50,6 +59,12 @@ fn swap_pager_passes() {
 #[test]
 fn zswap_pager_passes() {
     pass(&Zswap);
+    for seed in 0..8 {
+        random::play(&Zswap, seed, 200).map_err(|c| c.0).expect("a play");
+    }
+    // Both ways past the pool were tried.
+    let [poor, full] = THROUGH.get();
+    assert!(poor > 0 && full > 0, "{poor} {full}");
 }
 
 proptest! {
