@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Horizontal bars with their values beside them.
 
+use crate::axis;
 use crate::scale::Scale;
 use crate::text::escape;
 
@@ -51,19 +52,7 @@ impl Bars {
                 &self.bars.iter().map(|b| format!("{} {}", b.name, b.text)).collect::<Vec<_>>().join(", ")
             )
         );
-        for (value, label) in scale.ticks() {
-            let x = scale.at(value);
-            svg += &format!(
-                "<path class=\"grid\" d=\"M{x:.1} {TOP}V{bottom}\"/><text class=\"small\" x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{label}</text>",
-                bottom + 13.0
-            );
-        }
-        svg += &format!(
-            "<text class=\"small\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
-            (NAMES + WIDTH - VALUES) / 2.0,
-            bottom + 27.0,
-            escape(&self.unit)
-        );
+        svg += &axis::below(&scale, (TOP, bottom), (NAMES + WIDTH - VALUES) / 2.0, &self.unit);
         for (row, bar) in self.bars.iter().enumerate() {
             let y = TOP + ROW * row as f64;
             let best = bar.value == Some(least) && self.bars.len() > 1;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Rows of marks on a logarithmic axis: how a distribution lies, one row a policy.
 
+use crate::axis;
 use crate::look::{LOOKS, mark};
 use crate::scale::Scale;
 use crate::text::escape;
@@ -50,19 +51,7 @@ impl Dots {
             svg += &mark(look, x, 28.0, "", "");
             svg += &format!("<text class=\"small\" x=\"{:.1}\" y=\"32\">{}</text>", x + 8.0, escape(kind));
         }
-        for (value, label) in scale.ticks() {
-            let x = scale.at(value);
-            svg += &format!(
-                "<path class=\"grid\" d=\"M{x:.1} {TOP}V{bottom}\"/><text class=\"small\" x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{label}</text>",
-                bottom + 13.0
-            );
-        }
-        svg += &format!(
-            "<text class=\"small\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
-            (NAMES + WIDTH - RIGHT) / 2.0,
-            bottom + 27.0,
-            escape(&self.unit)
-        );
+        svg += &axis::below(&scale, (TOP, bottom), (NAMES + WIDTH - RIGHT) / 2.0, &self.unit);
         for (row, (name, values)) in self.rows.iter().enumerate() {
             let y = TOP + ROW * (row as f64 + 0.5);
             let name = escape(name);

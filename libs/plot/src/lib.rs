@@ -9,6 +9,7 @@
 //! as it is printed, in `data-v`: a test compares them.
 #![forbid(unsafe_code)]
 
+mod axis;
 pub mod bars;
 pub mod dots;
 pub mod figure;

@@ -409,8 +409,8 @@ impl Init {
             Err(error) => return Err((error, reply, restart)),
         };
         let Some(service) = self.services.get(at) else { return Err((Error::NotFound, reply, restart)) };
-        let (server, old_image) = (service.server, service.image.clone());
-        let image = image.unwrap_or_else(|| old_image.clone());
+        let (server, before, running) = (service.server, service.image.clone(), service.running.is_some());
+        let image = image.unwrap_or_else(|| before.clone());
         if let Err(error) = self.module_for(server, &image) {
             return Err((error, reply, restart));
         }
@@ -425,13 +425,10 @@ impl Init {
                 return Err((error, reply, restart));
             }
             let until_us = clock::now_us() + READY_US;
-            let image = old_image;
             self.replacement =
-                Some(Replacement { service: at, old, image, generation, until_us, reply, restart });
+                Some(Replacement { service: at, old, image: before, generation, until_us, reply, restart });
             return Ok(());
         }
-        let Some(service) = self.services.get(at) else { return Err((Error::NotFound, reply, restart)) };
-        let (running, before) = (service.running.is_some(), service.image.clone());
         if role == SWAP && running {
             self.begin_retiring(at, image, reply, restart);
             return Ok(());
