@@ -3,105 +3,39 @@
 //! like its own were used again. Loops larger than memory, scans, hot sets and drifting ones need no rules of their own.
 //!
 //! Beckmann, Chen, Cidon, "LHD: improving cache hit rate by maximizing hit density", NSDI 2018; with the index of `reuse` in the place of the
-//! expected lifetime. A page's past is how long it took to be used again the last time, and on average. Pages that are gone are remembered, so
-//! that ages beyond memory are seen too. Approximated: a use is dated by the look that found it; the least is sought among the pages that a hand passes, not
-//! among all. Time is counted in pages that came.
+//! expected lifetime. A page's past is when it was used, the last times and on average, and how often. Pages that are gone are remembered, so
+//! that ages beyond memory are seen too. Approximated: a use is dated by the look that found it, and lies somewhere between that and the look before;
+//! the least is sought among the pages that a hand passes and the best candidates of earlier choices (`candidates`), not among all. Time is counted
+//! in pages that came.
 
 use alloc::vec::Vec;
 
 use crate::MAX_BATCH;
 use crate::engine::Discount;
-use crate::order::{Arrival, Knob, Order, References, TAG_BITS, Tag, Victims};
-use crate::orders::reuse::{LONG, NEVER, Reuse, bin_of};
+use crate::order::{Arrival, Knob, Order, References, Tag, Victims};
+use crate::orders::candidates::{Candidate, Candidates, MOST};
+use crate::orders::gone::Gone;
+use crate::orders::past::{LONG, NEVER, Past, QUANTA, bin_of};
+use crate::orders::reuse::Reuse;
 use crate::policy::Inconsistency;
 use crate::queues::MAX_FRAMES;
 use crate::state::{About, BadRecord, Record, any, below, save_numbers};
 
-/// With half as many, misses were 5 % more; with half as many again, 1.5 % fewer.
+/// What looks tell of when pages are used is worth more than what a choice among more pages is.
 const SPAN: Knob = Knob::new("span", 16, 1, 64, "pages looked at for each that goes");
-/// A quantum is the time in which so small a part of memory is replaced.
-const QUANTA: u32 = 32;
-/// With a quarter, misses were 1 % fewer, for four times the work.
-const LESSON: Knob =
-    Knob::new("lesson", 8, 1, 1024, "pages that come between two lessons about a kind of pages");
+/// The more pages memory has, the fewer lessons a page that comes.
+const LESSONS: Knob =
+    Knob::new("lessons", 1024, 32, 8192, "lessons about a kind of pages while memory is replaced once");
 /// Remembered pages for each frame, of six bytes.
 const GHOSTS: u32 = 3;
-
-/// What is known of a page: the quantum of its last use below, then the average and the last of the intervals between its uses. 0: nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Past(u32);
-
-impl Past {
-    const KNOWN: u32 = 1 << 31;
-
-    /// A page that was never seen before.
-    fn new(now: u16) -> Self {
-        Self(Self::KNOWN | u32::from(now))
-    }
-
-    fn is_known(self) -> bool {
-        self.0 & Self::KNOWN != 0
-    }
-
-    fn last_use(self) -> u16 {
-        self.0 as u16
-    }
-
-    /// Since its last use, in quanta.
-    fn age(self, now: u16) -> u16 {
-        now.wrapping_sub(self.last_use())
-    }
-
-    /// In sixteenths of a class.
-    fn average(self) -> u8 {
-        (self.0 >> 16) as u8
-    }
-
-    /// The class of the last interval; 0: there was none.
-    fn interval(self) -> u8 {
-        (self.0 >> 24) as u8 & 15
-    }
-
-    /// Its kind, by both.
-    fn kind(self) -> u8 {
-        self.interval() << 4 | (self.average().saturating_add(8) >> 4).min(15)
-    }
-
-    fn at(self, last_use: u16) -> Self {
-        Self(self.0 & !0xffff | u32::from(last_use))
-    }
-
-    /// After one more use.
-    fn used(self, now: u16) -> Self {
-        let class = class_of(bin_of(self.age(now)));
-        let average = if self.interval() == 0 {
-            class * 16
-        } else {
-            let (old, new) = (i16::from(self.average()), i16::from(class) * 16);
-            (old + (new - old) / 4) as u8
-        };
-        Self(Self::KNOWN | u32::from(class) << 24 | u32::from(average) << 16 | u32::from(now))
-    }
-}
-
-/// Classes of intervals, 1 to 13, by the bin of the age: finer where the interval is about as long as a page can stay.
-fn class_of(bin: usize) -> u8 {
-    match bin {
-        0 => 1,
-        1 => 2,
-        2..=3 => 3,
-        4..=5 => 4,
-        6..=9 => 5,
-        10..=15 => 6,
-        16..=23 => 7,
-        24..=31 => 8,
-        32..=34 => 9,
-        35..=37 => 10,
-        38..=42 => 11,
-        43..=47 => 12,
-        _ => 13,
-    }
-}
+/// Candidates looked at once more for each page that goes.
+const AGAIN: usize = 2;
+/// Candidates kept for each page that goes.
+const KEPT: usize = 4;
+/// The place of a candidate among the numbers that are saved: it may come more than once.
+const CANDIDATE: u32 = 16;
+/// Most lessons at once: of a small memory each page that comes is a good part.
+const MOST_LESSONS: u32 = 4;
 
 /// The order.
 #[derive(Debug)]
@@ -111,61 +45,14 @@ pub struct HitDensity {
     len: u32,
     hand: u32,
     reuse: Reuse,
-    ghosts: Gone,
-    /// The quantum now, and pages to come until the next.
+    gone: Gone,
+    candidates: Candidates,
+    /// The quantum now, and what has passed of it in parts of a page that came.
     now: u16,
-    left: u32,
-    /// Pages to come until the next lesson.
-    lesson: u32,
+    passed: u32,
+    /// What has passed until the next lesson, likewise.
+    learned: u32,
     knobs: [Knob; 2],
-}
-
-/// Pages that are gone, by tag: a place has the last page that went there.
-#[derive(Debug)]
-struct Gone {
-    pasts: Vec<Past>,
-    /// The lower bits of the tags; the place says the upper ones.
-    checks: Vec<u16>,
-    /// The place that is looked at next for a page to forget.
-    hand: usize,
-}
-
-impl Gone {
-    fn new(capacity: u32) -> Self {
-        let capacity = capacity.max(1) as usize;
-        Self { pasts: alloc::vec![Past::default(); capacity], checks: alloc::vec![0; capacity], hand: 0 }
-    }
-
-    fn place(&self, tag: Tag) -> usize {
-        ((u64::from(tag) * self.pasts.len() as u64) >> TAG_BITS) as usize
-    }
-
-    fn take(&mut self, tag: Tag) -> Option<Past> {
-        let place = self.place(tag);
-        let past = self.pasts[place];
-        if past.is_known() && self.checks[place] == tag as u16 {
-            self.pasts[place] = Past::default();
-            Some(past)
-        } else {
-            None
-        }
-    }
-
-    /// Goes on by one place; the page there, which is forgotten, if its last use was too long ago.
-    fn sweep(&mut self, now: u16) -> Option<Past> {
-        let place = self.hand;
-        self.hand = if place + 1 < self.pasts.len() { place + 1 } else { 0 };
-        let past = self.pasts[place];
-        let is_over = past.is_known() && past.age(now) >= LONG;
-        is_over.then(|| core::mem::take(&mut self.pasts[place]))
-    }
-
-    /// Remembers a page; the one that is forgotten for it, if any.
-    fn put(&mut self, tag: Tag, past: Past) -> Option<Past> {
-        let place = self.place(tag);
-        self.checks[place] = tag as u16;
-        Some(core::mem::replace(&mut self.pasts[place], past)).filter(|p| p.is_known())
-    }
 }
 
 impl HitDensity {
@@ -178,12 +65,17 @@ impl HitDensity {
             len: 0,
             hand: 0,
             reuse: Reuse::new(),
-            ghosts: Gone::new(nr_frames * GHOSTS),
+            gone: Gone::new(nr_frames * GHOSTS),
+            candidates: Candidates::new(),
             now: 0,
-            left: 0,
-            lesson: LESSON.value,
-            knobs: [SPAN, LESSON],
+            passed: 0,
+            learned: 0,
+            knobs: [SPAN, LESSONS],
         }
+    }
+
+    fn span(&self) -> u32 {
+        self.knobs[0].value.max(1)
     }
 
     fn set(&mut self, frame: u32, past: Past) {
@@ -194,35 +86,58 @@ impl HitDensity {
 
     /// One more page came.
     fn tick(&mut self) {
-        if self.left == 0 {
-            self.left = (self.len / QUANTA).max(1);
-            self.now = self.now.wrapping_add(1);
+        let len = self.len.max(1);
+        self.passed = self.passed.saturating_add(QUANTA);
+        if self.passed >= len {
+            self.now = self.now.wrapping_add((self.passed / len) as u16);
+            self.passed %= len;
         }
-        self.left -= 1;
         for _ in 0..GHOSTS {
-            if let Some(past) = self.ghosts.sweep(self.now) {
-                self.reuse.saw(past.kind(), NEVER);
+            if let Some(past) = self.gone.sweep(self.now) {
+                self.reuse.saw(past.kinds(), NEVER);
             }
         }
-        self.lesson -= 1;
-        if self.lesson == 0 {
-            self.lesson = self.knobs[1].value.max(1);
-            self.reuse.learn(self.now);
+        self.learned = self.learned.saturating_add(self.knobs[1].value);
+        if self.learned >= len {
+            for _ in 0..(self.learned / len).min(MOST_LESSONS) {
+                self.reuse.learn(self.now);
+            }
+            self.learned %= len;
         }
     }
 
-    /// A page with this past is used; what its past is then.
-    fn used(&mut self, past: Past) -> Past {
-        self.reuse.saw(past.kind(), bin_of(past.age(self.now)));
-        let past = past.used(self.now);
-        self.reuse.meet(past.kind());
+    /// A page with this past was used so many quanta ago; what its past is then.
+    fn used(&mut self, past: Past, ago: u16) -> Past {
+        let age = past.age(self.now);
+        self.reuse.saw(past.kinds(), bin_of(age - ago.min(age)));
+        let past = past.used(ago, self.now);
+        self.reuse.meet(past.kinds());
         past
     }
 
-    /// What the page is worth: its rank, and among equals who was used last.
-    fn worth(&self, past: Past) -> u32 {
+    /// Takes up what a look at a page says.
+    fn looked(&mut self, frame: u32, is_used: bool) {
+        let past = self.pasts[frame as usize];
+        if is_used {
+            // The hand comes by once in QUANTA / span: some time since then. Two thirds measured a little better than the half.
+            let ago = (QUANTA * 2 / 3 / self.span()) as u16;
+            self.pasts[frame as usize] = self.used(past, ago);
+        } else if past.age(self.now) > LONG {
+            // So that the count of quanta may wrap.
+            self.pasts[frame as usize] = past.aged(LONG, self.now);
+        }
+    }
+
+    /// What a page is worth: its rank, and among equals who was used last.
+    fn worth(&self, past: Past) -> u64 {
         let age = past.age(self.now);
-        u32::from(self.reuse.rank(past.kind(), bin_of(age))) << 16 | u32::from(!age)
+        u64::from(self.reuse.rank(past.kinds(), bin_of(age))) << 12 | u64::from(!age & 0xfff)
+    }
+
+    /// The page as a candidate, if it is held.
+    fn candidate(&self, frame: u32, is_seen: bool) -> Option<Candidate> {
+        let past = *self.pasts.get(frame as usize)?;
+        past.is_known().then(|| Candidate::new(frame, self.worth(past), is_seen))
     }
 
     /// The next pages at the hand, each once.
@@ -240,6 +155,62 @@ impl HitDensity {
         self.hand = hand;
         len
     }
+
+    /// Looks at the pages that the hand passes next, at most `most`, and makes those of least worth candidates, `kept` of them, together with the
+    /// candidates there were.
+    fn gather(&mut self, pages: &mut dyn References, most: usize, kept: usize) {
+        let mut old = [0; MOST];
+        let nr_old = old.iter_mut().zip(self.candidates.as_slice()).map(|(o, c)| *o = c.frame()).count();
+        self.candidates.clear(kept);
+        let mut left = most.min(self.len as usize);
+        while left > 0 {
+            let (mut passed, mut used) = ([0; MAX_BATCH], [false; MAX_BATCH]);
+            let len = self.pass(left, &mut passed);
+            left -= len;
+            pages.sample(&passed[..len], &mut used[..len]);
+            for (frame, is_used) in passed.into_iter().zip(used).take(len) {
+                self.looked(frame, is_used);
+                if let Some(candidate) = self.candidate(frame, true) {
+                    self.candidates.offer(candidate);
+                }
+            }
+        }
+        for frame in old.into_iter().take(nr_old) {
+            if let Some(candidate) = self.candidate(frame, false) {
+                self.candidates.offer(candidate);
+            }
+        }
+        self.candidates.cut();
+    }
+
+    /// Looks at the first `most` candidates, but for those just looked at, and puts these in order anew.
+    fn look_again(&mut self, pages: &mut dyn References, most: usize) {
+        let most = most.min(self.candidates.as_slice().len());
+        let mut from = 0;
+        while from < most {
+            let (mut frames, mut used) = ([0; MAX_BATCH], [false; MAX_BATCH]);
+            let mut len = 0;
+            for candidate in &self.candidates.as_slice()[from..most.min(from + MAX_BATCH)] {
+                if !candidate.is_seen() {
+                    frames[len] = candidate.frame();
+                    len += 1;
+                }
+            }
+            from += MAX_BATCH;
+            if len > 0 {
+                pages.sample(&frames[..len], &mut used[..len]);
+            }
+            for (frame, is_used) in frames.into_iter().zip(used).take(len) {
+                self.looked(frame, is_used);
+            }
+        }
+        for at in 0..most {
+            if let Some(candidate) = self.candidate(self.candidates.as_slice()[at].frame(), true) {
+                self.candidates.as_mut_slice()[at] = candidate;
+            }
+        }
+        self.candidates.as_mut_slice()[..most].sort_unstable();
+    }
 }
 
 impl Order for HitDensity {
@@ -248,19 +219,19 @@ impl Order for HitDensity {
     }
 
     fn insert(&mut self, frame: u32, tag: Tag, arrival: Arrival) {
-        let known = self.ghosts.take(tag);
+        let known = self.gone.take(tag);
         let past = match (arrival, known) {
-            (Arrival::Returned, Some(past)) => past.at(self.now),
+            (Arrival::Returned, Some(past)) => past.aged(0, self.now),
             (Arrival::Fault, Some(past)) => {
                 self.tick();
-                self.used(past)
+                self.used(past, 0)
             }
             // It was not used: its interval goes on.
             (_, Some(past)) => past,
             (_, None) => {
                 self.tick();
                 let past = Past::new(self.now);
-                self.reuse.meet(past.kind());
+                self.reuse.meet(past.kinds());
                 past
             }
         };
@@ -272,50 +243,31 @@ impl Order for HitDensity {
     }
 
     fn promote(&mut self, frame: u32) {
-        let past = self.used(self.pasts[frame as usize]);
+        let past = self.used(self.pasts[frame as usize], 0);
         self.set(frame, past);
     }
 
     fn demote(&mut self, frame: u32) {
         let past = self.pasts[frame as usize];
-        self.set(frame, past.at(self.now.wrapping_sub(LONG)));
+        self.set(frame, past.aged(LONG, self.now));
     }
 
     fn choose(&mut self, pages: &mut dyn References, victims: &mut Victims<'_>) {
-        let span = self.knobs[0].value.max(1) as usize;
         while victims.room() > 0 && self.len > 0 {
-            let (mut passed, mut used) = ([0; MAX_BATCH], [false; MAX_BATCH]);
-            let len = self.pass(victims.room().saturating_mul(span), &mut passed);
-            pages.sample(&passed[..len], &mut used[..len]);
-            let most = len.div_ceil(span).min(victims.room());
-            // Those of least worth so far, least first.
-            let mut found = [(u32::MAX, 0); MAX_BATCH];
-            let found = &mut found[..most];
-            for (frame, used) in passed.iter().zip(&used).take(len) {
-                let mut past = self.pasts[*frame as usize];
-                if *used {
-                    past = self.used(past);
-                    self.pasts[*frame as usize] = past;
-                } else if past.age(self.now) > LONG {
-                    // So that the count of quanta may wrap.
-                    past = past.at(self.now.wrapping_sub(LONG));
-                    self.pasts[*frame as usize] = past;
+            let most = victims.room().min(MAX_BATCH);
+            self.gather(pages, most * self.span() as usize, most * KEPT);
+            self.look_again(pages, most * AGAIN);
+            let most = most.min(self.candidates.as_slice().len());
+            for at in 0..most {
+                let frame = self.candidates.as_slice()[at].frame();
+                let past = self.pasts[frame as usize];
+                if let Some(forgotten) = self.gone.put(pages.tag(frame), past) {
+                    self.reuse.saw(forgotten.kinds(), NEVER);
                 }
-                let worth = self.worth(past);
-                if found.last().is_some_and(|last| worth < last.0) {
-                    let at = found.iter().position(|f| worth < f.0).unwrap_or(0);
-                    found[at..].rotate_right(1);
-                    found[at] = (worth, *frame);
-                }
+                self.remove(frame);
+                victims.push(frame);
             }
-            for (_, frame) in found.iter() {
-                let past = self.pasts[*frame as usize];
-                if let Some(forgotten) = self.ghosts.put(pages.tag(*frame), past) {
-                    self.reuse.saw(forgotten.kind(), NEVER);
-                }
-                self.remove(*frame);
-                victims.push(*frame);
-            }
+            self.candidates.drop_first(most);
         }
     }
 
@@ -328,10 +280,10 @@ impl Order for HitDensity {
     }
 
     fn snapshot(&self, tell: &mut dyn FnMut(u32)) {
-        // Sixteen levels of worth are order enough.
+        // Sixteen levels of worth are order enough; 17 bits and the age's 12 are its size.
         for level in 0..16 {
             for (frame, past) in (0..).zip(&self.pasts) {
-                if past.is_known() && self.worth(*past) >> 28 == level {
+                if past.is_known() && self.worth(*past) >> 25 == level {
                     tell(frame);
                 }
             }
@@ -340,7 +292,8 @@ impl Order for HitDensity {
 
     fn counters(&self, tell: &mut dyn FnMut(&'static str, u64)) {
         tell("quantum", self.now.into());
-        tell("ghosts", self.ghosts.pasts.iter().filter(|p| p.is_known()).count() as u64);
+        tell("ghosts", self.gone.len() as u64);
+        tell("candidates", self.candidates.as_slice().len() as u64);
     }
 
     fn knobs(&self) -> &[Knob] {
@@ -355,13 +308,13 @@ impl Order for HitDensity {
         for (frame, past) in (0..).zip(&self.pasts).filter(|(_, past)| past.is_known()) {
             tell(About::Page.record(0, past.0, frame));
         }
-        let gone = self.ghosts.pasts.iter().zip(&self.ghosts.checks);
-        for (place, (past, check)) in (0..).zip(gone).filter(|(_, (past, _))| past.is_known()) {
-            tell(About::Ghost.record((*check).into(), past.0, place));
-        }
+        self.gone.save(tell);
         self.reuse.save(tell);
-        let numbers = [self.now.into(), self.left, self.lesson, self.hand, self.ghosts.hand as u32];
+        let numbers = [self.now.into(), self.passed, self.learned, self.hand, self.gone.hand() as u32];
         save_numbers(numbers.map(u64::from), tell);
+        for candidate in self.candidates.as_slice() {
+            tell(About::Number.record(CANDIDATE, 0, candidate.frame().into()));
+        }
     }
 
     fn restore(&mut self, record: Record) -> Result<(), BadRecord> {
@@ -376,27 +329,28 @@ impl Order for HitDensity {
                 }
                 self.set(frame, past);
             }
-            (About::Ghost, check) => {
-                let place = below(record, self.ghosts.pasts.len() as u64)?;
-                self.ghosts.pasts[place as usize] = past;
-                self.ghosts.checks[place as usize] = check as u16;
-            }
+            (About::Ghost, _) => self.gone.restore(record)?,
             (About::Counts, _) => self.reuse.restore(record)?,
             (About::Number, 0) => self.now = below(record, 1 << 16)? as u16,
-            (About::Number, 1) => self.left = any(record)?,
-            // It is counted down to 0.
-            (About::Number, 2) => self.lesson = any(record)?.max(1),
+            (About::Number, 1) => self.passed = any(record)?,
+            (About::Number, 2) => self.learned = any(record)?,
             (About::Number, 3) => self.hand = below(record, self.pasts.len() as u64)?,
-            (About::Number, 4) => self.ghosts.hand = below(record, self.ghosts.pasts.len() as u64)? as usize,
+            (About::Number, 4) => self.gone.restore_hand(record)?,
+            (About::Number, CANDIDATE) if self.candidates.as_slice().len() < MOST => {
+                let frame = below(record, self.pasts.len() as u64)?;
+                // What it is worth is found when it is its turn.
+                self.candidates.offer(Candidate::new(frame, 0, false));
+            }
             _ => return Err(bad),
         }
         Ok(())
     }
 
     fn bytes(&self) -> usize {
-        (self.pasts.capacity() + self.ghosts.pasts.capacity()) * size_of::<Past>()
-            + self.ghosts.checks.capacity() * size_of::<u16>()
+        self.pasts.capacity() * size_of::<Past>()
+            + self.gone.bytes()
             + self.reuse.bytes()
+            + self.candidates.bytes()
     }
 
     fn check(&self) -> Result<(), Inconsistency> {

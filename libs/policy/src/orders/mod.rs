@@ -17,5 +17,8 @@ pub mod second_chance;
 pub mod sieve;
 pub mod two_q;
 
+mod candidates;
+mod gone;
+mod past;
 mod reuse;
 mod window;

@@ -6,53 +6,28 @@
 //! processes and dynamic allocation indices", Journal of the Royal Statistical Society B 41(2), 1979. On the curve of uses over time it is the slope
 //! of the upper hull, so that all ages of a kind take one walk from the oldest.
 //!
-//! A kind seen seldom borrows from its family, and the family from all. What was seen long ago counts less. 64 KiB, whatever the memory.
+//! A page is of two kinds at once, each of which divides the pages by something else; the product of what both say is better than either. A kind
+//! seen seldom borrows from its family, and the family from all. What was seen long ago counts less. 72 KiB, whatever the memory.
 
 use alloc::vec::Vec;
 
+use crate::orders::past::{AGES, FAMILY, KINDS, NEVER, QUANTA, width};
 use crate::state::{About, BadRecord, Record};
 
-/// Bins of ages; what is older is never.
-pub const AGES: usize = 48;
-/// Never used again: the last bin.
-pub const NEVER: usize = AGES;
-/// Kinds, sixteen to a family.
-pub const KINDS: usize = 256;
-/// Age in quanta from which on a page counts as never used again.
-pub const LONG: u16 = 32 + 64;
 /// What one page counts, so that shares of it can be kept while it fades.
 const ONE: u16 = 128;
 /// How much a family says about a kind, in pages; and all about a family. Guessed; a third or the threefold changed misses by half a hundredth.
 const PRIOR: u32 = 16 * ONE as u32;
+/// Kinds that one lesson passes over at most, if none is due.
+const LOOK: usize = 32;
 /// Quanta in which what was seen fades by an eighth.
-const FADE: u16 = 4;
+const FADE: u16 = QUANTA as u16 / 8;
 
-const FAMILIES: usize = KINDS / 16;
+const FAMILIES: usize = KINDS / FAMILY;
 const ALL: usize = KINDS + FAMILIES;
 const NODES: usize = ALL + 1;
 /// Stands for a row in the record that tells the cursor.
 const CURSOR: u32 = 0xff_ffff;
-
-/// The bin of each age below [`LONG`]: a quantum each up to 32, then four.
-const BINS: [u8; LONG as usize] = {
-    let mut bins = [0; LONG as usize];
-    let mut age = 0;
-    while age < bins.len() {
-        bins[age] = if age < 32 { age } else { 32 + (age - 32) / 4 } as u8;
-        age += 1;
-    }
-    bins
-};
-
-/// The bin of an age.
-pub fn bin_of(age: u16) -> usize {
-    BINS.get(usize::from(age)).map_or(NEVER, |bin| usize::from(*bin))
-}
-
-/// Quanta in a bin.
-fn width(bin: usize) -> u64 {
-    if bin < 32 { 1 } else { 4 }
-}
 
 #[derive(Clone, Copy, Debug)]
 struct Node {
@@ -115,31 +90,35 @@ impl Reuse {
         Self { nodes, ranks: alloc::vec![[0; 64]; KINDS], cursor: 0 }
     }
 
-    /// A page of a kind was used again at an age, or never.
-    pub fn saw(&mut self, kind: u8, bin: usize) {
-        let kind = usize::from(kind);
-        for node in [kind, KINDS + kind / 16, ALL] {
-            self.nodes[node].add(bin.min(NEVER));
+    /// A page of two kinds was used again at an age, or never.
+    pub fn saw(&mut self, kinds: [u16; 2], bin: usize) {
+        let bin = bin.min(NEVER);
+        for kind in kinds.map(usize::from) {
+            self.nodes[kind].add(bin);
+            self.nodes[KINDS + kind / FAMILY].add(bin);
+        }
+        self.nodes[ALL].add(bin);
+    }
+
+    /// There is a page of these kinds.
+    pub fn meet(&mut self, kinds: [u16; 2]) {
+        for kind in kinds.map(usize::from) {
+            if !self.nodes[kind].in_use {
+                self.nodes[kind].in_use = true;
+                self.rank_anew(kind);
+            }
         }
     }
 
-    /// There is a page of this kind.
-    pub fn meet(&mut self, kind: u8) {
-        let node = &mut self.nodes[usize::from(kind)];
-        if !node.in_use {
-            node.in_use = true;
-            self.rank_anew(usize::from(kind));
-        }
-    }
-
-    /// How much a page of a kind at an age is worth: pages with less go before pages with more.
-    pub fn rank(&self, kind: u8, bin: usize) -> u16 {
-        self.ranks[usize::from(kind)][bin & 63]
+    /// How much a page of two kinds at an age is worth: pages with less go before pages with more. Nearly the logarithm of the product of what
+    /// both say.
+    pub fn rank(&self, kinds: [u16; 2], bin: usize) -> u32 {
+        kinds.iter().map(|kind| u32::from(self.ranks[usize::from(*kind)][bin & 63])).sum()
     }
 
     /// Takes up what was seen, for one kind at a time, so that no call takes long.
     pub fn learn(&mut self, now: u16) {
-        for _ in 0..64 {
+        for _ in 0..LOOK {
             let node = self.cursor;
             self.cursor = if node + 1 < NODES { node + 1 } else { 0 };
             if self.nodes[node].in_use {
@@ -157,7 +136,7 @@ impl Reuse {
     }
 
     fn rank_anew(&mut self, kind: usize) {
-        let (own, family, all) = (&self.nodes[kind], &self.nodes[KINDS + kind / 16], &self.nodes[ALL]);
+        let (own, family, all) = (&self.nodes[kind], &self.nodes[KINDS + kind / FAMILY], &self.nodes[ALL]);
         // In parts of 65,536: how much each page of theirs counts.
         let of_all = u64::from(PRIOR << 16) / u64::from(all.total.max(1));
         let of_family = u64::from(PRIOR << 16) / u64::from(family.total + PRIOR);
