@@ -15,17 +15,19 @@ use crate::engine::Discount;
 use crate::order::{Arrival, Knob, Order, References, Tag, Victims};
 use crate::orders::candidates::{Candidate, Candidates, MOST};
 use crate::orders::gone::Gone;
-use crate::orders::past::{LONG, NEVER, Past, QUANTA, bin_of};
+use crate::orders::past::{LONG, NEVER, Past, QUANTA, bin_of, slot_of};
 use crate::orders::reuse::Reuse;
 use crate::policy::Inconsistency;
 use crate::queues::MAX_FRAMES;
 use crate::state::{About, BadRecord, Record, any, below, save_numbers};
 
 /// What looks tell of when pages are used is worth more than what a choice among more pages is.
-const SPAN: Knob = Knob::new("span", 16, 1, 64, "pages looked at for each that goes");
+const SPAN: Knob = Knob::new("span", 12, 1, 64, "pages looked at and found unused for each that goes");
 /// The more pages memory has, the fewer lessons a page that comes.
 const LESSONS: Knob =
     Knob::new("lessons", 1024, 32, 8192, "lessons about a kind of pages while memory is replaced once");
+/// Looks for each that is to find a page unused: where most pages are used between two looks, there is more to learn.
+const MOST_USED: usize = 4;
 /// Remembered pages for each frame, of six bytes.
 const GHOSTS: u32 = 3;
 /// Candidates looked at once more for each page that goes.
@@ -119,8 +121,8 @@ impl HitDensity {
     fn looked(&mut self, frame: u32, is_used: bool) {
         let past = self.pasts[frame as usize];
         if is_used {
-            // The hand comes by once in QUANTA / span: some time since then. Two thirds measured a little better than the half.
-            let ago = (QUANTA * 2 / 3 / self.span()) as u16;
+            // Somewhere in the time in which the hand comes by once.
+            let ago = (QUANTA * 5 / 8 / self.span()) as u16;
             self.pasts[frame as usize] = self.used(past, ago);
         } else if past.age(self.now) > LONG {
             // So that the count of quanta may wrap.
@@ -131,7 +133,7 @@ impl HitDensity {
     /// What a page is worth: its rank, and among equals who was used last.
     fn worth(&self, past: Past) -> u64 {
         let age = past.age(self.now);
-        u64::from(self.reuse.rank(past.kinds(), bin_of(age))) << 12 | u64::from(!age & 0xfff)
+        u64::from(self.reuse.rank(past.kinds(), slot_of(age))) << 12 | u64::from(!age & 0xfff)
     }
 
     /// The page as a candidate, if it is held.
@@ -156,20 +158,21 @@ impl HitDensity {
         len
     }
 
-    /// Looks at the pages that the hand passes next, at most `most`, and makes those of least worth candidates, `kept` of them, together with the
-    /// candidates there were.
-    fn gather(&mut self, pages: &mut dyn References, most: usize, kept: usize) {
+    /// Looks at the pages that the hand passes next until `unused` of them were not used, and makes those of least worth candidates, `kept` of them,
+    /// together with the candidates there were.
+    fn gather(&mut self, pages: &mut dyn References, mut unused: usize, kept: usize) {
         let mut old = [0; MOST];
         let nr_old = old.iter_mut().zip(self.candidates.as_slice()).map(|(o, c)| *o = c.frame()).count();
         self.candidates.clear(kept);
-        let mut left = most.min(self.len as usize);
-        while left > 0 {
+        let mut left = (unused * MOST_USED).min(self.len as usize);
+        while left.min(unused) > 0 {
             let (mut passed, mut used) = ([0; MAX_BATCH], [false; MAX_BATCH]);
-            let len = self.pass(left, &mut passed);
+            let len = self.pass(left.min(unused), &mut passed);
             left -= len;
             pages.sample(&passed[..len], &mut used[..len]);
             for (frame, is_used) in passed.into_iter().zip(used).take(len) {
                 self.looked(frame, is_used);
+                unused -= usize::from(!is_used);
                 if let Some(candidate) = self.candidate(frame, true) {
                     self.candidates.offer(candidate);
                 }

@@ -17,6 +17,9 @@ pub const KINDS: usize = 2 * 9 * FAMILY;
 /// Kinds in a family, those that differ in what says less.
 pub const FAMILY: usize = 16;
 
+/// Slots in a table of ranks.
+pub const SLOTS: usize = 2 * AGES + 1;
+
 const BY_AVERAGE: u16 = 9 * FAMILY as u16;
 /// Quanta are counted up to here.
 const CLOCK: u16 = (1 << 12) - 1;
@@ -37,6 +40,11 @@ const BINS: [u8; LONG as usize] = {
 /// The bin of an age.
 pub fn bin_of(age: u16) -> usize {
     BINS.get(usize::from(age)).map_or(NEVER, |bin| usize::from(*bin))
+}
+
+/// The slot of an age in a table of ranks: two to a bin, and one for never.
+pub fn slot_of(age: u16) -> usize {
+    usize::from(if age < 64 { age } else { age.min(LONG) / 4 + 48 })
 }
 
 /// How long a bin lasts, against the shortest.

@@ -7,11 +7,11 @@
 //! of the upper hull, so that all ages of a kind take one walk from the oldest.
 //!
 //! A page is of two kinds at once, each of which divides the pages by something else; the product of what both say is better than either. A kind
-//! seen seldom borrows from its family, and the family from all. What was seen long ago counts less. 72 KiB, whatever the memory.
+//! seen seldom borrows from its family, and the family from all. What was seen long ago counts less. 90 KiB, whatever the memory.
 
 use alloc::vec::Vec;
 
-use crate::orders::past::{AGES, FAMILY, KINDS, NEVER, QUANTA, width};
+use crate::orders::past::{AGES, FAMILY, KINDS, NEVER, QUANTA, SLOTS, width};
 use crate::state::{About, BadRecord, Record};
 
 /// What one page counts, so that shares of it can be kept while it fades.
@@ -75,8 +75,8 @@ impl Node {
 #[derive(Debug)]
 pub struct Reuse {
     nodes: Vec<Node>,
-    /// By kind and bin; a power of two of bins, so that the place is a shift away.
-    ranks: Vec<[u16; 64]>,
+    /// By kind and slot.
+    ranks: Vec<[u16; SLOTS]>,
     /// The node that is looked at next.
     cursor: usize,
 }
@@ -87,7 +87,7 @@ impl Reuse {
         let blank = Node { seen: [0; AGES + 1], total: 0, faded: 0, fresh: 0, ranked: 0, in_use: false };
         let mut nodes = alloc::vec![blank; NODES];
         nodes[KINDS..].iter_mut().for_each(|n| n.in_use = true);
-        Self { nodes, ranks: alloc::vec![[0; 64]; KINDS], cursor: 0 }
+        Self { nodes, ranks: alloc::vec![[0; SLOTS]; KINDS], cursor: 0 }
     }
 
     /// A page of two kinds was used again at an age, or never.
@@ -112,8 +112,8 @@ impl Reuse {
 
     /// How much a page of two kinds at an age is worth: pages with less go before pages with more. Nearly the logarithm of the product of what
     /// both say.
-    pub fn rank(&self, kinds: [u16; 2], bin: usize) -> u32 {
-        kinds.iter().map(|kind| u32::from(self.ranks[usize::from(*kind)][bin & 63])).sum()
+    pub fn rank(&self, kinds: [u16; 2], slot: usize) -> u32 {
+        kinds.iter().map(|kind| u32::from(self.ranks[usize::from(*kind)][slot.min(SLOTS - 1)])).sum()
     }
 
     /// Takes up what was seen, for one kind at a time, so that no call takes long.
@@ -146,7 +146,7 @@ impl Reuse {
         let mut corners = 1;
         // Pages still there at the end of a bin.
         let mut there = 0u64;
-        let ranks = &mut self.ranks[kind];
+        let mut ranks = [0; AGES];
         for bin in (0..=AGES).rev() {
             let borrowed = u64::from(family.seen[bin]) + ((u64::from(all.seen[bin]) * of_all) >> 16);
             let here = u64::from(own.seen[bin]) + ((borrowed * of_family) >> 16);
@@ -170,6 +170,13 @@ impl Reuse {
             ranks[bin] = compact((uses - near.0) << 32, (time - near.1).max(1));
             hull[corners] = (uses, time);
             corners += 1;
+        }
+        // Between the middles of two bins the rank is between theirs.
+        let slots = self.ranks[kind].chunks_exact_mut(2);
+        for (bin, slots) in slots.enumerate() {
+            let near = |bin: usize| u32::from(ranks[bin.min(AGES - 1)]);
+            let (before, here, after) = (near(bin.saturating_sub(1)), 3 * near(bin), near(bin + 1));
+            slots.copy_from_slice(&[((before + here) / 4) as u16, ((here + after) / 4) as u16]);
         }
     }
 
@@ -219,7 +226,7 @@ impl Reuse {
 
     /// Bytes of memory it has.
     pub fn bytes(&self) -> usize {
-        self.nodes.capacity() * size_of::<Node>() + self.ranks.capacity() * size_of::<[u16; 64]>()
+        self.nodes.capacity() * size_of::<Node>() + self.ranks.capacity() * size_of::<[u16; SLOTS]>()
     }
 }
 
