@@ -121,8 +121,8 @@ impl HitDensity {
     fn looked(&mut self, frame: u32, is_used: bool) {
         let past = self.pasts[frame as usize];
         if is_used {
-            // Somewhere in the time in which the hand comes by once.
-            let ago = (QUANTA * 5 / 8 / self.span()) as u16;
+            // Half of the time in which the hand comes by once: for one page in three that it finds used.
+            let ago = (QUANTA / (3 * self.span())) as u16;
             self.pasts[frame as usize] = self.used(past, ago);
         } else if past.age(self.now) > LONG {
             // So that the count of quanta may wrap.
