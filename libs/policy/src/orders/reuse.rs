@@ -139,7 +139,7 @@ impl Reuse {
         let (own, family, all) = (&self.nodes[kind], &self.nodes[KINDS + kind / FAMILY], &self.nodes[ALL]);
         // In parts of 65,536: how much each page of theirs counts.
         let of_all = u64::from(PRIOR << 16) / u64::from(all.total.max(1));
-        let of_family = u64::from(PRIOR << 16) / u64::from(family.total + PRIOR);
+        let of_family = u64::from(PRIOR << 16) / u64::from(family.total.saturating_add(PRIOR));
         // Uses and quanta from here to the oldest age, and the corners of the hull over both, nearest last.
         let (mut uses, mut time) = (0u64, 0u64);
         let mut hull = [(0u64, 0u64); AGES + 1];

@@ -5,6 +5,7 @@
 mod active;
 mod clusters;
 mod contiguous;
+mod density;
 mod enforce;
 mod engine;
 mod equality;
