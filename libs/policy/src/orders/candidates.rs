@@ -11,7 +11,7 @@ use crate::queues::MAX_FRAMES;
 
 /// Most that are kept.
 pub const MOST: usize = 2 * MAX_BATCH;
-/// Most between two cuts.
+/// Most between two cuts: twice as many as are kept.
 const ROOM: usize = 2 * MOST;
 /// Bits of a frame's number.
 const FRAME_BITS: u32 = MAX_FRAMES.ilog2();
@@ -72,34 +72,23 @@ impl Candidates {
         self.bound = Candidate(u64::MAX);
     }
 
-    /// One more, unless as many that are better are there.
+    /// One more page, which is not among them, unless as many that are better are.
     pub fn offer(&mut self, candidate: Candidate) {
         if candidate < self.bound {
             self.slots[self.len] = candidate;
             self.len += 1;
-            if self.len == ROOM {
-                self.slots.select_nth_unstable(self.most - 1);
+            if self.len >= 2 * self.most {
+                self.slots[..self.len].select_nth_unstable(self.most - 1);
                 self.len = self.most;
                 self.bound = self.slots[self.most - 1];
             }
         }
     }
 
-    /// The least in order, each page once.
+    /// The least, in order.
     pub fn cut(&mut self) {
         self.slots[..self.len].sort_unstable();
-        let mut kept = 0;
-        for at in 0..self.len {
-            let next = self.slots[at];
-            if kept > 0 && self.slots[kept - 1].frame() == next.frame() {
-                // The last of the same is the one that was looked at.
-                self.slots[kept - 1] = next;
-            } else {
-                self.slots[kept] = next;
-                kept += 1;
-            }
-        }
-        self.len = kept.min(self.most);
+        self.len = self.len.min(self.most);
     }
 
     /// Takes away the first `gone`.

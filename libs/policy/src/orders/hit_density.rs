@@ -33,7 +33,7 @@ const GHOSTS: u32 = 3;
 /// Candidates looked at once more for each page that goes.
 const AGAIN: usize = 2;
 /// Candidates kept for each page that goes.
-const KEPT: usize = 4;
+const KEPT: usize = 2;
 /// The place of a candidate among the numbers that are saved: it may come more than once.
 const CANDIDATE: u32 = 16;
 /// Most lessons at once: of a small memory each page that comes is a good part.
@@ -164,7 +164,8 @@ impl HitDensity {
         let mut old = [0; MOST];
         let nr_old = old.iter_mut().zip(self.candidates.as_slice()).map(|(o, c)| *o = c.frame()).count();
         self.candidates.clear(kept);
-        let mut left = (unused * MOST_USED).min(self.len as usize);
+        let (from, most) = (self.hand, (unused * MOST_USED).min(self.len as usize));
+        let mut left = most;
         while left.min(unused) > 0 {
             let (mut passed, mut used) = ([0; MAX_BATCH], [false; MAX_BATCH]);
             let len = self.pass(left.min(unused), &mut passed);
@@ -178,7 +179,11 @@ impl HitDensity {
                 }
             }
         }
-        for frame in old.into_iter().take(nr_old) {
+        // Those that the hand passed have had their turn.
+        let nr_frames = self.pasts.len() as u32;
+        let far = |frame: u32| if frame < from { frame + nr_frames - from } else { frame - from };
+        let passed = if most - left == self.len as usize { nr_frames } else { far(self.hand) };
+        for frame in old.into_iter().take(nr_old).filter(|frame| far(*frame) >= passed) {
             if let Some(candidate) = self.candidate(frame, false) {
                 self.candidates.offer(candidate);
             }
