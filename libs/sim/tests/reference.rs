@@ -276,3 +276,26 @@ fn options_are_checked_and_take_effect() {
     let error = simulate_with(&run, &["2q".to_owned()], &[wide], Mode::Once, None, &|_| {}).unwrap_err();
     assert!(error.to_string().contains("2q.kin"), "{error}");
 }
+
+/// Replacement quality: the best policy that is shipped, with reference bits as the machine has them, at a quarter of each program's pages.
+#[test]
+fn the_best_shipped_policy_is_within_its_bound() {
+    let Some(folder) = std::env::var_os("EBB_TRACES") else {
+        println!("EBB_TRACES names no folder of traces: nothing is replayed");
+        return;
+    };
+    let names = ["gcc", "pagerank", "sort", "sort_k1", "sqlite"];
+    let traces = names.map(|n| Trace::read(&Path::new(&folder).join(format!("{n}.u32.zst")), None).unwrap());
+    let runs: Vec<Run<'_>> = traces
+        .iter()
+        .map(|trace| Run {
+            trace,
+            pages: (f64::from(trace.unique) * 0.25).round() as u32,
+            percent: Some(25.0),
+        })
+        .collect();
+    let points = simulate(&runs, &["hit-density".to_owned()], Mode::Sampled, None, &|_| {}).unwrap();
+    let logs: Vec<f64> = points.iter().filter(|p| p.policy == "hit-density").map(|p| p.regret.ln()).collect();
+    let mean = (logs.iter().sum::<f64>() / logs.len() as f64).exp();
+    assert!(logs.len() == names.len() && mean <= 2.10, "{mean}");
+}
