@@ -2,7 +2,7 @@
 //! How many instructions a policy takes for each page that goes: its engine's and its order's, not those of the machine around it.
 //!
 //! Instructions are counted by valgrind's `callgrind`, since a processor's own counter is not to be had on every machine and repeats on none. It
-//! counts while a function of a given name runs: [`worked`] turns it on, each call of the machine ([`Outside`]) off and on again. A
+//! counts while a function of a given name runs: [`switch::worked`] turns it on, each call of the machine ([`switch::away`]) off and on again. A
 //! process of its own ([`replay`], in the program `ebb-sim-cost`) does a policy with a trace and a size; [`count`] starts it.
 //!
 //! What is counted is what runs on the machine, whatever mode the rest of a simulation has: the policy in the small machine of [`crate::sampled`]. The
@@ -21,6 +21,7 @@ use crate::exact::Outcome;
 use crate::run::{Point, Run, Setting, policy};
 use crate::sampled::{self, Driver, Small};
 use crate::trace::Trace;
+use switch::{away, worked};
 
 /// Evictions before it is counted.
 pub const WARM: u64 = 1024;
@@ -70,8 +71,7 @@ pub fn count(
         return Ok(None);
     }
     let mut command = Command::new(VALGRIND);
-    command.args(["--tool=callgrind", "--collect-atstart=no"]);
-    command.args(["--toggle-collect=*ebb_sim*cost*worked*", "--toggle-collect=*ebb_sim*cost*Outside*"]);
+    command.args(["--tool=callgrind", "--collect-atstart=no", "--toggle-collect=*ebb_sim*cost*switch*"]);
     command.arg(format!("--callgrind-out-file={}", file.display()));
     command.arg(program).arg(policy).arg(run.pages.to_string()).arg(discount.map_or("-", name_of));
     command.args(settings.iter().filter(|s| s.policy == policy).map(ToString::to_string));
@@ -208,60 +208,62 @@ impl Driver for Counting {
     }
 }
 
-/// What is counted.
-#[inline(never)]
-fn worked(policy: &mut dyn Policy, m: &mut Outside<'_>) {
-    // What it returns is how long it would sleep.
-    std::hint::black_box(policy.run(m));
+/// Functions at whose beginning and end callgrind begins to count, or ceases. They are known to it by the module's name, since it heeds one pattern only.
+mod switch {
+    use super::{Outside, Policy};
+
+    /// What is counted.
+    #[inline(never)]
+    pub(super) fn worked(policy: &mut dyn Policy, m: &mut Outside<'_>) {
+        // What it returns is how long it would sleep.
+        std::hint::black_box(policy.run(m));
+    }
+
+    /// What is not. Nothing of it may be left to a jump at its end, which would not be taken for a part of it.
+    #[inline(never)]
+    pub(super) fn away<R>(work: impl FnOnce() -> R) -> R {
+        std::hint::black_box(work())
+    }
 }
 
 /// The machine, none of whose work is counted.
 struct Outside<'a>(&'a mut Small);
 
 impl Machine for Outside<'_> {
-    #[inline(never)]
     fn meter(&self) -> Meter {
-        self.0.meter()
+        away(|| self.0.meter())
     }
 
-    #[inline(never)]
     fn take_deficit(&mut self) -> u32 {
-        self.0.take_deficit()
+        away(|| self.0.take_deficit())
     }
 
-    #[inline(never)]
     fn harvest(&mut self, frames: &[u32], refs: &mut [u8]) {
-        self.0.harvest(frames, refs);
+        away(|| self.0.harvest(frames, refs));
     }
 
-    #[inline(never)]
     fn decide(&mut self, batch: &[Decision], verdicts: &mut [Verdict]) {
-        self.0.decide(batch, verdicts);
+        away(|| self.0.decide(batch, verdicts));
     }
 
-    #[inline(never)]
     fn limit_launders(&mut self, most: u32) -> bool {
-        self.0.limit_launders(most)
+        away(|| self.0.limit_launders(most))
     }
 
-    #[inline(never)]
     fn request(&mut self, request: Request) {
-        self.0.request(request);
+        away(|| self.0.request(request));
     }
 
-    #[inline(never)]
     fn now_us(&self) -> u64 {
-        self.0.now_us()
+        away(|| self.0.now_us())
     }
 
-    #[inline(never)]
     fn tunables(&self) -> &Tunables {
-        self.0.tunables()
+        away(|| self.0.tunables())
     }
 
-    #[inline(never)]
     fn next_event(&mut self) -> Option<Event> {
-        self.0.next_event()
+        away(|| self.0.next_event())
     }
 }
 
