@@ -57,7 +57,9 @@ pub mod worker;
 use alloc::boxed::Box;
 
 pub use engine::{Discount, Engine};
-pub use machine::{Decision, MAX_BATCH, Machine, Meter, OomReason, Page, Queue, Request, Verdict, Want};
+pub use machine::{
+    Decision, MAX_BATCH, Machine, Meter, OomReason, Page, Queue, Request, Verdict, Want, WriteLimit,
+};
 pub use order::{Arrival, Knob, Order, tag_of};
 pub use policy::{Event, Inconsistency, Policy, Sleep, Stats};
 pub use state::{BadRecord, Record};

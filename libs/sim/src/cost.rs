@@ -13,7 +13,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use ebb_policy::{Decision, Discount, Event, Machine, Meter, Policy, Request, Tunables, Verdict};
+use ebb_policy::{Decision, Discount, Event, Machine, Meter, Policy, Request, Tunables, Verdict, WriteLimit};
 
 use rayon::prelude::*;
 
@@ -246,8 +246,8 @@ impl Machine for Outside<'_> {
         away(|| self.0.decide(batch, verdicts));
     }
 
-    fn limit_launders(&mut self, most: u32) -> bool {
-        away(|| self.0.limit_launders(most))
+    fn limit_launders(&mut self, limit: WriteLimit) -> bool {
+        away(|| self.0.limit_launders(limit))
     }
 
     fn request(&mut self, request: Request) {

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use ebb_policy::{
     Decision, Event, Machine, Meter, Page, Policy, Queue, Request, Thresholds, Tunables, Verdict, Want,
-    tag_of,
+    WriteLimit, tag_of,
 };
 
 use crate::exact::{Account, NONE, Outcome};
@@ -181,7 +181,7 @@ impl Machine for Small {
         }
     }
 
-    fn limit_launders(&mut self, _most: u32) -> bool {
+    fn limit_launders(&mut self, _limit: WriteLimit) -> bool {
         // Writes end at once: there are never too many.
         true
     }
