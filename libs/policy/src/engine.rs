@@ -172,17 +172,8 @@ impl<O: Order> Engine<O> {
         (state.has(RESIDENT) && state.generation == page.generation).then_some(state)
     }
 
-    /// Takes a page from the order, if that has it.
-    fn take_away(&mut self, frame: u32) {
-        if let Some(state) = self.states.get_mut(frame as usize)
-            && state.has(HELD)
-        {
-            state.word &= !HELD;
-            self.order.remove(frame);
-        }
-    }
-
     /// Back to the order, unless something else has to happen to it first.
+    #[inline(never)]
     fn give_back(order: &mut O, states: &mut [State], frame: u32) {
         if let Some(state) = states.get_mut(frame as usize)
             && state.word & (RESIDENT | HELD | WIRED | LAUNDERING | CLEANED) == RESIDENT
@@ -209,6 +200,52 @@ impl<O: Order> Engine<O> {
         Some(())
     }
 
+    /// A write has ended well.
+    fn cleaned(&mut self, page: Page) -> Option<()> {
+        let state = self.states.get_mut(page.frame as usize)?;
+        if !state.has(RESIDENT) || state.generation != page.generation {
+            return None;
+        }
+        self.worker.stats.laundered_ok += 1;
+        state.word &= !LAUNDERING;
+        if !state.has(HELD | WIRED) && self.cleaned.push(page.frame) {
+            state.word |= CLEANED;
+        } else {
+            Self::give_back(&mut self.order, &mut self.states, page.frame);
+        }
+        Some(())
+    }
+
+    /// What happens less often than once a page that goes.
+    #[inline(never)]
+    fn rare(&mut self, event: Event) -> Option<()> {
+        match event {
+            Event::Free(page) => self.freed(page)?,
+            Event::Activate(page) => {
+                if self.known(page)?.has(HELD) {
+                    self.order.promote(page.frame);
+                }
+            }
+            Event::Deactivate(page) => {
+                if self.known(page)?.has(HELD) {
+                    self.order.demote(page.frame);
+                }
+            }
+            Event::Wire(page) => self.wired(page)?,
+            Event::Unwire { page, .. } => {
+                self.known(page)?.word &= !WIRED;
+                Self::give_back(&mut self.order, &mut self.states, page.frame);
+            }
+            Event::Laundered { page, .. } => {
+                self.known(page)?.word &= !LAUNDERING;
+                self.worker.stats.laundered_failed += 1;
+                Self::give_back(&mut self.order, &mut self.states, page.frame);
+            }
+            Event::PageIn { .. } | Event::Shortage => {}
+        }
+        Some(())
+    }
+
     fn freed(&mut self, page: Page) -> Option<()> {
         let state = self.known(page)?;
         let held = state.has(HELD);
@@ -219,31 +256,13 @@ impl<O: Order> Engine<O> {
         Some(())
     }
 
-    fn laundered(&mut self, page: Page, ok: bool) -> Option<()> {
-        let state = self.known(page)?;
-        state.word &= !LAUNDERING;
-        let goes = ok && !state.has(HELD | WIRED);
-        let stats = &mut self.worker.stats;
-        stats.laundered_ok += u64::from(ok);
-        stats.laundered_failed += u64::from(!ok);
-        if goes && self.cleaned.push(page.frame) {
-            self.known(page)?.word |= CLEANED;
-        } else {
-            Self::give_back(&mut self.order, &mut self.states, page.frame);
-        }
-        Some(())
-    }
-
     fn wired(&mut self, page: Page) -> Option<()> {
         let state = self.known(page)?;
-        state.word = state.word & !CLEANED | WIRED;
-        self.take_away(page.frame);
-        Some(())
-    }
-
-    fn unwired(&mut self, page: Page) -> Option<()> {
-        self.known(page)?.word &= !WIRED;
-        Self::give_back(&mut self.order, &mut self.states, page.frame);
+        let held = state.has(HELD);
+        state.word = state.word & !(CLEANED | HELD) | WIRED;
+        if held {
+            self.order.remove(page.frame);
+        }
         Some(())
     }
 
@@ -425,23 +444,13 @@ impl<O: Order> Policy for Engine<O> {
     fn event(&mut self, event: Event) {
         let accepted = match event {
             Event::PageIn { page, queue, tag } => self.page_in(page, queue, tag),
-            Event::Laundered { page, ok } => self.laundered(page, ok),
-            Event::Free(page) => self.freed(page),
-            Event::Activate(page) => self.known(page).map(|state| state.has(HELD)).map(|held| {
-                if held {
-                    self.order.promote(page.frame);
-                }
-            }),
-            Event::Deactivate(page) => self.known(page).map(|state| state.has(HELD)).map(|held| {
-                if held {
-                    self.order.demote(page.frame);
-                }
-            }),
-            Event::Wire(page) => self.wired(page),
-            Event::Unwire { page, .. } => self.unwired(page),
+            Event::Laundered { page, ok: true } => self.cleaned(page),
             Event::Shortage => Some(()),
+            _ => self.rare(event),
         };
-        self.worker.stats.events_refused += u64::from(accepted.is_none());
+        if accepted.is_none() {
+            self.worker.stats.events_refused += 1;
+        }
     }
 
     fn run(&mut self, m: &mut dyn Machine) -> Sleep {

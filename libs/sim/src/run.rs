@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use ebb_policy::{Discount, Engine, Order, Policy, TunableError, order_by_name};
+use ebb_policy::{Discount, Order, Policy, TunableError, order_by_name};
 use rayon::prelude::*;
 
 use crate::exact::{self, Distances, Exact, Outcome};
@@ -310,13 +310,12 @@ pub(crate) fn policy(
     settings: &[Setting],
     discount: Option<Discount>,
 ) -> Option<Box<dyn Policy>> {
-    match order(name, pages, settings) {
-        Some(order) => {
-            let discount = discount.unwrap_or(order.discount());
-            Some(Box::new(Engine::new(pages, order, discount)))
-        }
-        None => ebb_policy::by_name(name, pages),
+    let mut policy = ebb_policy::by_name_with(name, pages, discount)?;
+    for setting in settings.iter().filter(|s| s.policy == name) {
+        // Checked when it was read.
+        let _ = policy.set_knob(&setting.knob, setting.value);
     }
+    Some(policy)
 }
 
 /// An order with its options set.
