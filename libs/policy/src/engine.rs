@@ -15,7 +15,7 @@ use crate::order::{Arrival, Knob, Order, References, TAG_BITS, Tag, Victims};
 use crate::policy::{Event, Inconsistency, Policy, Sleep, Stats};
 use crate::queues::MAX_FRAMES;
 use crate::tunables::TunableError;
-use crate::worker::{Batch, Gate, Scan, Worker, drain};
+use crate::worker::{Batch, Gate, Scan, Worker};
 
 /// Known; the generation is valid.
 const RESIDENT: u32 = 1 << TAG_BITS;
@@ -111,6 +111,8 @@ struct View<'a> {
     machine: &'a mut dyn Machine,
     states: &'a mut [State],
     stats: &'a mut Stats,
+    /// Some pages may be fresh.
+    discounts: bool,
 }
 
 impl References for View<'_> {
@@ -122,13 +124,18 @@ impl References for View<'_> {
             self.stats.harvests += 1;
             self.stats.v_pdpages += frames.len() as u64;
             self.machine.harvest(frames, refs);
-            for ((frame, refs), used) in frames.iter().zip(refs).zip(used) {
-                let Some(state) = self.states.get_mut(*frame as usize) else { continue };
-                let first = u8::from(state.word & FRESH != 0);
-                state.word &= !FRESH;
-                *used = *refs > first;
-                self.stats.reactivated += u64::from(*used);
+            if self.discounts {
+                for (frame, refs) in frames.iter().zip(refs.iter_mut()) {
+                    if let Some(state) = self.states.get_mut(*frame as usize) {
+                        *refs = refs.saturating_sub(u8::from(state.has(FRESH)));
+                        state.word &= !FRESH;
+                    }
+                }
             }
+            for (refs, used) in refs.iter().zip(used.iter_mut()) {
+                *used = *refs > 0;
+            }
+            self.stats.reactivated += used.iter().map(|used| u64::from(*used)).sum::<u64>();
         }
     }
 
@@ -180,6 +187,27 @@ impl<O: Order> Engine<O> {
         {
             state.word |= HELD;
             order.insert(frame, state.word & TAG, Arrival::Returned);
+        }
+    }
+
+    /// Takes all events that are waiting.
+    #[inline(never)]
+    fn drain(&mut self, m: &mut dyn Machine) {
+        while let Some(event) = m.next_event() {
+            self.take(event);
+        }
+    }
+
+    #[inline(always)]
+    fn take(&mut self, event: Event) {
+        let accepted = match event {
+            Event::PageIn { page, queue, tag } => self.page_in(page, queue, tag),
+            Event::Laundered { page, ok: true } => self.cleaned(page),
+            Event::Shortage => Some(()),
+            _ => self.rare(event),
+        };
+        if accepted.is_none() {
+            self.worker.stats.events_refused += 1;
         }
     }
 
@@ -317,7 +345,7 @@ impl<O: Order> Engine<O> {
                 self.apply(scan, want);
                 self.forget_uses(m);
             }
-            drain(self, m);
+            self.drain(m);
         }
         while let Some(frame) = self.deferred.pop() {
             Self::give_back(&mut self.order, &mut self.states, frame);
@@ -348,13 +376,14 @@ impl<O: Order> Engine<O> {
 
     /// Adds pages that the order names to the batch, up to `limit` in all; returns their number.
     fn gather(&mut self, m: &mut dyn Machine, limit: usize) -> usize {
-        let Self { order, states, batch, worker, .. } = self;
+        let Self { order, states, batch, worker, discount, .. } = self;
         let room = batch.room(limit);
         if room.is_empty() {
             return 0;
         }
         let mut victims = Victims::new(room);
-        let mut view = View { machine: m, states, stats: &mut worker.stats };
+        let mut view =
+            View { machine: m, states, stats: &mut worker.stats, discounts: *discount != Discount::None };
         order.choose(&mut view, &mut victims);
         let named = victims.len();
         batch.take_up(named, |frame| {
@@ -370,7 +399,7 @@ impl<O: Order> Engine<O> {
     fn apply(&mut self, scan: &mut Scan, want: Want) {
         let Self { order, states, batch, worker, deferred, .. } = self;
         let stats = &mut worker.stats;
-        let mut freed = 0;
+        let (mut freed, mut writes, mut pages) = (0u32, 0u32, 0u32);
         batch.keep_answers(|frame, verdict| {
             let Some(state) = states.get_mut(frame as usize) else { return false };
             match verdict {
@@ -380,9 +409,8 @@ impl<O: Order> Engine<O> {
                     return false;
                 }
                 Verdict::Started { pages: count } => {
-                    stats.launders += 1;
-                    stats.launder_pages += u64::from(count);
-                    scan.launder_started(count);
+                    writes += 1;
+                    pages += u32::from(count);
                     state.word |= LAUNDERING;
                     return true;
                 }
@@ -423,8 +451,11 @@ impl<O: Order> Engine<O> {
             Self::give_back(order, states, frame);
             false
         });
-        scan.shortage -= freed;
-        stats.v_dfree += freed.unsigned_abs();
+        scan.shortage -= i64::from(freed);
+        scan.launders_started(writes, pages);
+        stats.v_dfree += u64::from(freed);
+        stats.launders += u64::from(writes);
+        stats.launder_pages += u64::from(pages);
     }
 
     /// Clears the bits of the pages whose write was started: if one is set when the write is over, the page was used during it, and not before it
@@ -442,19 +473,11 @@ impl<O: Order> Policy for Engine<O> {
     }
 
     fn event(&mut self, event: Event) {
-        let accepted = match event {
-            Event::PageIn { page, queue, tag } => self.page_in(page, queue, tag),
-            Event::Laundered { page, ok: true } => self.cleaned(page),
-            Event::Shortage => Some(()),
-            _ => self.rare(event),
-        };
-        if accepted.is_none() {
-            self.worker.stats.events_refused += 1;
-        }
+        self.take(event);
     }
 
     fn run(&mut self, m: &mut dyn Machine) -> Sleep {
-        drain(self, m);
+        self.drain(m);
         self.freshen(m);
         let mut scan = self.worker.begin(m);
         self.scan(m, &mut scan);

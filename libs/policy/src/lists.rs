@@ -129,8 +129,14 @@ impl Lists {
     }
 
     /// Takes a page off the list it is on, if it is on one.
+    #[inline]
     pub fn unlink(&mut self, frame: u32) {
-        let Some(list) = self.list(frame) else { return };
+        if let Some(list) = self.list(frame) {
+            self.take_off(frame, list);
+        }
+    }
+
+    fn take_off(&mut self, frame: u32, list: u8) {
         let node = self.nodes[frame as usize];
         let (next, prev) = (node.next & LINK, node.prev & LINK);
         self.set_next(prev, next);

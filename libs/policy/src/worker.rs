@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use crate::lowmem::Lowmem;
 use crate::machine::{Decision, MAX_BATCH, Machine, OomReason, Page, Request, Verdict, Want, WriteLimit};
 use crate::oom::{Oom, Outcome};
-use crate::policy::{Policy, Sleep, Stats};
+use crate::policy::{Sleep, Stats};
 use crate::swapout_request;
 
 /// Write operations and pages per scan at pass 2 and above (PGO-026, W05).
@@ -74,10 +74,15 @@ pub struct Scan {
 impl Scan {
     /// Records a started write of `pages` pages: one unit of shortage and of operations, whatever its size (PGO-107).
     pub fn launder_started(&mut self, pages: u8) {
-        self.shortage -= 1;
-        self.started += 1;
-        self.ops = self.ops.saturating_sub(1);
-        self.pages = self.pages.saturating_sub(u32::from(pages));
+        self.launders_started(1, pages.into());
+    }
+
+    /// Records so many started writes of `pages` pages in all.
+    pub fn launders_started(&mut self, count: u32, pages: u32) {
+        self.shortage -= i64::from(count);
+        self.started += i64::from(count);
+        self.ops = self.ops.saturating_sub(count);
+        self.pages = self.pages.saturating_sub(pages);
     }
 
     /// What may be written just now: what is left of the scan's, and at most what may be under way (W05).
@@ -212,13 +217,6 @@ impl Worker {
     }
 }
 
-/// Hands a policy the events that are waiting.
-pub fn drain(policy: &mut impl Policy, m: &mut dyn Machine) {
-    while let Some(event) = m.next_event() {
-        policy.event(event);
-    }
-}
-
 /// One batch of a scan: allocated once.
 #[derive(Debug)]
 pub struct Batch {
@@ -281,9 +279,9 @@ impl Batch {
         self.len = self.frames.iter_mut().zip(frames).map(|(slot, frame)| *slot = frame).count();
     }
 
-    /// Frame and references of each page, in order.
-    pub fn harvested(&self) -> impl Iterator<Item = (u32, u8)> {
-        self.frames.iter().zip(&self.refs).take(self.len).map(|(frame, refs)| (*frame, *refs))
+    /// Its pages, and the references of each.
+    pub fn harvested(&self) -> (&[u32], &[u8]) {
+        (self.frames.get(..self.len).unwrap_or_default(), self.refs.get(..self.len).unwrap_or_default())
     }
 
     /// Harvests the references to its pages; one call.
