@@ -125,7 +125,14 @@ impl Lists {
 
     /// The pages of a list from its head.
     pub fn iter(&self, list: u8) -> impl Iterator<Item = u32> {
-        core::iter::successors(self.head(list), |frame| self.after(*frame))
+        let mut at = self.nodes[self.end(list) as usize].next & LINK;
+        core::iter::from_fn(move || {
+            let frame = at;
+            (frame < self.nr_frames).then(|| {
+                at = self.nodes[frame as usize].next & LINK;
+                frame
+            })
+        })
     }
 
     /// Takes a page off the list it is on, if it is on one.
