@@ -63,14 +63,17 @@ impl Window {
         let mut len = 0;
         // At most once around.
         let (behind, ahead) = self.values.split_at(self.hand as usize);
-        for (frame, value) in (self.hand..).zip(ahead).chain((0..).zip(behind)) {
-            if len == most {
-                self.hand = frame;
-                return len;
-            }
-            if *value != 0 {
-                passed[len.min(MAX_BATCH - 1)] = frame;
+        for (first, slots) in [(self.hand, ahead), (0, behind)] {
+            for (frame, value) in (first..).zip(slots) {
+                if *value == 0 {
+                    continue;
+                }
+                passed[len & (MAX_BATCH - 1)] = frame;
                 len += 1;
+                if len >= most {
+                    self.hand = if (frame as usize) + 1 < self.values.len() { frame + 1 } else { 0 };
+                    return len;
+                }
             }
         }
         len
