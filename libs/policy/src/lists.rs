@@ -191,6 +191,21 @@ impl Lists {
         Some(frame)
     }
 
+    /// Moves the pages from the head of a list up to and with `last`, which is on it, to its tail, in their order: as
+    /// moving each in turn, in one step.
+    pub fn rotate(&mut self, list: u8, last: u32) {
+        let (end, number) = (self.end(list), u32::from(list) << SHIFT);
+        let (first, tail) = (self.nodes[end as usize].next & LINK, self.nodes[end as usize].prev);
+        if last == tail || self.list(last) != Some(list) {
+            return;
+        }
+        let next = core::mem::replace(&mut self.nodes[last as usize].next, number | end) & LINK;
+        self.nodes[tail as usize].next = number | first;
+        self.set_prev(first, tail);
+        self.set_prev(next, end);
+        self.nodes[end as usize] = Node { next: number | next, prev: last };
+    }
+
     /// Tells the pages of each list from its head, with their bits.
     pub fn save(&self, tell: &mut dyn FnMut(Record)) {
         for list in 0..self.nr_lists {

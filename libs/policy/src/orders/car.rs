@@ -89,14 +89,20 @@ impl Order for Car {
             let most = victims.room().min(looks).min(turn);
             let seen = look(pages, &mut self.lists.iter(list), most);
             looks -= seen.len().max(1);
+            let mut last_used = None;
             for (frame, used) in seen {
-                if used {
+                if used && list == T2 {
+                    last_used = Some(frame);
+                } else if used {
                     self.lists.push_tail(frame, T2);
                 } else {
                     self.ghosts.push(pages.tag(frame), ghosts);
                     self.lists.unlink(frame);
                     victims.push(frame);
                 }
+            }
+            if let Some(last) = last_used {
+                self.lists.rotate(T2, last);
             }
         }
         self.trim();

@@ -77,11 +77,15 @@ impl Order for S3Fifo {
             let most = victims.room().min(looks).min(turn);
             let seen = look(pages, &mut self.lists.iter(if from_small { SMALL } else { MAIN }), most);
             looks -= seen.len().max(1);
+            let mut last_used = None;
             for (frame, used) in seen {
                 let uses = (self.lists.bits(frame) + u8::from(used)).min(max_uses);
-                if uses > 0 {
-                    self.lists.set_bits(frame, if from_small { 0 } else { uses - 1 });
+                if uses > 0 && from_small {
+                    self.lists.set_bits(frame, 0);
                     self.lists.push_tail(frame, MAIN);
+                } else if uses > 0 {
+                    self.lists.set_bits(frame, uses - 1);
+                    last_used = Some(frame);
                 } else {
                     if from_small {
                         self.ghosts.push(pages.tag(frame), 0);
@@ -91,6 +95,9 @@ impl Order for S3Fifo {
                     }
                     self.leave(frame, victims);
                 }
+            }
+            if let Some(last) = last_used {
+                self.lists.rotate(MAIN, last);
             }
         }
     }

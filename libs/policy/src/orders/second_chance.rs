@@ -50,13 +50,18 @@ impl Order for SecondChance {
             let most = victims.room().min(looks);
             let seen = look(pages, &mut self.lists.iter(0), most);
             looks -= seen.len().max(1);
+            let mut last_used = None;
             for (frame, used) in seen {
                 if used {
-                    self.lists.push_tail(frame, 0);
+                    last_used = Some(frame);
                 } else {
                     self.lists.unlink(frame);
                     victims.push(frame);
                 }
+            }
+            // To the tail with all of them.
+            if let Some(last) = last_used {
+                self.lists.rotate(0, last);
             }
         }
     }

@@ -76,13 +76,17 @@ impl Order for TwoQ {
             let most = victims.room().min(looks);
             let seen = look(pages, &mut self.lists.iter(AM), most);
             looks -= seen.len().max(1);
+            let mut last_used = None;
             for (frame, used) in seen {
                 if used {
-                    self.lists.push_tail(frame, AM);
+                    last_used = Some(frame);
                 } else {
                     self.lists.unlink(frame);
                     victims.push(frame);
                 }
+            }
+            if let Some(last) = last_used {
+                self.lists.rotate(AM, last);
             }
         }
     }
