@@ -9,7 +9,7 @@
 use crate::engine::Discount;
 use crate::ghosts::Ghosts;
 use crate::lists::Lists;
-use crate::order::{Arrival, Knob, Order, References, Tag, Victims, look};
+use crate::order::{Arrival, Knob, Look, Order, References, Tag, Victims};
 use crate::policy::Inconsistency;
 use crate::state::{About, BadRecord, Record};
 
@@ -66,6 +66,7 @@ impl Order for S3Fifo {
     }
 
     fn choose(&mut self, pages: &mut dyn References, victims: &mut Victims<'_>) {
+        let mut look = Look::new();
         let total = self.lists.total();
         let (share, max_uses) = (self.knobs[0].percent_of(total), self.knobs[1].value as u8);
         // A use counts for one round more: each page is looked at in so many rounds at most.
@@ -75,7 +76,7 @@ impl Order for S3Fifo {
             let from_small = small > 0 && small >= share || self.lists.len(MAIN) == 0;
             let turn = if from_small { (small - share.min(small)) as usize + 1 } else { usize::MAX };
             let most = victims.room().min(looks).min(turn);
-            let seen = look(pages, &mut self.lists.iter(if from_small { SMALL } else { MAIN }), most);
+            let seen = look.at(pages, self.lists.iter(if from_small { SMALL } else { MAIN }), most);
             looks -= seen.len().max(1);
             let mut last_used = None;
             for (frame, used) in seen {
