@@ -582,6 +582,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// The kind with this number.
+    #[inline]
     pub fn from_raw(raw: u64) -> Option<EventKind> {
         use EventKind::*;
         [PageIn, Activate, Deactivate, Free, Wire, Unwire, Laundered, Shortage, Overflow]
