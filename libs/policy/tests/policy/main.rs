@@ -13,6 +13,7 @@ mod gates;
 mod inactive;
 mod knobs;
 mod levels;
+mod lists;
 mod models;
 mod oom;
 mod orders;
