@@ -27,6 +27,8 @@ pub struct Case {
     pub swap_pager: Option<&'static str>,
     /// `--icount`.
     pub icount: bool,
+    /// `--busy-host`.
+    pub busy_host: Option<u64>,
     /// Whether there is a root disk.
     pub root: bool,
     /// What the machine boots from.
@@ -113,6 +115,7 @@ const CASE: Case = Case {
     policy: None,
     swap_pager: None,
     icount: false,
+    busy_host: None,
     root: false,
     boot: Medium::Run,
     exec: "",
@@ -673,6 +676,16 @@ pub const CASES: &[Case] = &[
         name: "launch",
         mem: "128M",
         swap: &[],
+        exec: "launch-test",
+        checks: &[Says(" passed, 0 failed")],
+        ..CASE
+    },
+    // The same while the machine stands still now and then: timers of parent and child are due at once.
+    Case {
+        name: "launch-on-a-busy-host",
+        mem: "128M",
+        swap: &[],
+        busy_host: Some(1),
         exec: "launch-test",
         checks: &[Says(" passed, 0 failed")],
         ..CASE

@@ -2,6 +2,7 @@
 //! `cargo xtask`: everything that one does with Ebb from a host. One file a concern.
 
 mod bench;
+mod busy;
 mod cases;
 mod compare;
 mod compile;

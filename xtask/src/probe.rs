@@ -55,6 +55,7 @@ fn try_it() -> Result<std::result::Result<(), String>> {
         engine: Engine::Kvm,
         gdb: false,
         place: None,
+        busy_host: None,
         boot: (boot, Boot::Virtio),
         disks: Vec::new(),
         spare: crate::size::Size(0),

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::busy::BusyHost;
 use crate::processor::Processor;
 use crate::size::Size;
 use crate::status::End;
@@ -82,6 +83,8 @@ pub struct Config {
     pub engine: Engine,
     /// Under which number a processor of the host is chosen, if instructions are counted; nothing: any.
     pub place: Option<usize>,
+    /// A seed of moments in which the machine stands still.
+    pub busy_host: Option<u64>,
     /// Whether to wait for a debugger on port 1234.
     pub gdb: bool,
     /// The boot image, and as what it is attached.
@@ -228,6 +231,7 @@ pub struct Machine {
     console: JoinHandle<Heard>,
     log: JoinHandle<Heard>,
     complaints: JoinHandle<String>,
+    busy: Option<BusyHost>,
     /// Answers as long as QEMU may ask.
     _tpm: FailedTpm,
 }
@@ -296,6 +300,7 @@ impl Machine {
             console: std::thread::spawn(move || listen(console_ours, console)),
             log: std::thread::spawn(move || listen(log_ours, log)),
             complaints,
+            busy: config.busy_host.map(|seed| BusyHost::new(seed, Instant::now())),
             _tpm: tpm,
         })
     }
@@ -321,6 +326,9 @@ impl Machine {
                 self.child.kill()?;
                 self.child.wait()?;
                 break reason;
+            }
+            if let Some(busy) = &mut self.busy {
+                busy.tend(self.child.id(), Instant::now()).context("QEMU cannot be stopped")?;
             }
             std::thread::sleep(POLL);
         };
@@ -430,6 +438,7 @@ mod tests {
             engine: Engine::Icount,
             gdb: false,
             place: None,
+            busy_host: None,
             boot: ("/a,b".into(), Boot::Virtio),
             disks: vec![Disk { file: "/s".into(), serial: "swap0".into(), writable: true, broken: None }],
             folder: "/".into(),

@@ -119,6 +119,9 @@ pub struct Options {
     /// Deterministic: one instruction is one nanosecond (-icount shift=0,sleep=off)
     #[arg(long)]
     pub icount: bool,
+    /// Stop the machine for a moment now and then, at moments that follow from the seed, as a busy host does
+    #[arg(long, value_name = "SEED")]
+    pub busy_host: Option<u64>,
     /// How to execute instructions
     #[arg(long, value_enum, default_value = "tcg")]
     pub accel: Accel,
@@ -155,6 +158,7 @@ impl Default for Options {
             exec: None,
             timeout: None,
             icount: false,
+            busy_host: None,
             accel: Accel::Tcg,
             gdb: false,
             keep: false,
@@ -377,6 +381,7 @@ impl Prepared {
             engine,
             gdb: options.gdb,
             place: None,
+            busy_host: options.busy_host,
             boot: (boot.clone(), Boot::Virtio),
             disks,
             spare: Size(0),

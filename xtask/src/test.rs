@@ -234,6 +234,7 @@ fn judge(case: &Case, built: &Built) -> Result<()> {
         exec: Some(exec.clone()),
         timeout: Some(case.timeout_s),
         icount: case.icount,
+        busy_host: case.busy_host,
         cmdline: (!case.cmdline.is_empty()).then(|| case.cmdline.to_string()),
         // What these cases are about needs no files; those that do are in `files`.
         root: (!case.root).then_some(run::RootSize::None),

@@ -11,8 +11,9 @@ pub const INPUT_BIT: u64 = 2;
 
 protocol! {
     number 1;
-    /// Writes bytes as they are; `\n` is sent as `\r\n`. Answered when all of them are in the device's hands.
-    1 Write { bytes: Vec<u8> } -> ();
+    /// Writes bytes as they are; `\n` is sent as `\r\n`. Answered when all of them are in the device's hands. `more`: the caller's next write goes on
+    /// where this ends, and is waited for so that nobody else's comes between (for a second at most).
+    1 Write { bytes: Vec<u8>, more: bool } -> ();
     /// Waits for input and brings what there is, at most [`MAX_IO`] bytes. One reader at a time: `Busy` while another one waits.
     2 Read {} -> Vec<u8>;
     /// Columns and rows, as far as they are known (80 by 24 otherwise).

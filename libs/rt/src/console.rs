@@ -12,8 +12,8 @@ use ebb_proto::start::Stream;
 
 /// Bytes that are held back at most.
 const HELD: usize = 4096;
-/// Bytes of lines for the console that are held back at most.
-const LINE: usize = 1024;
+/// Bytes of a line for the console that are held back at most: nobody's output comes into the middle of a line that is no longer.
+const LINE: usize = 64 << 10;
 /// Status of a program that writes to a pipe that nobody reads (128 + `SIGPIPE`).
 const BROKEN_PIPE: u8 = 141;
 

@@ -206,7 +206,7 @@ const ERASE: [u8; 2] = [8, 127];
 /// after it waits for the next.
 fn line() -> Result<Vec<u8>, Error> {
     let console = handle("console")?;
-    let show = |bytes: &[u8]| call(console, &console::Write { bytes: bytes.to_vec() });
+    let show = |bytes: &[u8]| call(console, &console::Write { bytes: bytes.to_vec(), more: false });
     let mut line = Vec::new();
     loop {
         let typed = call(console, &console::Read {})?;
@@ -279,7 +279,8 @@ impl Write for Channel {
             Channel::PipeRead(_) => Err(Error::BadFile),
             Channel::Console => {
                 let piece = &buffer[..buffer.len().min(console::MAX_IO)];
-                call(handle("console")?, &console::Write { bytes: piece.to_vec() })?;
+                let more = piece.len() < buffer.len();
+                call(handle("console")?, &console::Write { bytes: piece.to_vec(), more })?;
                 Ok(piece.len())
             }
             Channel::PipeWrite(pipe) => {

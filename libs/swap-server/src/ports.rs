@@ -6,124 +6,87 @@ use alloc::vec::Vec;
 use core::fmt::Arguments;
 use core::sync::atomic::AtomicU64;
 use ebb_abi::{Handle, PAGE_SIZE};
+use ebb_peer::Peer;
 use ebb_proto::Error;
 use ebb_proto::block::{self, Disks};
 use ebb_proto::pager::{self, MAX_DEVICES};
 use ebb_proto::vm::PAGER_BIT;
-use ebb_ring::{Broken, Consumer, Producer};
 use ebb_rt::start::Given;
 use ebb_rt::{StartInfo, client, heap, log, shared};
 use ebb_swap::{DiskInfo, PageBytes, World};
-use ebb_sys::ipc;
 
 /// Bit of `block`'s notification: submissions.
 const BLOCK_BIT: u64 = 1 << 1;
 
 /// The surroundings.
 pub struct Ports {
-    vm_in: Consumer<'static>,
-    vm_out: Producer<'static>,
-    block_out: Producer<'static>,
-    block_in: Consumer<'static>,
-    vm_doorbell: Handle,
-    block_doorbell: Handle,
+    vm: Peer,
+    disks: Peer,
     block: Handle,
     /// Heap pages that were claimed: first address and pages.
     claimed: Vec<(u64, u64)>,
     /// For a pager that looks into pages.
     window: Option<Window>,
-    /// A ring had impossible indexes: it is not used any more.
-    vm_broken: bool,
-    block_broken: bool,
 }
 
 impl Ports {
     /// The rings that were given. `NotFound`, `Invalid`: something is missing.
     pub fn new(info: &StartInfo) -> Result<Ports, Error> {
-        let vm = halves(pager::RINGS, pager::RING_PAGES)?;
-        let disks = halves(info.value("block_ring")?, block::SEGMENT_PAGES)?;
+        let doorbell = Handle(u32::try_from(info.value("vm_doorbell")?).map_err(|_| Error::Invalid)?);
         Ok(Ports {
-            vm_in: Consumer::new(vm.0).ok_or(Error::Invalid)?,
-            vm_out: Producer::new(vm.1).ok_or(Error::Invalid)?,
-            block_out: Producer::new(disks.0).ok_or(Error::Invalid)?,
-            block_in: Consumer::new(disks.1).ok_or(Error::Invalid)?,
-            vm_doorbell: Handle(u32::try_from(info.value("vm_doorbell")?).map_err(|_| Error::Invalid)?),
-            block_doorbell: info.handle("block_notify")?,
+            vm: Peer::first_to_us("vm", pager::RINGS, pager::RING_PAGES, doorbell, 1 << PAGER_BIT)?,
+            disks: Peer::first_from_us(
+                "block",
+                info.value("block_ring")?,
+                block::SEGMENT_PAGES,
+                info.handle("block_notify")?,
+                BLOCK_BIT,
+            )?,
             block: info.handle("block")?,
             claimed: Vec::with_capacity(2 * MAX_DEVICES),
             window: match info.handle("phys") {
                 Ok(_) => Some(Window::new(info)?),
                 Err(_) => None,
             },
-            vm_broken: false,
-            block_broken: false,
         })
     }
 
     /// Rings the doorbells of those who wait for what was submitted and completed.
     pub fn ring(&mut self) {
-        if self.block_out.must_ring() {
-            signal(self.block_doorbell, BLOCK_BIT);
-        }
-        if self.vm_out.must_ring() {
-            signal(self.vm_doorbell, 1 << PAGER_BIT);
-        }
+        self.disks.ring();
+        self.vm.ring();
     }
 
     /// Asks for doorbells; `false`: there is something already.
     pub fn sleep(&self, vm_must_wait: bool) -> bool {
         // What `vm` submits beyond what there is room for has to wait for completions of the disks, whose doorbell is asked for.
-        (self.block_broken || self.block_in.sleep()) && (self.vm_broken || vm_must_wait || self.vm_in.sleep())
-    }
-
-    fn vm<T>(&mut self, result: Result<T, Broken>) -> Option<T> {
-        if result.is_err() && !core::mem::replace(&mut self.vm_broken, true) {
-            log!("vm's rings are broken: not used any more");
-        }
-        result.ok()
-    }
-
-    fn disks<T>(&mut self, result: Result<T, Broken>) -> Option<T> {
-        if result.is_err() && !core::mem::replace(&mut self.block_broken, true) {
-            log!("the disks' rings are broken: not used any more");
-        }
-        result.ok()
+        self.disks.sleep() && (vm_must_wait || self.vm.sleep())
     }
 }
 
 impl World<'static> for Ports {
     fn next(&mut self) -> Option<[u64; 4]> {
-        let entry = self.vm_in.pop();
-        self.vm(entry).flatten()
+        self.vm.pop()
     }
 
     fn room(&mut self) -> usize {
-        let room = self.vm_out.room();
-        self.vm(room).unwrap_or(0)
+        self.vm.room()
     }
 
     fn complete(&mut self, completion: pager::Completion) {
-        let pushed = self.vm_out.push(&completion.pack());
-        if self.vm(pushed) == Some(false) {
-            log!("a completion was lost: vm's ring has less room than it said");
-        }
+        self.vm.push(&completion.pack());
     }
 
     fn disk_room(&mut self) -> usize {
-        let room = self.block_out.room();
-        self.disks(room).unwrap_or(0)
+        self.disks.room()
     }
 
     fn submit(&mut self, entry: block::Submission) {
-        let pushed = self.block_out.push(&entry.pack());
-        if self.disks(pushed) == Some(false) {
-            log!("a request was lost: the disks' ring has less room than it said");
-        }
+        self.disks.push(&entry.pack());
     }
 
     fn finished(&mut self) -> Option<block::Completion> {
-        let entry = self.block_in.pop();
-        self.disks(entry).flatten().map(|e| block::Completion::unpack(&e))
+        self.disks.pop().map(|e| block::Completion::unpack(&e))
     }
 
     fn disk(&mut self, number: u8) -> Option<DiskInfo> {
@@ -176,18 +139,5 @@ impl World<'static> for Ports {
 
     fn log(&mut self, line: Arguments<'_>) {
         log!("{line}");
-    }
-}
-
-type Cells = &'static [AtomicU64];
-
-fn halves(address: u64, pages: u64) -> Result<(Cells, Cells), Error> {
-    let cells = shared::segment(address, pages).ok_or(Error::Fault)?;
-    Ok(cells.split_at(cells.len() / 2))
-}
-
-fn signal(notification: Handle, bits: u64) {
-    if let Err(error) = ipc::signal(notification, bits) {
-        log!("a doorbell cannot be rung: {error:?}");
     }
 }

@@ -2,7 +2,7 @@
 //! The console server: the terminal on the first serial port.
 //!
 //! Output is sent as fast as the transmitter takes it; a write that has to wait for it is answered when its last byte is out, and
-//! meanwhile the server goes on serving. Input is kept (4 KiB) until somebody reads it.
+//! meanwhile the server goes on serving. Nobody's bytes come between the pieces of one long write. Input is kept (4 KiB) until somebody reads it.
 #![no_std]
 #![no_main]
 #![deny(unsafe_code)]
@@ -11,17 +11,17 @@ extern crate alloc;
 
 mod uart;
 
-use alloc::collections::VecDeque;
 use ebb_proto::Error;
 use ebb_proto::console::{Cancel, INPUT_BIT, MAX_IO, Notify, Poll, Read, Request, Size, Write};
 use ebb_rt::abi::Handle;
 use ebb_rt::client::from_sys;
 use ebb_rt::server::{self, Call};
 use ebb_rt::start::Given;
-use ebb_rt::{StartInfo, log};
+use ebb_rt::{StartInfo, clock, log};
 use ebb_sys::ipc::{Message, Received};
+use ebb_sys::time::tsc;
 use ebb_sys::{device, ipc, object};
-use ebb_term::{Input, Output};
+use ebb_term::{Input, Writers};
 use uart::{Sent, Uart};
 
 ebb_rt::entry!(main);
@@ -30,6 +30,8 @@ ebb_rt::entry!(main);
 const COM1_SOURCE: u64 = 4;
 /// Bit of the own notification for its interrupts.
 const INTERRUPT: u32 = 1;
+/// Bit of the own notification: those who write have waited long enough for one that has not gone on.
+const HELD_BIT: u64 = 1 << 2;
 /// Bytes of input kept.
 const INPUT: usize = 4096;
 /// Writes that may wait for the transmitter; a further one makes the server wait with it. Bounds the heap.
@@ -48,6 +50,7 @@ fn main(info: &'static StartInfo) -> ! {
 
 struct Console {
     endpoint: Handle,
+    notification: Handle,
     irq: Handle,
     interrupt: device::Interrupt,
     uart: Uart,
@@ -56,7 +59,7 @@ struct Console {
     reader: Option<(u64, Call)>,
     /// Whom input is told to.
     notify: Handle,
-    writes: VecDeque<(Call, Output)>,
+    writes: Writers<Call>,
     size: (u16, u16),
 }
 
@@ -74,13 +77,14 @@ impl Console {
         };
         Ok(Console {
             endpoint: info.handle("endpoint")?,
+            notification,
             irq,
             interrupt,
             uart,
             input: Input::new(INPUT),
             reader: None,
             notify: Handle::NONE,
-            writes: VecDeque::with_capacity(WRITES),
+            writes: Writers::new(WRITES),
             size: (size("cols", 80), size("rows", 24)),
         })
     }
@@ -89,6 +93,7 @@ impl Console {
     fn serve(&mut self) -> Error {
         loop {
             let result = match server::receive(self.endpoint) {
+                Ok(Received::Bits(HELD_BIT)) => self.transmit(),
                 Ok(Received::Bits(_)) => self.interrupted(),
                 Ok(Received::Message { badge, reply, message }) => {
                     self.request(badge, Call::new(reply), &message)
@@ -144,17 +149,23 @@ impl Console {
         }
     }
 
-    /// Sends what waits, in order, as far as the transmitter takes it.
+    /// Sends what waits, as far as the transmitter takes it.
     fn transmit(&mut self) -> Result<(), Error> {
-        while let Some((_, output)) = self.writes.front_mut() {
-            if self.uart.send(output)? == Sent::Some {
+        let mut busy = false;
+        while let Some(output) = self.writes.turn(clock::now_us()) {
+            busy = self.uart.send(output)? == Sent::Some;
+            if busy {
                 break;
             }
-            if let Some((call, _)) = self.writes.pop_front() {
+            if let Some(call) = self.writes.sent(clock::now_us()) {
                 call.answer::<Write>(Ok(()));
             }
         }
-        self.uart.want_transmit_interrupt(!self.writes.is_empty())
+        if let Some(until) = self.writes.held_until() {
+            let deadline = tsc() + clock::cycles_of(until.saturating_sub(clock::now_us()));
+            ipc::timer(self.notification, HELD_BIT, deadline).map_err(from_sys)?;
+        }
+        self.uart.want_transmit_interrupt(busy)
     }
 
     fn request(&mut self, badge: u64, call: Call, message: &Message) -> Result<(), Error> {
@@ -172,11 +183,11 @@ impl Console {
             object::handle_close(handle).map_err(from_sys)?;
         }
         match request {
-            Ok(Request::Write(Write { bytes })) => {
-                while self.writes.len() >= WRITES {
+            Ok(Request::Write(Write { bytes, more })) => {
+                while self.writes.is_full() {
                     self.transmit()?;
                 }
-                self.writes.push_back((call, Output::new(bytes)));
+                self.writes.push(badge, call, bytes, more);
                 self.transmit()?;
             }
             Ok(Request::Read(Read {})) => match &self.reader {

@@ -7,7 +7,8 @@
 //! | `boot` | what the kernel said; frames before there is a `vm` |
 //! | `bootstrap` | `vm` by hand |
 //! | `spawn` | a server through `vm` |
-//! | `service` | the servers: start, watch, restart, replace, kill |
+//! | `service` | the servers: start, watch, restart, kill |
+//! | `replacing` | one image in the place of another |
 //! | `pagers` | what connects the pagers with `vm` and `block` |
 //! | `retire` | a pager that is to be replaced by one of another kind |
 //! | `keeper` | `proc`: what it is given, and what it says |
@@ -33,6 +34,8 @@ mod fate;
 mod keeper;
 #[cfg(target_os = "none")]
 mod pagers;
+#[cfg(target_os = "none")]
+mod replacing;
 #[cfg(target_os = "none")]
 mod retire;
 #[cfg(target_os = "none")]

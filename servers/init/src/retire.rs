@@ -5,8 +5,8 @@
 //! Nothing waits for a pager here: a server that went astray reports to `init`. Each step is looked at again after a while; one that takes too long is done without where it can be.
 
 use crate::pagers::more_for;
+use crate::replacing::answer;
 use crate::serve::Init;
-use crate::service::answer;
 use alloc::string::String;
 use ebb_abi::PAGE_SIZE;
 use ebb_abi::meter::Counter;

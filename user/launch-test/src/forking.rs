@@ -4,7 +4,7 @@
 use crate::Failure;
 use crate::child::pattern;
 use crate::parent::{Parent, because, same};
-use crate::signals::{pause, send};
+use crate::signals::{pause, send, until};
 use alloc::vec;
 use alloc::vec::Vec;
 use ebb_rt::io::{Channel, Read, pipe};
@@ -169,10 +169,11 @@ pub fn exec(p: &Parent) -> Result<(), Failure> {
     drop(from);
     // Its number stays.
     let child = in_copy(|| Err(Command::new("launch-test").arg("sleep").exec()))?;
-    pause(20)?;
-    let list = because("list", process::list())?;
-    let there = list.iter().find(|p| p.pid == child.id()).map(|p| (p.name.as_str(), p.space != p.pid));
-    same("in the list", there, Some(("launch-test", true)))?;
+    until("it is another program with the same number", || {
+        let list = because("list", process::list())?;
+        let there = list.iter().find(|p| p.pid == child.id());
+        Ok(there.is_some_and(|p| p.name == "launch-test" && p.space != p.pid))
+    })?;
     send(child, signal::TERM)?;
     ends_with(child, SIGNALLED + signal::TERM)?;
     // What is not there: a module at once, a file when it is looked for.

@@ -22,8 +22,10 @@ mod signals;
 mod survival;
 mod swapping;
 
+use ebb_rt::process::{self, Child};
+use ebb_rt::proto::Error;
 use ebb_rt::{StartInfo, println};
-use parent::Parent;
+use parent::{Parent, because};
 
 ebb_rt::program!(main);
 
@@ -96,6 +98,20 @@ fn swapped(info: &'static StartInfo, children: usize, rounds: usize) -> u8 {
     }
 }
 
+/// Ends what a test that failed has left.
+fn end_children() -> Result<(), Failure> {
+    let own = because("own number", process::id())?;
+    for child in because("list", process::list())?.iter().filter(|p| p.parent == own) {
+        let child = Child::numbered(child.pid);
+        // It may have ended and only be waited for.
+        match child.kill() {
+            Ok(()) | Err(Error::NotFound) => because("wait", child.wait())?,
+            Err(error) => return Err(alloc::format!("kill: {error}")),
+        };
+    }
+    Ok(())
+}
+
 fn main(info: &'static StartInfo) -> u8 {
     if let Some((mode, args)) = info.args.split_first() {
         let number = |n: usize| args.get(n).and_then(|n| n.parse().ok()).unwrap_or(0);
@@ -119,6 +135,10 @@ fn main(info: &'static StartInfo) -> u8 {
             Err(why) => {
                 println!("{name}: FAILED: {why}");
                 failed += 1;
+                // The next test finds no children but its own.
+                if let Err(why) = end_children() {
+                    println!("its children: {why}");
+                }
             }
         }
     }

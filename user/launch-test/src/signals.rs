@@ -30,6 +30,17 @@ fn ended(status: u8, reason: &str) -> Option<Change> {
     Some(Change::Ended(Ended { status, reason: reason.into() }))
 }
 
+/// Waits until something is so: how long it takes is the host's business, within reason.
+pub fn until(what: &str, mut is_so: impl FnMut() -> Result<bool, Failure>) -> Result<(), Failure> {
+    for _ in 0..2000 {
+        if is_so()? {
+            return Ok(());
+        }
+        pause(5)?;
+    }
+    Err(alloc::format!("not after 10 s: {what}"))
+}
+
 pub fn pause(ms: u64) -> Result<(), Failure> {
     because("sleep", thread::sleep(Duration::from_millis(ms)))
 }

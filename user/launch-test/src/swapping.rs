@@ -3,7 +3,7 @@
 
 use crate::Failure;
 use crate::parent::{Parent, because, same};
-use crate::signals::pause;
+use crate::signals::{pause, until};
 use crate::survival::kill_server;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -104,7 +104,7 @@ pub fn there_and_back(p: &Parent) -> Result<(), Failure> {
             if now.waiting == "out" && now.kernel_frames + 2 * threads as u64 > kernel {
                 return Err(alloc::format!("{} frames of the kernel, {kernel} before", now.kernel_frames));
             }
-            pause(60)?;
+            until("it comes back", || Ok(info(p, child.id())?.waiting != "out"))?;
         }
         same("times out", info(p, child.id())?.swaps, 10)?;
         same("it runs", because("poll", child.change())?, None)?;
@@ -134,8 +134,7 @@ pub fn while_out(p: &Parent) -> Result<(), Failure> {
     pause(100)?;
     same("stopped, and its timer has rung", info(p, child.id())?.waiting.as_str(), "out")?;
     because("signal", process::kill(Target::Process(child.id()), signal::CONT))?;
-    pause(20)?;
-    same("it goes on", info(p, child.id())?.waiting.as_str(), "")?;
+    until("it goes on", || Ok(info(p, child.id())?.waiting.is_empty()))?;
     end(child)?;
     same("spaces", p.spaces()?, before)
 }
@@ -174,13 +173,7 @@ fn set(p: &Parent, name: &str, value: i64) -> Result<(), Failure> {
 
 /// Waits until a child is out.
 fn goes_out(p: &Parent, child: Child) -> Result<(), Failure> {
-    for _ in 0..100 {
-        if info(p, child.id())?.waiting == "out" {
-            return Ok(());
-        }
-        pause(100)?;
-    }
-    Err("it does not go out".into())
+    until("it goes out", || Ok(info(p, child.id())?.waiting == "out"))
 }
 
 pub fn idle(p: &Parent) -> Result<(), Failure> {
@@ -214,13 +207,7 @@ pub fn server_dies(p: &Parent) -> Result<(), Failure> {
         pause(25)?;
     }
     same("held", process::swap_out(stays.id()), Err(Error::Busy))?;
-    for _ in 0..100 {
-        if info(p, one.id())?.waiting.is_empty() {
-            break;
-        }
-        pause(20)?;
-    }
-    same("it is in", info(p, one.id())?.waiting.as_str(), "")?;
+    until("it is in", || Ok(info(p, one.id())?.waiting.is_empty()))?;
     same("times out", info(p, one.id())?.swaps, 1)?;
     put_out(one)?;
     end(one)?;

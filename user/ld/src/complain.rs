@@ -19,7 +19,9 @@ pub fn tell(info: &StartInfo, path: &str, error: Error) {
     line.truncate(console::MAX_IO.min(pipe::MAX_IO));
     let told = match info.streams.get(ERRORS).copied().unwrap_or_default() {
         Stream::Null | Stream::PipeRead(_) => Ok(()),
-        Stream::Console => info.handle("console").and_then(|h| call(h, &console::Write { bytes: line })),
+        Stream::Console => {
+            info.handle("console").and_then(|h| call(h, &console::Write { bytes: line, more: false }))
+        }
         Stream::File(file) => info.handle("vm").and_then(|vm| {
             let (address, bytes) = (line.as_ptr() as u64, line.len() as u32);
             call(vm, &vm::Write { file, offset: OWN_OFFSET, address, bytes }).map(|_| ())

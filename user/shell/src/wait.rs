@@ -96,8 +96,9 @@ impl Shell {
             return Ok(());
         }
         ebb_rt::console::flush();
-        for piece in bytes.chunks(console::MAX_IO) {
-            call(self.console, &console::Write { bytes: piece.to_vec() })
+        let mut pieces = bytes.chunks(console::MAX_IO).peekable();
+        while let Some(piece) = pieces.next() {
+            call(self.console, &console::Write { bytes: piece.to_vec(), more: pieces.peek().is_some() })
                 .map_err(|e| Failure::Trouble(format!("console: {e}")))?;
         }
         Ok(())
