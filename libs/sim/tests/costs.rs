@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Instructions of policies as valgrind counts them: plausible, and the same each time. Without valgrind nothing is checked.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -66,6 +67,26 @@ fn counts_repeat_exactly() {
             ["repeat", "a-second-time-with-another-name"].map(|name| count(policy, &[], name));
         assert_eq!(first, second, "{policy}");
     }
+}
+
+/// In callgrind's file each function has a number, told once with its name; where it is what costs are of, the line begins with `fn=`.
+#[test]
+fn nothing_of_the_machine_is_counted() {
+    if !has_valgrind() {
+        return;
+    }
+    count("clock", &[], "machine");
+    let text = std::fs::read_to_string(file("machine")).unwrap();
+    let numbers = |name: &str| -> BTreeSet<&str> {
+        let named = text.lines().filter(|l| l.contains(name));
+        named
+            .filter_map(|l| l.strip_prefix("c").unwrap_or(l).strip_prefix("fn=")?.split(' ').next())
+            .collect()
+    };
+    let counted =
+        |number: &&str| text.lines().any(|l| l.strip_prefix("fn=").is_some_and(|l| l.starts_with(number)));
+    assert!(numbers("switch::worked").iter().any(counted), "the policy is");
+    assert_eq!(numbers("sampled::Small").iter().find(|n| counted(n)), None);
 }
 
 #[test]
