@@ -263,7 +263,7 @@ impl<M: Machine> Vm<M> {
             // Pages in the write that was started, at most a cluster.
             let pages = self.writing().saturating_sub(writing);
             if verdict == Verdict::Started {
-                limit.started(pages as u32);
+                limit.started(pages);
             }
             *decision = verdict as u64 | (pages as u64) << 8;
             done.last = (asked, verdict as u8);
