@@ -332,6 +332,8 @@ impl<O: Order> Engine<O> {
             }
             let mut taken = self.gather_cleaned(m, limit);
             if in_order {
+                // Those that were found used count too.
+                let limit = self.batch.len() + limit - taken;
                 taken += self.gather(m, limit);
             }
             if taken == 0 {
