@@ -101,6 +101,16 @@ fn program_names() -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// Builds the program whose instructions are counted for policies, optimised as what runs on the machine.
+///
+/// # Errors
+/// As [`all`].
+pub fn cost_program() -> Result<PathBuf> {
+    const NAME: &str = "ebb-sim-cost";
+    cargo_build(&["build", "--release", "-p", "ebb-sim", "--bin", NAME], &mut Progress::new("build"))?;
+    Ok(crate::target_dir().join("release").join(NAME))
+}
+
 /// Builds the loader alone.
 ///
 /// # Errors

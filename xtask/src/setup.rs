@@ -82,6 +82,12 @@ impl Need {
     }
 }
 
+/// Whether something is there, for those who can do without.
+#[must_use]
+pub fn has(need: Need) -> bool {
+    need.is_there()
+}
+
 /// Makes sure that everything of `needs` is there.
 ///
 /// # Errors

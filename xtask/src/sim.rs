@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use ebb_policy::Discount;
-use ebb_sim::{Format, Mode, Run, Setting, Trace, report};
+use ebb_sim::{Format, Mode, Point, Run, Setting, Trace, cost, report};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::live;
+use crate::run::Folder;
+use crate::setup::{self, Need};
+use crate::{compile, live};
 
 /// The modes on the command line.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -72,6 +74,9 @@ pub struct Options {
     /// Prints the policies' options with their bounds, and does nothing else
     #[arg(long)]
     knobs_list: bool,
+    /// Do not count the policies' instructions, which takes some seconds for each trace and size
+    #[arg(long)]
+    no_count: bool,
     /// Writes the results, an object a point
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -108,9 +113,12 @@ pub fn main(options: &Options) -> Result<()> {
         DiscountName::FirstLook => Discount::FirstLook,
         DiscountName::Clear => Discount::Clear,
     });
-    let points =
+    let mut points =
         ebb_sim::simulate_with(&runs, &policies, &options.knobs, mode, discount, &|refs| bar.inc(refs))?;
     bar.finish_and_clear();
+    if !options.no_count {
+        count(&mut points, &runs, &options.knobs, discount)?;
+    }
     print!("{}", report::table(&points));
     let live = if options.live {
         crate::terminal::catch_signals();
@@ -135,6 +143,25 @@ pub fn main(options: &Options) -> Result<()> {
         }
         std::fs::write(path, page).with_context(|| format!("{} cannot be written", path.display()))?;
     }
+    Ok(())
+}
+
+/// Counts the policies' instructions, if there is what counts them.
+fn count(
+    points: &mut [Point],
+    runs: &[Run<'_>],
+    knobs: &[Setting],
+    discount: Option<Discount>,
+) -> Result<()> {
+    if !setup::has(Need::Valgrind) {
+        eprintln!("xtask: instr/evict is not counted: valgrind is not installed (apt install valgrind)");
+        return Ok(());
+    }
+    let program = compile::cost_program()?;
+    let folder = Folder::new(false)?;
+    let bar = bar("count", points.len() as u64)?;
+    cost::fill(points, &program, folder.path(), runs, knobs, discount, &|| bar.inc(1))?;
+    bar.finish_and_clear();
     Ok(())
 }
 

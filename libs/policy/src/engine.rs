@@ -4,9 +4,6 @@
 //! A page is with the order, or here: wired, being written, or written and about to go. A victim that
 //! turns out dirty is written; when it is clean it is the first to go, unless it was used meanwhile: then the order has it back.
 //!
-//! The machine records pages that a fault brought in as active, and does not write active neighbours along; so what is about to
-//! go is first declared inactive.
-//!
 //! **The bit that the fault set.** The faulting instruction restarts and sets the accessed bit, so that every newcomer looks used.
 //! [`Discount`] says what is done about it.
 
@@ -18,7 +15,7 @@ use crate::order::{Arrival, Knob, Order, References, TAG_BITS, Tag, Victims};
 use crate::policy::{Event, Inconsistency, Policy, Sleep, Stats};
 use crate::queues::MAX_FRAMES;
 use crate::tunables::TunableError;
-use crate::worker::{Batch, Gate, Scan, Worker, drain};
+use crate::worker::{Batch, Gate, Scan, Worker};
 
 /// Known; the generation is valid.
 const RESIDENT: u32 = 1 << TAG_BITS;
@@ -29,10 +26,8 @@ const FRESH: u32 = 4 << TAG_BITS;
 const LAUNDERING: u32 = 8 << TAG_BITS;
 /// The order has it.
 const HELD: u32 = 16 << TAG_BITS;
-/// The machine records it as inactive.
-const DECLARED: u32 = 32 << TAG_BITS;
 /// Chosen, written, and about to go.
-const CLEANED: u32 = 64 << TAG_BITS;
+const CLEANED: u32 = 32 << TAG_BITS;
 const TAG: u32 = RESIDENT - 1;
 
 /// Room for pages that were written and wait to go, and for newcomers whose bit is to be cleared. What finds no room goes back to the
@@ -58,6 +53,12 @@ struct State {
     word: u32,
 }
 
+impl State {
+    fn has(self, flags: u32) -> bool {
+        self.word & flags != 0
+    }
+}
+
 /// Frames in order, bounded.
 #[derive(Debug)]
 struct Waiting {
@@ -81,7 +82,10 @@ impl Waiting {
     }
 
     fn pop(&mut self) -> Option<u32> {
-        let frame = (self.len > 0).then(|| self.frames[self.first % WAITING])?;
+        if self.len == 0 {
+            return None;
+        }
+        let frame = self.frames[self.first % WAITING];
         self.first = (self.first + 1) % WAITING;
         self.len -= 1;
         Some(frame)
@@ -96,7 +100,6 @@ pub struct Engine<O> {
     states: Vec<State>,
     worker: Worker,
     batch: Box<Batch>,
-    chosen: Box<[u32; MAX_BATCH]>,
     cleaned: Waiting,
     fresh: Waiting,
     /// Chosen, and not to be had just now: with the order again when the scan is over, so that it does not name them over and over.
@@ -108,6 +111,8 @@ struct View<'a> {
     machine: &'a mut dyn Machine,
     states: &'a mut [State],
     stats: &'a mut Stats,
+    /// Some pages may be fresh.
+    discounts: bool,
 }
 
 impl References for View<'_> {
@@ -119,13 +124,18 @@ impl References for View<'_> {
             self.stats.harvests += 1;
             self.stats.v_pdpages += frames.len() as u64;
             self.machine.harvest(frames, refs);
-            for ((frame, refs), used) in frames.iter().zip(refs).zip(used) {
-                let Some(state) = self.states.get_mut(*frame as usize) else { continue };
-                let first = u8::from(state.word & FRESH != 0);
-                state.word &= !FRESH;
-                *used = *refs > first;
-                self.stats.reactivated += u64::from(*used);
+            if self.discounts {
+                for (frame, refs) in frames.iter().zip(refs.iter_mut()) {
+                    if let Some(state) = self.states.get_mut(*frame as usize) {
+                        *refs = refs.saturating_sub(u8::from(state.has(FRESH)));
+                        state.word &= !FRESH;
+                    }
+                }
             }
+            for (refs, used) in refs.iter().zip(used.iter_mut()) {
+                *used = *refs > 0;
+            }
+            self.stats.reactivated += used.iter().map(|used| u64::from(*used)).sum::<u64>();
         }
     }
 
@@ -147,7 +157,6 @@ impl<O: Order> Engine<O> {
             states,
             worker: Worker::default(),
             batch: Batch::new(),
-            chosen: Box::new([0; MAX_BATCH]),
             cleaned: Waiting::new(),
             fresh: Waiting::new(),
             deferred: Waiting::new(),
@@ -164,84 +173,135 @@ impl<O: Order> Engine<O> {
         &mut self.order
     }
 
-    fn has(&self, frame: u32, flags: u32) -> bool {
-        self.states[frame as usize].word & flags != 0
-    }
-
-    fn set(&mut self, frame: u32, flags: u32) {
-        self.states[frame as usize].word |= flags;
-    }
-
-    fn clear(&mut self, frame: u32, flags: u32) {
-        self.states[frame as usize].word &= !flags;
-    }
-
-    fn knows(&self, page: Page) -> bool {
-        self.states
-            .get(page.frame as usize)
-            .is_some_and(|s| s.word & RESIDENT != 0 && s.generation == page.generation)
-    }
-
-    fn hand_over(&mut self, frame: u32, arrival: Arrival) {
-        self.set(frame, HELD);
-        self.order.insert(frame, self.states[frame as usize].word & TAG, arrival);
-    }
-
-    fn take_away(&mut self, frame: u32) {
-        if self.has(frame, HELD) {
-            self.clear(frame, HELD);
-            self.order.remove(frame);
-        }
+    /// The state of exactly this page, if it is known: the check on everything that comes from outside.
+    fn known(&mut self, page: Page) -> Option<&mut State> {
+        let state = self.states.get_mut(page.frame as usize)?;
+        (state.has(RESIDENT) && state.generation == page.generation).then_some(state)
     }
 
     /// Back to the order, unless something else has to happen to it first.
-    fn give_back(&mut self, frame: u32) {
-        if self.has(frame, RESIDENT) && !self.has(frame, HELD | WIRED | LAUNDERING | CLEANED) {
-            self.hand_over(frame, Arrival::Returned);
+    #[inline(never)]
+    fn give_back(order: &mut O, states: &mut [State], frame: u32) {
+        if let Some(state) = states.get_mut(frame as usize)
+            && state.word & (RESIDENT | HELD | WIRED | LAUNDERING | CLEANED) == RESIDENT
+        {
+            state.word |= HELD;
+            order.insert(frame, state.word & TAG, Arrival::Returned);
         }
     }
 
-    fn forget(&mut self, frame: u32) {
-        self.take_away(frame);
-        self.states[frame as usize].word = 0;
+    /// Takes all events that are waiting.
+    #[inline(never)]
+    fn drain(&mut self, m: &mut dyn Machine) {
+        while let Some(event) = m.next_event() {
+            self.take(event);
+        }
     }
 
-    fn page_in(&mut self, page: Page, queue: Queue, tag: Tag) {
-        self.forget(page.frame);
-        let declared = if queue == Queue::Inactive { DECLARED } else { 0 };
+    #[inline(always)]
+    fn take(&mut self, event: Event) {
+        let accepted = match event {
+            Event::PageIn { page, queue, tag } => self.page_in(page, queue, tag),
+            Event::Laundered { page, ok: true } => self.cleaned(page),
+            Event::Shortage => Some(()),
+            _ => self.rare(event),
+        };
+        if accepted.is_none() {
+            self.worker.stats.events_refused += 1;
+        }
+    }
+
+    fn page_in(&mut self, page: Page, queue: Queue, tag: Tag) -> Option<()> {
+        let state = self.states.get_mut(page.frame as usize)?;
+        if state.has(HELD) {
+            self.order.remove(page.frame);
+        }
         let fresh = if self.discount == Discount::None { 0 } else { FRESH };
-        self.states[page.frame as usize] =
-            State { generation: page.generation, word: tag & TAG | RESIDENT | fresh | declared };
+        let tag = tag & TAG;
+        *state = State { generation: page.generation, word: tag | RESIDENT | HELD | fresh };
+        let arrival = if queue == Queue::Active { Arrival::Fault } else { Arrival::Readahead };
         if self.discount == Discount::Clear && queue == Queue::Active {
             // Without room its first look discounts the reference.
             self.fresh.push(page.frame);
         }
-        let arrival = if queue == Queue::Active { Arrival::Fault } else { Arrival::Readahead };
-        self.hand_over(page.frame, arrival);
+        self.order.insert(page.frame, tag, arrival);
+        Some(())
     }
 
-    fn laundered(&mut self, frame: u32, ok: bool) {
-        self.clear(frame, LAUNDERING);
-        if ok {
-            self.worker.stats.laundered_ok += 1;
+    /// A write has ended well.
+    fn cleaned(&mut self, page: Page) -> Option<()> {
+        let state = self.states.get_mut(page.frame as usize)?;
+        if !state.has(RESIDENT) || state.generation != page.generation {
+            return None;
+        }
+        self.worker.stats.laundered_ok += 1;
+        state.word &= !LAUNDERING;
+        if !state.has(HELD | WIRED) && self.cleaned.push(page.frame) {
+            state.word |= CLEANED;
         } else {
-            self.worker.stats.laundered_failed += 1;
-            self.clear(frame, DECLARED);
+            Self::give_back(&mut self.order, &mut self.states, page.frame);
         }
-        if ok && !self.has(frame, HELD | WIRED) && self.cleaned.push(frame) {
-            self.set(frame, CLEANED);
+        Some(())
+    }
+
+    /// What happens less often than once a page that goes.
+    #[inline(never)]
+    fn rare(&mut self, event: Event) -> Option<()> {
+        match event {
+            Event::Free(page) => self.freed(page)?,
+            Event::Activate(page) => {
+                if self.known(page)?.has(HELD) {
+                    self.order.promote(page.frame);
+                }
+            }
+            Event::Deactivate(page) => {
+                if self.known(page)?.has(HELD) {
+                    self.order.demote(page.frame);
+                }
+            }
+            Event::Wire(page) => self.wired(page)?,
+            Event::Unwire { page, .. } => {
+                self.known(page)?.word &= !WIRED;
+                Self::give_back(&mut self.order, &mut self.states, page.frame);
+            }
+            Event::Laundered { page, .. } => {
+                self.known(page)?.word &= !LAUNDERING;
+                self.worker.stats.laundered_failed += 1;
+                Self::give_back(&mut self.order, &mut self.states, page.frame);
+            }
+            Event::PageIn { .. } | Event::Shortage => {}
         }
-        self.give_back(frame);
+        Some(())
+    }
+
+    fn freed(&mut self, page: Page) -> Option<()> {
+        let state = self.known(page)?;
+        let held = state.has(HELD);
+        state.word = 0;
+        if held {
+            self.order.remove(page.frame);
+        }
+        Some(())
+    }
+
+    fn wired(&mut self, page: Page) -> Option<()> {
+        let state = self.known(page)?;
+        let held = state.has(HELD);
+        state.word = state.word & !(CLEANED | HELD) | WIRED;
+        if held {
+            self.order.remove(page.frame);
+        }
+        Some(())
     }
 
     /// Clears the bits of the newcomers.
     fn freshen(&mut self, m: &mut dyn Machine) {
         while self.fresh.len > 0 {
             let Self { fresh, batch, states, worker, .. } = self;
-            let frames = core::iter::from_fn(|| fresh.pop()).filter(|f| {
-                let word = &mut states[*f as usize].word;
-                let is_fresh = *word & FRESH != 0;
-                *word &= !FRESH;
+            let frames = core::iter::from_fn(|| fresh.pop()).filter(|frame| {
+                let Some(state) = states.get_mut(*frame as usize) else { return false };
+                let is_fresh = state.has(FRESH);
+                state.word &= !FRESH;
                 is_fresh
             });
             batch.fill(frames);
@@ -255,125 +315,112 @@ impl<O: Order> Engine<O> {
     fn scan(&mut self, m: &mut dyn Machine, scan: &mut Scan) {
         let mut budget = self.order.len() as usize + self.cleaned.len;
         while scan.shortage > 0 && budget > 0 {
-            let want = if Gate::of(m) == Gate::Open { Want::Launder } else { Want::Reclaim };
-            let limit = usize::try_from(scan.shortage).unwrap_or(MAX_BATCH).min(MAX_BATCH).min(budget);
+            let mut limit = usize::try_from(scan.shortage).unwrap_or(MAX_BATCH).min(MAX_BATCH).min(budget);
+            let (mut want, mut in_order) = (Want::Reclaim, true);
+            if Gate::of(m) == Gate::Open {
+                let writes = scan.writes(m);
+                // Pages go in order: when no more may be written, those behind wait too.
+                in_order = writes.operations > 0 && writes.pages > 0;
+                if in_order {
+                    want = Want::Launder;
+                    if !m.limit_launders(writes) {
+                        // Each may start a full cluster.
+                        let cluster = m.meter().thresholds.cluster.max(1);
+                        limit = limit.min(writes.operations.min(writes.pages.div_ceil(cluster)) as usize);
+                    }
+                }
+            }
             let mut taken = self.gather_cleaned(m, limit);
-            // Pages go in order: when no more may be written, those behind wait too.
-            if want == Want::Reclaim || Worker::launder_limit(scan, m) > 0 {
-                taken += self.gather(m, limit - taken);
+            if in_order {
+                // Those that were found used count too.
+                let limit = self.batch.len() + limit - taken;
+                taken += self.gather(m, limit);
             }
             if taken == 0 {
                 break;
             }
             budget -= taken.min(budget);
             if !self.batch.is_empty() {
-                self.declare(m);
-                self.batch.set_wants(want);
-                self.batch.decide(m, &mut self.worker.stats);
+                let Self { states, batch, worker, .. } = self;
+                let generation = |frame: u32| states.get(frame as usize).map_or(0, |s| s.generation);
+                batch.decide_all(m, &mut worker.stats, want, generation);
                 self.apply(scan, want);
                 self.forget_uses(m);
             }
-            drain(self, m);
+            self.drain(m);
         }
         while let Some(frame) = self.deferred.pop() {
-            self.give_back(frame);
+            Self::give_back(&mut self.order, &mut self.states, frame);
         }
     }
 
     /// Fills the batch with pages that were written, and that nobody has used meanwhile; returns the number of pages visited.
     fn gather_cleaned(&mut self, m: &mut dyn Machine, limit: usize) -> usize {
-        self.batch.clear();
+        let Self { order, states, batch, worker, cleaned, .. } = self;
+        batch.clear();
         let mut visited = 0;
         while visited < limit {
-            let Some(frame) = self.cleaned.pop() else { break };
+            let Some(frame) = cleaned.pop() else { break };
             visited += 1;
-            if self.has(frame, CLEANED) {
-                self.clear(frame, CLEANED);
-                self.batch.push(self.page(frame), Want::Deactivate);
+            if let Some(state) = states.get_mut(frame as usize)
+                && state.has(CLEANED)
+            {
+                state.word &= !CLEANED;
+                batch.add(frame);
             }
         }
-        if self.batch.is_empty() || !self.order.heeds_use() {
-            return visited;
-        }
-        self.batch.harvest(m, &mut self.worker.stats);
-        let (chosen, mut used) = (&mut self.chosen, 0);
-        self.batch.retain(|frame, harvested| {
-            if harvested > 0 {
-                chosen[used] = frame;
-                used += 1;
-            }
-            harvested == 0
-        });
-        self.worker.stats.reactivated += used as u64;
-        for i in 0..used {
-            self.give_back(self.chosen[i]);
+        if !batch.is_empty() && order.heeds_use() {
+            batch.harvest(m, &mut worker.stats);
+            worker.stats.reactivated += batch.split_used(|frame| Self::give_back(order, states, frame));
         }
         visited
     }
 
-    /// Adds pages that the order names to the batch; returns their number.
+    /// Adds pages that the order names to the batch, up to `limit` in all; returns their number.
     fn gather(&mut self, m: &mut dyn Machine, limit: usize) -> usize {
-        if limit == 0 {
+        let Self { order, states, batch, worker, discount, .. } = self;
+        let room = batch.room(limit);
+        if room.is_empty() {
             return 0;
         }
-        let mut victims = Victims::new(&mut self.chosen[..limit]);
-        let mut view = View { machine: m, states: &mut self.states, stats: &mut self.worker.stats };
-        self.order.choose(&mut view, &mut victims);
+        let mut victims = Victims::new(room);
+        let mut view =
+            View { machine: m, states, stats: &mut worker.stats, discounts: *discount != Discount::None };
+        order.choose(&mut view, &mut victims);
         let named = victims.len();
-        for i in 0..named {
-            let frame = self.chosen[i];
-            if (frame as usize) < self.states.len() && self.has(frame, HELD) {
-                self.clear(frame, HELD);
-                self.batch.push(self.page(frame), Want::Deactivate);
-            }
-        }
+        batch.take_up(named, |frame| {
+            let Some(state) = states.get_mut(frame as usize) else { return false };
+            let held = state.has(HELD);
+            state.word &= !HELD;
+            held
+        });
         named
     }
 
-    fn page(&self, frame: u32) -> Page {
-        Page { frame, generation: self.states[frame as usize].generation }
-    }
-
-    /// Declares the pages of the batch inactive, unless all are already.
-    fn declare(&mut self, m: &mut dyn Machine) {
-        let Self { states, batch, worker, .. } = self;
-        if batch.looks().all(|(frame, ..)| states[frame as usize].word & DECLARED != 0) {
-            return;
-        }
-        batch.set_wants(Want::Deactivate);
-        batch.decide(m, &mut worker.stats);
-        for (frame, _, _, verdict) in batch.results() {
-            if verdict == Verdict::Done {
-                states[frame as usize].word |= DECLARED;
-            }
-        }
-    }
-
+    /// Does what the answers say; leaves those pages in the batch whose write was started.
     fn apply(&mut self, scan: &mut Scan, want: Want) {
-        for i in 0..self.batch.len() {
-            let Some((frame, verdict)) = self.batch.verdict(i) else { break };
-            let stats = &mut self.worker.stats;
+        let Self { order, states, batch, worker, deferred, .. } = self;
+        let stats = &mut worker.stats;
+        let (mut freed, mut writes, mut pages) = (0u32, 0u32, 0u32);
+        batch.keep_answers(|frame, verdict| {
+            let Some(state) = states.get_mut(frame as usize) else { return false };
             match verdict {
                 Verdict::Done => {
-                    stats.v_dfree += 1;
-                    scan.shortage -= 1;
-                    self.forget(frame);
-                    continue;
+                    freed += 1;
+                    state.word = 0;
+                    return false;
                 }
                 Verdict::Started { pages: count } => {
-                    stats.launders += 1;
-                    stats.launder_pages += u64::from(count);
-                    scan.launder_started(count);
-                    self.set(frame, LAUNDERING);
-                    continue;
+                    writes += 1;
+                    pages += u32::from(count);
+                    state.word |= LAUNDERING;
+                    return true;
                 }
                 Verdict::Stale => {
                     stats.stale += 1;
-                    self.forget(frame);
-                    continue;
+                    state.word = 0;
+                    return false;
                 }
-                // The machine has recorded it as active: it is declared anew when its turn comes.
-                Verdict::NoSpace | Verdict::Failed => self.clear(frame, DECLARED),
                 Verdict::Locked => {
                     stats.lock_miss += 1;
                     scan.skipped += 1;
@@ -384,33 +431,40 @@ impl<O: Order> Engine<O> {
                 }
                 Verdict::Busy | Verdict::Held | Verdict::DirtyDead => {
                     scan.stuck += 1;
-                    if self.deferred.push(frame) {
-                        continue;
+                    if deferred.push(frame) {
+                        return false;
                     }
                 }
                 // Not written since enough writes were started: it is still the next to go.
                 Verdict::Dirty if want == Want::Launder => {
-                    self.give_back(frame);
-                    if self.has(frame, HELD) {
-                        self.order.demote(frame);
+                    Self::give_back(order, states, frame);
+                    if states.get(frame as usize).is_some_and(|s| s.has(HELD)) {
+                        order.demote(frame);
                     }
-                    continue;
+                    return false;
                 }
-                Verdict::Dirty | Verdict::Again | Verdict::Changed | Verdict::Unreferenced => {}
+                Verdict::Dirty
+                | Verdict::Again
+                | Verdict::NoSpace
+                | Verdict::Failed
+                | Verdict::Changed
+                | Verdict::Unreferenced => {}
             }
-            self.give_back(frame);
-        }
+            Self::give_back(order, states, frame);
+            false
+        });
+        scan.shortage -= i64::from(freed);
+        scan.launders_started(writes, pages);
+        stats.v_dfree += u64::from(freed);
+        stats.launders += u64::from(writes);
+        stats.launder_pages += u64::from(pages);
     }
-}
 
-impl<O: Order> Engine<O> {
     /// Clears the bits of the pages whose write was started: if one is set when the write is over, the page was used during it, and not before it
     /// was chosen, which the order knew or did not care about.
     fn forget_uses(&mut self, m: &mut dyn Machine) {
-        let Self { batch, states, worker, order, .. } = self;
-        batch.retain(|frame, _| states[frame as usize].word & LAUNDERING != 0);
-        if !batch.is_empty() && order.heeds_use() {
-            batch.harvest(m, &mut worker.stats);
+        if !self.batch.is_empty() && self.order.heeds_use() {
+            self.batch.harvest(m, &mut self.worker.stats);
         }
     }
 }
@@ -421,52 +475,11 @@ impl<O: Order> Policy for Engine<O> {
     }
 
     fn event(&mut self, event: Event) {
-        let accepted = match event {
-            Event::Shortage => return,
-            Event::PageIn { page, .. } => (page.frame as usize) < self.states.len(),
-            Event::Activate(page)
-            | Event::Deactivate(page)
-            | Event::Free(page)
-            | Event::Wire(page)
-            | Event::Unwire { page, .. }
-            | Event::Laundered { page, .. } => self.knows(page),
-        };
-        if !accepted {
-            self.worker.stats.events_refused += 1;
-            return;
-        }
-        match event {
-            Event::Shortage => {}
-            Event::PageIn { page, queue, tag } => self.page_in(page, queue, tag),
-            Event::Free(page) => self.forget(page.frame),
-            Event::Activate(Page { frame, .. }) => {
-                self.clear(frame, DECLARED);
-                if self.has(frame, HELD) {
-                    self.order.promote(frame);
-                }
-            }
-            Event::Deactivate(Page { frame, .. }) => {
-                self.set(frame, DECLARED);
-                if self.has(frame, HELD) {
-                    self.order.demote(frame);
-                }
-            }
-            Event::Wire(Page { frame, .. }) => {
-                self.take_away(frame);
-                self.clear(frame, CLEANED);
-                self.set(frame, WIRED);
-            }
-            Event::Unwire { page: Page { frame, .. }, queue } => {
-                self.clear(frame, WIRED | DECLARED);
-                self.set(frame, if queue == Queue::Inactive { DECLARED } else { 0 });
-                self.give_back(frame);
-            }
-            Event::Laundered { page, ok } => self.laundered(page.frame, ok),
-        }
+        self.take(event);
     }
 
     fn run(&mut self, m: &mut dyn Machine) -> Sleep {
-        drain(self, m);
+        self.drain(m);
         self.freshen(m);
         let mut scan = self.worker.begin(m);
         self.scan(m, &mut scan);

@@ -22,7 +22,7 @@ use alloc::boxed::Box;
 use crate::machine::{MAX_BATCH, Machine, Page, Verdict, Want};
 use crate::policy::{Event, Inconsistency, Policy, Sleep, Stats};
 use crate::queues::{FRESH, LAUNDERING, List, MARKED, Pages, WIRED, advance};
-use crate::worker::{Batch, Gate, Scan, Worker, drain};
+use crate::worker::{Batch, Gate, Scan, Worker};
 
 /// Choices made when the policy is created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl Freebsd {
                 self.batch.decide(m, &mut self.worker.stats);
                 self.apply_inactive(scan, gate, launders > 0);
             }
-            drain(self, m);
+            self.drain(m);
         }
     }
 
@@ -160,70 +160,91 @@ impl Freebsd {
     fn apply_inactive(&mut self, scan: &mut Scan, gate: Gate, budget: bool) {
         let Self { pages, batch, worker, options, .. } = self;
         let stats = &mut worker.stats;
+        let (mut freed, mut writes, mut written) = (0u32, 0u32, 0u32);
         for (frame, want, refs, verdict) in batch.results() {
-            let node = pages.node_mut(frame);
-            // One that is busy or held was as good as not looked at: its next look is its first (PGO-092, PGO-094).
-            let first = options.discount_first_reference && node.flags & FRESH != 0;
-            if !matches!(verdict, Verdict::Busy | Verdict::Held) {
-                node.flags &= !FRESH;
-            }
             match (want, verdict) {
-                (_, Verdict::Busy | Verdict::Held) => {
-                    scan.stuck += 1;
-                    node.saved_refs = if refs > 0 { refs.saturating_add(first.into()) } else { 0 };
-                }
-                (_, Verdict::Stale) => {
-                    stats.stale += 1;
+                (Want::Reclaim | Want::Launder, Verdict::Done) => {
+                    freed += 1;
                     pages.forget(frame);
-                }
-                (Want::Activate, Verdict::Done) => {
-                    stats.reactivated += 1;
-                    pages.activate(frame);
-                    let node = pages.node_mut(frame);
-                    node.act_count = advance(node.act_count, refs);
-                }
-                (Want::Activate, Verdict::Unreferenced) => pages.push_tail(frame, List::Inactive),
-                (_, Verdict::Done) => {
-                    stats.v_dfree += 1;
-                    scan.shortage -= 1;
-                    pages.forget(frame);
-                }
-                (_, Verdict::DirtyDead) => {
-                    scan.stuck += 1;
-                    pages.node_mut(frame).saved_refs = refs;
                 }
                 (Want::Launder, Verdict::Started { pages: count }) => {
-                    stats.launders += 1;
-                    stats.launder_pages += u64::from(count);
-                    scan.launder_started(count);
-                    pages.node_mut(frame).flags |= LAUNDERING;
-                }
-                (_, Verdict::Dirty) => {
+                    writes += 1;
+                    written += u32::from(count);
                     let node = pages.node_mut(frame);
-                    if node.flags & MARKED == 0 && scan.pass < 2 {
-                        node.flags |= MARKED;
-                        pages.push_tail(frame, List::Inactive);
-                    } else if budget {
-                        match gate {
-                            Gate::Open => {}
-                            Gate::Deferred => pages.push_tail(frame, List::Inactive),
-                            Gate::Disabled => pages.push_tail(frame, List::Parked),
-                        }
+                    node.flags = node.flags & !FRESH | LAUNDERING;
+                }
+                _ => Self::stays(pages, stats, *options, scan, (gate, budget), (frame, want, refs, verdict)),
+            }
+        }
+        scan.shortage -= i64::from(freed);
+        scan.launders_started(writes, written);
+        stats.v_dfree += u64::from(freed);
+        stats.launders += u64::from(writes);
+        stats.launder_pages += u64::from(written);
+    }
+
+    /// Applies a verdict by which a page neither goes nor is written.
+    #[inline(never)]
+    fn stays(
+        pages: &mut Pages,
+        stats: &mut Stats,
+        options: Options,
+        scan: &mut Scan,
+        (gate, budget): (Gate, bool),
+        (frame, want, refs, verdict): (u32, Want, u8, Verdict),
+    ) {
+        let node = pages.node_mut(frame);
+        // One that is busy or held was as good as not looked at: its next look is its first (PGO-092, PGO-094).
+        let first = options.discount_first_reference && node.flags & FRESH != 0;
+        if !matches!(verdict, Verdict::Busy | Verdict::Held) {
+            node.flags &= !FRESH;
+        }
+        match (want, verdict) {
+            (_, Verdict::Busy | Verdict::Held) => {
+                scan.stuck += 1;
+                node.saved_refs = if refs > 0 { refs.saturating_add(first.into()) } else { 0 };
+            }
+            (_, Verdict::Stale) => {
+                stats.stale += 1;
+                pages.forget(frame);
+            }
+            (Want::Activate, Verdict::Done) => {
+                stats.reactivated += 1;
+                pages.activate(frame);
+                let node = pages.node_mut(frame);
+                node.act_count = advance(node.act_count, refs);
+            }
+            (Want::Activate, Verdict::Unreferenced) => pages.push_tail(frame, List::Inactive),
+            (_, Verdict::Done) => pages.forget(frame),
+            (_, Verdict::DirtyDead) => {
+                scan.stuck += 1;
+                pages.node_mut(frame).saved_refs = refs;
+            }
+            (_, Verdict::Dirty) => {
+                let node = pages.node_mut(frame);
+                if node.flags & MARKED == 0 && scan.pass < 2 {
+                    node.flags |= MARKED;
+                    pages.push_tail(frame, List::Inactive);
+                } else if budget {
+                    match gate {
+                        Gate::Open => {}
+                        Gate::Deferred => pages.push_tail(frame, List::Inactive),
+                        Gate::Disabled => pages.push_tail(frame, List::Parked),
                     }
                 }
-                (_, Verdict::NoSpace | Verdict::Failed) => pages.activate(frame),
-                (_, Verdict::Locked) => {
-                    stats.lock_miss += 1;
-                    scan.skipped += 1;
-                }
-                (_, Verdict::Refused) => {
-                    stats.refused += 1;
-                    scan.stuck += 1;
-                    pages.node_mut(frame).saved_refs = refs;
-                }
-                (_, Verdict::Again | Verdict::Changed | Verdict::Started { .. } | Verdict::Unreferenced) => {
-                    pages.node_mut(frame).saved_refs = refs;
-                }
+            }
+            (_, Verdict::NoSpace | Verdict::Failed) => pages.activate(frame),
+            (_, Verdict::Locked) => {
+                stats.lock_miss += 1;
+                scan.skipped += 1;
+            }
+            (_, Verdict::Refused) => {
+                stats.refused += 1;
+                scan.stuck += 1;
+                pages.node_mut(frame).saved_refs = refs;
+            }
+            (_, Verdict::Again | Verdict::Changed | Verdict::Started { .. } | Verdict::Unreferenced) => {
+                pages.node_mut(frame).saved_refs = refs;
             }
         }
     }
@@ -252,7 +273,7 @@ impl Freebsd {
             // Long stretches of pages in use want longer harvests.
             count = if left < shortage { 16 } else { count * 2 };
             (scanned, shortage) = (scanned + visited, left);
-            drain(self, m);
+            self.drain(m);
         }
         fall(&mut self.pages, &mut self.falling, &mut self.worker.stats, m);
         self.aged
@@ -274,25 +295,32 @@ impl Freebsd {
     /// the number visited and the shortage left.
     fn age(&mut self, m: &mut dyn Machine, due: u32, most: u32, mut shortage: i64) -> (u32, i64) {
         let Self { pages, batch, falling, worker, options, aged, .. } = self;
+        let (frames, refs) = batch.harvested();
         let (mut visited, mut last_active) = (0, None);
-        for (frame, refs) in batch.harvested() {
-            if visited >= due && (shortage <= 0 || visited >= most) {
-                pages.save_references(frame, refs);
-                continue;
-            }
+        loop {
+            let most = if shortage > 0 { due.max(most) } else { due };
+            let end = (most as usize).min(frames.len());
+            let (Some(ahead), Some(their_refs)) = (frames.get(visited..end), refs.get(visited..end)) else {
+                break;
+            };
+            let (active, unused, falls) =
+                pages.age_until_one_falls(ahead, their_refs, options.discount_first_reference);
+            visited += active;
+            *aged += unused;
+            last_active = active.checked_sub(1).and_then(|last| ahead.get(last)).copied().or(last_active);
+            let Some(frame) = ahead.get(active).copied().filter(|_| falls) else { break };
             visited += 1;
-            *aged += u32::from(refs == 0);
-            if pages.age(frame, refs, options.discount_first_reference) == 0 {
-                falling.push(pages.page(frame), Want::Deactivate);
-                pages.deactivate(frame);
-                shortage -= 1;
-                if falling.is_full() {
-                    shortage += fall(pages, falling, &mut worker.stats, m);
-                }
-            } else {
-                last_active = Some(frame);
+            falling.push(pages.page(frame), Want::Deactivate);
+            pages.deactivate(frame);
+            shortage -= 1;
+            if falling.is_full() {
+                shortage += fall(pages, falling, &mut worker.stats, m);
             }
         }
+        for (frame, refs) in frames.iter().zip(refs).skip(visited).filter(|(_, refs)| **refs > 0) {
+            pages.save_references(*frame, *refs);
+        }
+        let visited = visited as u32;
         if let Some(last) = last_active {
             pages.rotate(List::Active, last);
         }
@@ -314,6 +342,70 @@ impl Freebsd {
             self.last_active_us = Some(now_us);
         }
         due
+    }
+}
+
+impl Freebsd {
+    /// Takes all events that are waiting.
+    #[inline(never)]
+    fn drain(&mut self, m: &mut dyn Machine) {
+        while let Some(event) = m.next_event() {
+            self.take(event);
+        }
+    }
+
+    #[inline(always)]
+    fn take(&mut self, event: Event) {
+        let Self { pages, worker, .. } = self;
+        match event {
+            Event::Shortage => {}
+            Event::Laundered { page, ok: true } if pages.knows(page) => {
+                pages.node_mut(page.frame).flags &= !LAUNDERING;
+                worker.stats.laundered_ok += 1;
+            }
+            Event::PageIn { page, queue, .. } if pages.accepts(&event) => {
+                pages.page_in(page, queue.into());
+                settle(pages, page.frame, queue.into());
+            }
+            _ => self.rare(event),
+        }
+    }
+
+    /// What happens less often than once a page that goes.
+    #[inline(never)]
+    fn rare(&mut self, event: Event) {
+        let pages = &mut self.pages;
+        let stats = &mut self.worker.stats;
+        if !pages.accepts(&event) {
+            stats.events_refused += 1;
+            return;
+        }
+        match event {
+            Event::Shortage | Event::PageIn { .. } => {}
+            Event::Free(page) => pages.forget(page.frame),
+            Event::Wire(page) => {
+                pages.unlink(page.frame);
+                pages.node_mut(page.frame).flags |= WIRED;
+            }
+            Event::Unwire { page, queue } => {
+                let node = pages.node_mut(page.frame);
+                if node.flags & WIRED != 0 {
+                    node.flags &= !WIRED;
+                    settle(pages, page.frame, queue.into());
+                }
+            }
+            Event::Activate(page) => move_pageable(pages, page.frame, List::Active),
+            Event::Deactivate(page) => move_pageable(pages, page.frame, List::Inactive),
+            Event::Laundered { page, ok } => {
+                pages.node_mut(page.frame).flags &= !LAUNDERING;
+                if ok {
+                    stats.laundered_ok += 1;
+                } else {
+                    stats.laundered_failed += 1;
+                    move_pageable(pages, page.frame, List::Active);
+                }
+            }
+        }
     }
 }
 
@@ -352,46 +444,11 @@ impl Policy for Freebsd {
     }
 
     fn event(&mut self, event: Event) {
-        let pages = &mut self.pages;
-        let stats = &mut self.worker.stats;
-        if !pages.accepts(&event) {
-            stats.events_refused += 1;
-            return;
-        }
-        match event {
-            Event::Shortage => {}
-            Event::PageIn { page, queue, .. } => {
-                pages.page_in(page, queue.into());
-                settle(pages, page.frame, queue.into());
-            }
-            Event::Free(page) => pages.forget(page.frame),
-            Event::Wire(page) => {
-                pages.unlink(page.frame);
-                pages.node_mut(page.frame).flags |= WIRED;
-            }
-            Event::Unwire { page, queue } => {
-                let node = pages.node_mut(page.frame);
-                if node.flags & WIRED != 0 {
-                    node.flags &= !WIRED;
-                    settle(pages, page.frame, queue.into());
-                }
-            }
-            Event::Activate(page) => move_pageable(pages, page.frame, List::Active),
-            Event::Deactivate(page) => move_pageable(pages, page.frame, List::Inactive),
-            Event::Laundered { page, ok } => {
-                pages.node_mut(page.frame).flags &= !LAUNDERING;
-                if ok {
-                    stats.laundered_ok += 1;
-                } else {
-                    stats.laundered_failed += 1;
-                    move_pageable(pages, page.frame, List::Active);
-                }
-            }
-        }
+        self.take(event);
     }
 
     fn run(&mut self, m: &mut dyn Machine) -> Sleep {
-        drain(self, m);
+        self.drain(m);
         if self.last_active_us.is_none() {
             self.last_active_us = Some(m.now_us());
         }

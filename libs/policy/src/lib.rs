@@ -57,7 +57,9 @@ pub mod worker;
 use alloc::boxed::Box;
 
 pub use engine::{Discount, Engine};
-pub use machine::{Decision, MAX_BATCH, Machine, Meter, OomReason, Page, Queue, Request, Verdict, Want};
+pub use machine::{
+    Decision, MAX_BATCH, Machine, Meter, OomReason, Page, Queue, Request, Verdict, Want, WriteLimit,
+};
 pub use order::{Arrival, Knob, Order, tag_of};
 pub use policy::{Event, Inconsistency, Policy, Sleep, Stats};
 pub use state::{BadRecord, Record};
@@ -83,38 +85,55 @@ pub const NAMES: &[&str] = &[
     "random",
 ];
 
-/// A new order over frames `0..nr_frames` (cut to [`queues::MAX_FRAMES`]) with its default options, or `None` for a name that is not
-/// an order's.
-#[must_use]
-pub fn order_by_name(name: &str, nr_frames: u32) -> Option<Box<dyn Order>> {
-    use orders::*;
-    Some(match name {
-        "fifo" => Box::new(fifo::Fifo::new(nr_frames)),
-        "second-chance" => Box::new(second_chance::SecondChance::new(nr_frames)),
-        "clock" => Box::new(clock::Clock::new(nr_frames)),
-        "nru" => Box::new(nru::Nru::new(nr_frames)),
-        "aging" => Box::new(aging::Aging::new(nr_frames)),
-        "2q" => Box::new(two_q::TwoQ::new(nr_frames)),
-        "car" => Box::new(car::Car::new(nr_frames)),
-        "clock-pro" => Box::new(clock_pro::ClockPro::new(nr_frames)),
-        "sieve" => Box::new(sieve::Sieve::new(nr_frames)),
-        "s3-fifo" => Box::new(s3_fifo::S3Fifo::new(nr_frames)),
-        "mglru" => Box::new(mglru::Mglru::new(nr_frames)),
-        "lfu" => Box::new(lfu::Lfu::new(nr_frames)),
-        "hit-density" => Box::new(hit_density::HitDensity::new(nr_frames)),
-        "random" => Box::new(random::Random::new(nr_frames)),
-        _ => return None,
-    })
+/// What has a name: each order, for those who want it alone, and in an engine of its own, so that what happens most often is no call through a table.
+macro_rules! orders {
+    ($($name:literal => $order:ty,)*) => {
+        /// A new order over frames `0..nr_frames` (cut to [`queues::MAX_FRAMES`]) with its default options, or `None` for a name that is not
+        /// an order's.
+        #[must_use]
+        pub fn order_by_name(name: &str, nr_frames: u32) -> Option<Box<dyn Order>> {
+            Some(match name {
+                $($name => Box::new(<$order>::new(nr_frames)),)*
+                _ => return None,
+            })
+        }
+
+        /// A new policy over frames `0..nr_frames` (cut to [`queues::MAX_FRAMES`]) with its default options, or `None` for an unknown
+        /// name. `discount`: what is done about the reference of the faulting instruction, where that is the engine's matter; `None`: what the order wants.
+        #[must_use]
+        pub fn by_name_with(name: &str, nr_frames: u32, discount: Option<Discount>) -> Option<Box<dyn Policy>> {
+            Some(match name {
+                "freebsd" => Box::new(freebsd::Freebsd::new(nr_frames, freebsd::Options::default())),
+                $($name => {
+                    let order = <$order>::new(nr_frames);
+                    let discount = discount.unwrap_or(order.discount());
+                    Box::new(Engine::new(nr_frames, order, discount))
+                })*
+                _ => return None,
+            })
+        }
+    };
 }
 
-/// A new policy over frames `0..nr_frames` (cut to [`queues::MAX_FRAMES`]) with its default options, or `None` for an unknown
-/// name.
+orders! {
+    "fifo" => orders::fifo::Fifo,
+    "second-chance" => orders::second_chance::SecondChance,
+    "clock" => orders::clock::Clock,
+    "nru" => orders::nru::Nru,
+    "aging" => orders::aging::Aging,
+    "2q" => orders::two_q::TwoQ,
+    "car" => orders::car::Car,
+    "clock-pro" => orders::clock_pro::ClockPro,
+    "sieve" => orders::sieve::Sieve,
+    "s3-fifo" => orders::s3_fifo::S3Fifo,
+    "mglru" => orders::mglru::Mglru,
+    "lfu" => orders::lfu::Lfu,
+    "hit-density" => orders::hit_density::HitDensity,
+    "random" => orders::random::Random,
+}
+
+/// The same, with the discount that the order wants.
 #[must_use]
 pub fn by_name(name: &str, nr_frames: u32) -> Option<Box<dyn Policy>> {
-    if name == "freebsd" {
-        return Some(Box::new(freebsd::Freebsd::new(nr_frames, freebsd::Options::default())));
-    }
-    let order = order_by_name(name, nr_frames)?;
-    let discount = order.discount();
-    Some(Box::new(Engine::new(nr_frames, order, discount)))
+    by_name_with(name, nr_frames, None)
 }

@@ -125,12 +125,25 @@ impl Lists {
 
     /// The pages of a list from its head.
     pub fn iter(&self, list: u8) -> impl Iterator<Item = u32> {
-        core::iter::successors(self.head(list), |frame| self.after(*frame))
+        let mut at = self.nodes[self.end(list) as usize].next & LINK;
+        core::iter::from_fn(move || {
+            let frame = at;
+            (frame < self.nr_frames).then(|| {
+                at = self.nodes[frame as usize].next & LINK;
+                frame
+            })
+        })
     }
 
     /// Takes a page off the list it is on, if it is on one.
+    #[inline]
     pub fn unlink(&mut self, frame: u32) {
-        let Some(list) = self.list(frame) else { return };
+        if let Some(list) = self.list(frame) {
+            self.take_off(frame, list);
+        }
+    }
+
+    fn take_off(&mut self, frame: u32, list: u8) {
         let node = self.nodes[frame as usize];
         let (next, prev) = (node.next & LINK, node.prev & LINK);
         self.set_next(prev, next);
@@ -139,33 +152,58 @@ impl Lists {
         self.len[usize::from(list)] -= 1;
     }
 
-    fn link(&mut self, frame: u32, prev: u32, next: u32, list: u8) {
-        self.nodes[frame as usize].next = u32::from(list) << SHIFT | next;
-        self.set_prev(frame, prev);
-        self.set_next(prev, frame);
-        self.set_prev(next, frame);
-        self.len[usize::from(list)] += 1;
-    }
-
     /// Moves a page, from wherever it is, to the tail of a list.
+    #[inline]
     pub fn push_tail(&mut self, frame: u32, list: u8) {
         self.unlink(frame);
-        let end = self.end(list);
-        self.link(frame, self.nodes[end as usize].prev & LINK, end, list);
+        // All that is on a list has its number above the link, and an end has no bits of its own.
+        let (end, number) = (self.end(list), u32::from(list) << SHIFT);
+        let prev = core::mem::replace(&mut self.nodes[end as usize].prev, frame);
+        self.nodes[prev as usize].next = number | frame;
+        let node = &mut self.nodes[frame as usize];
+        *node = Node { next: number | end, prev: node.prev & !LINK | prev };
+        self.len[usize::from(list)] += 1;
     }
 
     /// Moves a page, from wherever it is, to the head of a list.
     pub fn push_head(&mut self, frame: u32, list: u8) {
         self.unlink(frame);
-        let end = self.end(list);
-        self.link(frame, end, self.nodes[end as usize].next & LINK, list);
+        let (end, number) = (self.end(list), u32::from(list) << SHIFT);
+        let next = self.nodes[end as usize].next & LINK;
+        self.nodes[end as usize].next = number | frame;
+        self.set_prev(next, frame);
+        let node = &mut self.nodes[frame as usize];
+        *node = Node { next: number | next, prev: node.prev & !LINK | end };
+        self.len[usize::from(list)] += 1;
     }
 
     /// Takes the page at the head off.
+    #[inline]
     pub fn pop_head(&mut self, list: u8) -> Option<u32> {
-        let frame = self.head(list)?;
-        self.unlink(frame);
+        let end = self.end(list);
+        let frame = self.page(self.nodes[end as usize].next & LINK)?;
+        let node = &mut self.nodes[frame as usize];
+        let next = core::mem::replace(&mut node.next, u32::from(OFF) << SHIFT);
+        // The list's number stays above the link.
+        self.nodes[end as usize].next = next;
+        self.set_prev(next & LINK, end);
+        self.len[usize::from(list)] -= 1;
         Some(frame)
+    }
+
+    /// Moves the pages from the head of a list up to and with `last`, which is on it, to its tail, in their order: as
+    /// moving each in turn, in one step.
+    pub fn rotate(&mut self, list: u8, last: u32) {
+        let (end, number) = (self.end(list), u32::from(list) << SHIFT);
+        let (first, tail) = (self.nodes[end as usize].next & LINK, self.nodes[end as usize].prev);
+        if last == tail || self.list(last) != Some(list) {
+            return;
+        }
+        let next = core::mem::replace(&mut self.nodes[last as usize].next, number | end) & LINK;
+        self.nodes[tail as usize].next = number | first;
+        self.set_prev(first, tail);
+        self.set_prev(next, end);
+        self.nodes[end as usize] = Node { next: number | next, prev: last };
     }
 
     /// Tells the pages of each list from its head, with their bits.

@@ -37,16 +37,44 @@ pub enum Queue {
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Want {
-    /// Unmap the page and free it if it is clean; leave it alone, with verdict [`Verdict::Dirty`], if not.
+    /// Unmap the page and free it if it is clean; leave it alone, with verdict [`Verdict::Dirty`], if not. `vm` records it as inactive.
     Reclaim = 0,
     /// Like `Reclaim`, but if the page turns out dirty, start to write it with the neighbours that
     /// [`crate::cluster`] finds. One decision for both, so that a batch carried out in order gives what
-    /// visiting page by page gives.
+    /// visiting page by page gives. Since only inactive neighbours are written along, all pages of a batch that are to go are recorded as
+    /// inactive before its first decision is carried out, but for those that are busy or held.
     Launder = 1,
     /// The page goes to the active queue: `vm` records it for clustering and for snapshots.
     Activate = 2,
     /// The page goes to the inactive queue: `vm` records it likewise.
     Deactivate = 3,
+}
+
+/// How much a batch may write: a write may start while neither is used up, and may go beyond the pages by those of its
+/// cluster, as in the seed (PGO-107).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WriteLimit {
+    /// Write operations.
+    pub operations: u32,
+    /// Pages in them.
+    pub pages: u32,
+}
+
+impl WriteLimit {
+    /// No limit.
+    pub const NONE: Self = Self { operations: u32::MAX, pages: u32::MAX };
+
+    /// Whether one more may start.
+    #[must_use]
+    pub fn allows(self) -> bool {
+        self.operations > 0 && self.pages > 0
+    }
+
+    /// A write of so many pages was started.
+    pub fn started(&mut self, pages: u32) {
+        self.operations = self.operations.saturating_sub(1);
+        self.pages = self.pages.saturating_sub(pages);
+    }
 }
 
 /// One decision: a page and what to do with it.
@@ -167,10 +195,10 @@ pub trait Machine {
     /// [`MAX_BATCH`]. Where no verdict could be had, `Refused` stands.
     fn decide(&mut self, batch: &[Decision], verdicts: &mut [Verdict]);
 
-    /// Asks that the next `decide` start at most `most` writes: a `Launder` beyond that is carried out as `Reclaim`.
+    /// Asks that the next `decide` start no write beyond this: a `Launder` beyond it is carried out as `Reclaim`.
     /// True if the machine keeps to that; if not, which is the default, the policy sends smaller batches.
-    fn limit_launders(&mut self, most: u32) -> bool {
-        let _ = most;
+    fn limit_launders(&mut self, limit: WriteLimit) -> bool {
+        let _ = limit;
         false
     }
 

@@ -5,6 +5,8 @@
 //! that once, around an [`Order`], which knows pages that came in and answers one question: which go next? The
 //! simulator drives an order without the engine too.
 
+use core::slice;
+
 use crate::engine::Discount;
 use crate::machine::MAX_BATCH;
 use crate::policy::Inconsistency;
@@ -96,18 +98,40 @@ impl<'a> Victims<'a> {
     }
 }
 
-/// Looks at pages, at most `most` of them, with one call; returns them with whether each was used.
-pub fn look(
-    pages: &mut dyn References,
-    frames: &mut dyn Iterator<Item = u32>,
-    most: usize,
-) -> impl ExactSizeIterator<Item = (u32, bool)> + use<> {
-    let (mut batch, mut used) = ([0; MAX_BATCH], [false; MAX_BATCH]);
-    let len = batch.iter_mut().zip(frames.take(most)).map(|(slot, frame)| *slot = frame).count();
-    if len > 0 {
-        pages.sample(&batch[..len], &mut used[..len]);
+/// Room for looks, one after the other.
+#[derive(Debug)]
+pub struct Look {
+    frames: [u32; MAX_BATCH],
+    used: [bool; MAX_BATCH],
+}
+
+/// Pages that were looked at, with whether each was used.
+pub type Seen<'a> =
+    core::iter::Zip<core::iter::Copied<slice::Iter<'a, u32>>, core::iter::Copied<slice::Iter<'a, bool>>>;
+
+impl Look {
+    /// Nothing looked at yet.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "it is no value of its own")]
+    pub fn new() -> Self {
+        Self { frames: [0; MAX_BATCH], used: [false; MAX_BATCH] }
     }
-    batch.into_iter().zip(used).take(len)
+
+    /// Looks at pages, at most `most` and [`MAX_BATCH`] of them, with one call.
+    pub fn at(
+        &mut self,
+        pages: &mut dyn References,
+        frames: impl Iterator<Item = u32>,
+        most: usize,
+    ) -> Seen<'_> {
+        let Self { frames: slots, used } = self;
+        let len = slots.iter_mut().zip(frames.take(most)).map(|(slot, frame)| *slot = frame).count();
+        let (slots, used) = (&slots[..len], &mut used[..len]);
+        if len > 0 {
+            pages.sample(slots, used);
+        }
+        slots.iter().copied().zip(used.iter().copied())
+    }
 }
 
 /// An option of an order.

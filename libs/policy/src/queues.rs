@@ -191,6 +191,12 @@ impl Pages {
         }
     }
 
+    /// Whether the frame is on this list.
+    #[must_use]
+    pub fn is_on(&self, frame: u32, list: List) -> bool {
+        self.nodes[frame as usize].list == list as u8
+    }
+
     /// The list that the frame is on.
     #[must_use]
     pub fn list(&self, frame: u32) -> Option<List> {
@@ -202,7 +208,7 @@ impl Pages {
         if page.frame >= self.nr_frames {
             return;
         }
-        self.forget(page.frame);
+        self.unlink(page.frame);
         let node = &mut self.nodes[page.frame as usize];
         node.generation = page.generation;
         node.flags = RESIDENT | FRESH;
@@ -218,11 +224,15 @@ impl Pages {
     }
 
     /// Takes a page off its list, if it is on one, and moves the hand on if it points there.
+    #[inline]
     pub fn unlink(&mut self, frame: u32) {
-        let Node { next, prev, list, .. } = self.nodes[frame as usize];
-        if list == OFF {
-            return;
+        if self.nodes[frame as usize].list != OFF {
+            self.take_off(frame);
         }
+    }
+
+    fn take_off(&mut self, frame: u32) {
+        let Node { next, prev, list, .. } = self.nodes[frame as usize];
         self.nodes[prev as usize].next = next;
         self.nodes[next as usize].prev = prev;
         self.nodes[frame as usize].list = OFF;
@@ -277,7 +287,7 @@ impl Pages {
     /// Moves a page to the inactive tail. Coming from elsewhere it loses its second-chance mark (PGO-007); already
     /// inactive it keeps its place (PGO-237).
     pub fn deactivate(&mut self, frame: u32) {
-        if self.list(frame) != Some(List::Inactive) {
+        if !self.is_on(frame, List::Inactive) {
             self.nodes[frame as usize].flags &= !MARKED;
             self.push_tail(frame, List::Inactive);
         }
@@ -288,7 +298,7 @@ impl Pages {
     pub fn activate(&mut self, frame: u32) {
         let node = &mut self.nodes[frame as usize];
         node.act_count = node.act_count.max(ACT_INIT);
-        if self.list(frame) != Some(List::Active) {
+        if !self.is_on(frame, List::Active) {
             self.push_tail(frame, List::Active);
         }
     }
@@ -308,16 +318,39 @@ impl Pages {
         core::mem::take(&mut node.saved_refs).max(harvested).saturating_sub(first)
     }
 
+    /// Ages active pages by what was harvested of each, until the activity count of one is 0. Returns how many have one above that, how many had no reference
+    /// in this harvest, and whether the page behind them fell.
+    #[inline(never)]
+    pub fn age_until_one_falls(
+        &mut self,
+        frames: &[u32],
+        harvested: &[u8],
+        discount_first: bool,
+    ) -> (usize, u32, bool) {
+        let (mut active, mut unused) = (0, 0);
+        for (frame, refs) in frames.iter().zip(harvested) {
+            unused += u32::from(*refs == 0);
+            let node = &mut self.nodes[*frame as usize];
+            let act_count = if *refs | node.saved_refs == 0 {
+                // By far the most frequent.
+                node.flags &= !FRESH;
+                node.act_count = node.act_count.saturating_sub(ACT_DECLINE);
+                node.act_count
+            } else {
+                self.age(*frame, *refs, discount_first)
+            };
+            if act_count == 0 {
+                return (active, unused, true);
+            }
+            active += 1;
+        }
+        (active, unused, false)
+    }
+
     /// Ages an active page by the references found: advance or decay of its activity count (PGO-123, PGO-124), which is
     /// returned.
+    #[inline(never)]
     pub fn age(&mut self, frame: u32, harvested: u8, discount_first: bool) -> u8 {
-        let node = &mut self.nodes[frame as usize];
-        if harvested | node.saved_refs == 0 {
-            // By far the most frequent.
-            node.flags &= !FRESH;
-            node.act_count = node.act_count.saturating_sub(ACT_DECLINE);
-            return node.act_count;
-        }
         let refs = self.references(frame, harvested, discount_first);
         let node = &mut self.nodes[frame as usize];
         node.act_count =

@@ -10,7 +10,7 @@ use core::ops::Range;
 
 use crate::cluster;
 use crate::gate::Gate;
-use crate::machine::{Decision, Machine, Meter, Page, Queue, Request, Verdict, Want};
+use crate::machine::{Decision, Machine, Meter, Page, Queue, Request, Verdict, Want, WriteLimit};
 use crate::policy::Event;
 use crate::thresholds::Thresholds;
 use crate::tunables::Tunables;
@@ -106,8 +106,8 @@ pub struct Sim {
     pub during_decide: Vec<(usize, Event)>,
     /// Whether [`Machine::limit_launders`] is kept to.
     pub limits: bool,
-    /// Writes that the next `decide` may start.
-    launders: u32,
+    /// What the next `decide` may write.
+    launders: WriteLimit,
     decides: usize,
 }
 
@@ -144,7 +144,7 @@ impl Sim {
             log: Vec::new(),
             during_decide: Vec::new(),
             limits: true,
-            launders: u32::MAX,
+            launders: WriteLimit::NONE,
             decides: 0,
         }
     }
@@ -218,6 +218,16 @@ impl Sim {
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
         self.log.iter().filter_map(|c| if let Call::Request(r) = c { Some(*r) } else { None }).collect()
+    }
+
+    /// Records a page that is to go as inactive, so that others of its batch are written with it.
+    fn announce(&mut self, decision: Decision) {
+        let Some(page) = self.pages.get_mut(decision.page.frame as usize) else { return };
+        let there = page.place.is_some() && page.generation == decision.page.generation;
+        let free = !(page.wired || page.held || page.busy);
+        if there && free && matches!(decision.want, Want::Reclaim | Want::Launder) {
+            page.queue = Some(Queue::Inactive);
+        }
     }
 
     /// Carries out one decision.
@@ -329,21 +339,24 @@ impl Machine for Sim {
         for (_, event) in self.during_decide.iter().filter(|(call, _)| *call == self.decides) {
             self.events.push_back(*event);
         }
+        batch.iter().for_each(|decision| self.announce(*decision));
         for (decision, verdict) in batch.iter().zip(verdicts.iter_mut()) {
             let mut decision = *decision;
-            if decision.want == Want::Launder && self.launders == 0 {
+            if decision.want == Want::Launder && !self.launders.allows() {
                 decision.want = Want::Reclaim;
             }
             *verdict = self.carry_out(decision);
-            self.launders -= u32::from(matches!(verdict, Verdict::Started { .. }));
+            if let Verdict::Started { pages } = verdict {
+                self.launders.started((*pages).into());
+            }
         }
-        self.launders = u32::MAX;
+        self.launders = WriteLimit::NONE;
         self.log.push(Call::Decide(batch.iter().copied().zip(verdicts.iter().copied()).collect()));
     }
 
-    fn limit_launders(&mut self, most: u32) -> bool {
+    fn limit_launders(&mut self, limit: WriteLimit) -> bool {
         if self.limits {
-            self.launders = most;
+            self.launders = limit;
         }
         self.limits
     }

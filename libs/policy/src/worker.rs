@@ -5,9 +5,9 @@
 use alloc::boxed::Box;
 
 use crate::lowmem::Lowmem;
-use crate::machine::{Decision, MAX_BATCH, Machine, OomReason, Page, Request, Verdict, Want};
+use crate::machine::{Decision, MAX_BATCH, Machine, OomReason, Page, Request, Verdict, Want, WriteLimit};
 use crate::oom::{Oom, Outcome};
-use crate::policy::{Policy, Sleep, Stats};
+use crate::policy::{Sleep, Stats};
 use crate::swapout_request;
 
 /// Write operations and pages per scan at pass 2 and above (PGO-026, W05).
@@ -34,14 +34,17 @@ impl Gate {
     /// As the tunables and the free count say.
     #[must_use]
     pub fn of(m: &dyn Machine) -> Self {
-        let (tunables, meter) = (m.tunables(), m.meter());
+        let tunables = m.tunables();
         if tunables.disable_swapspace_pageouts {
-            Self::Disabled
-        } else if tunables.defer_swapspace_pageouts && !meter.thresholds.count_min(meter.free_count) {
-            Self::Deferred
-        } else {
-            Self::Open
+            return Self::Disabled;
         }
+        if tunables.defer_swapspace_pageouts {
+            let meter = m.meter();
+            if !meter.thresholds.count_min(meter.free_count) {
+                return Self::Deferred;
+            }
+        }
+        Self::Open
     }
 }
 
@@ -71,10 +74,21 @@ pub struct Scan {
 impl Scan {
     /// Records a started write of `pages` pages: one unit of shortage and of operations, whatever its size (PGO-107).
     pub fn launder_started(&mut self, pages: u8) {
-        self.shortage -= 1;
-        self.started += 1;
-        self.ops = self.ops.saturating_sub(1);
-        self.pages = self.pages.saturating_sub(u32::from(pages));
+        self.launders_started(1, pages.into());
+    }
+
+    /// Records so many started writes of `pages` pages in all.
+    pub fn launders_started(&mut self, count: u32, pages: u32) {
+        self.shortage -= i64::from(count);
+        self.started += i64::from(count);
+        self.ops = self.ops.saturating_sub(count);
+        self.pages = self.pages.saturating_sub(pages);
+    }
+
+    /// What may be written just now: what is left of the scan's, and at most what may be under way (W05).
+    pub fn writes(&self, m: &dyn Machine) -> WriteLimit {
+        let room = m.tunables().max_laundering.saturating_sub(m.meter().laundering);
+        WriteLimit { operations: self.ops, pages: self.pages.min(room) }
     }
 }
 
@@ -109,16 +123,17 @@ impl Worker {
             stats.pass = 0;
         }
         let pass = stats.pass;
+        let mut free_count = meter.free_count;
         if self.lowmem.due(pass, m.now_us(), m.tunables().lowmem_period_s) {
             stats.lowmem_scans += 1;
             m.request(Request::LowMemory);
             m.request(Request::CacheReclaim);
+            // Something may have been freed.
+            free_count = m.meter().free_count;
         }
         let (deficit, start) = if pass > 0 {
             let deficit = i64::from(m.take_deficit());
-            // Read again: the drain may have freed something.
-            let meter = m.meter();
-            (deficit, meter.thresholds.paging_target(meter.free_count) + deficit)
+            (deficit, meter.thresholds.paging_target(free_count) + deficit)
         } else {
             (0, 0)
         };
@@ -137,7 +152,8 @@ impl Worker {
         let meter = m.meter();
         let room = m.tunables().max_laundering.saturating_sub(meter.laundering);
         let clusters = scan.pages.min(room).div_ceil(meter.thresholds.cluster.max(1));
-        if clusters > scan.ops && m.limit_launders(scan.ops) && scan.ops > 0 {
+        let limit = WriteLimit { operations: scan.ops, ..WriteLimit::NONE };
+        if clusters > scan.ops && m.limit_launders(limit) && scan.ops > 0 {
             clusters
         } else {
             clusters.min(scan.ops)
@@ -198,13 +214,6 @@ impl Worker {
         // Half at a time: each scan passes over the rest, and sends its messages whatever it finds.
         let laundered = LAUNDERED_WAKE.max(meter.laundering / 2).min(meter.laundering);
         Sleep { max_us: NEED_SLEEP_US, laundered }
-    }
-}
-
-/// Hands a policy the events that are waiting.
-pub fn drain(policy: &mut impl Policy, m: &mut dyn Machine) {
-    while let Some(event) = m.next_event() {
-        policy.event(event);
     }
 }
 
@@ -270,9 +279,9 @@ impl Batch {
         self.len = self.frames.iter_mut().zip(frames).map(|(slot, frame)| *slot = frame).count();
     }
 
-    /// Frame and references of each page, in order.
-    pub fn harvested(&self) -> impl Iterator<Item = (u32, u8)> {
-        self.frames.iter().zip(&self.refs).take(self.len).map(|(frame, refs)| (*frame, *refs))
+    /// Its pages, and the references of each.
+    pub fn harvested(&self) -> (&[u32], &[u8]) {
+        (self.frames.get(..self.len).unwrap_or_default(), self.refs.get(..self.len).unwrap_or_default())
     }
 
     /// Harvests the references to its pages; one call.
@@ -293,25 +302,78 @@ impl Batch {
             .map(|((frame, decision), refs)| (*frame, &mut decision.want, refs))
     }
 
-    /// Looks at frame and references of each page, in order, and keeps those for which `keep` says so.
-    pub fn retain(&mut self, mut keep: impl FnMut(u32, u8) -> bool) {
+    /// Adds a page on which nothing is decided yet; a full batch takes no more.
+    pub fn add(&mut self, frame: u32) {
+        if let Some(slot) = self.frames.get_mut(self.len) {
+            *slot = frame;
+            self.len += 1;
+        }
+    }
+
+    /// Room for more pages, `limit` in all.
+    pub fn room(&mut self, limit: usize) -> &mut [u32] {
+        self.frames.get_mut(self.len..limit).unwrap_or_default()
+    }
+
+    /// Takes up so many that were written into its room, those that `good` says are good.
+    pub fn take_up(&mut self, count: usize, mut good: impl FnMut(u32) -> bool) {
+        let from = self.len;
+        let to = (from + count).min(MAX_BATCH);
+        for i in from..to {
+            let frame = self.frames[i];
+            if good(frame) {
+                self.frames[self.len.min(i)] = frame;
+                self.len += 1;
+            }
+        }
+    }
+
+    /// Takes out those pages that were found used, and tells them, in order; returns their number.
+    pub fn split_used(&mut self, mut tell: impl FnMut(u32)) -> u64 {
+        let (frames, refs) = (&mut self.frames[..self.len], &self.refs[..self.len]);
+        if refs.iter().all(|r| *r == 0) {
+            return 0;
+        }
         let mut kept = 0;
-        for i in 0..self.len {
-            if keep(self.frames[i], self.refs[i]) {
-                self.frames[kept] = self.frames[i];
-                self.refs[kept] = self.refs[i];
-                self.decisions[kept] = self.decisions[i];
+        for i in 0..frames.len() {
+            let frame = frames[i];
+            if refs[i] > 0 {
+                tell(frame);
+            } else {
+                frames[kept] = frame;
+                kept += 1;
+            }
+        }
+        let used = self.len - kept;
+        self.len = kept;
+        used as u64
+    }
+
+    /// Hands over the same decision on all its pages, of the generations that are asked for; one message.
+    pub fn decide_all(
+        &mut self,
+        m: &mut dyn Machine,
+        stats: &mut Stats,
+        want: Want,
+        generation: impl Fn(u32) -> u32,
+    ) {
+        for (decision, frame) in self.decisions.iter_mut().zip(&self.frames).take(self.len) {
+            *decision = Decision { page: Page { frame: *frame, generation: generation(*frame) }, want };
+        }
+        self.decide(m, stats);
+    }
+
+    /// Tells page and verdict of each, in order, and keeps those of which `keep` says so, as pages to be looked at.
+    pub fn keep_answers(&mut self, mut keep: impl FnMut(u32, Verdict) -> bool) {
+        let mut kept = 0;
+        for i in 0..self.len.min(MAX_BATCH) {
+            let frame = self.frames[i];
+            if keep(frame, self.verdicts[i]) {
+                self.frames[kept.min(i)] = frame;
                 kept += 1;
             }
         }
         self.len = kept;
-    }
-
-    /// Wishes the same for all its pages.
-    pub fn set_wants(&mut self, want: Want) {
-        for decision in &mut self.decisions[..self.len] {
-            decision.want = want;
-        }
     }
 
     /// Hands its decisions over; one message.
@@ -323,12 +385,6 @@ impl Batch {
         let verdicts = &mut self.verdicts[..self.len];
         verdicts.fill(Verdict::Refused);
         m.decide(&self.decisions[..self.len], verdicts);
-    }
-
-    /// Frame and verdict of the decision with this number.
-    #[must_use]
-    pub fn verdict(&self, number: usize) -> Option<(u32, Verdict)> {
-        (number < self.len).then(|| Some((*self.frames.get(number)?, *self.verdicts.get(number)?)))?
     }
 
     /// Page and verdict of each decision, in order.

@@ -489,7 +489,7 @@ pub const SWAP_OUT_SHIFT: u32 = 1;
 pub const HAPPENING_BIT: u64 = 1;
 
 /// Label of a batch of decisions, which is not encoded with postcard but travels as a vector: word 0 the count (at most [`MAX_DECISIONS`]), word 1 the
-/// attachment's generation, word 2 how many writes may be started at most (a `Launder` beyond that is a `Reclaim`); elements: frame in bits 0..30, what is wanted in bits 30..32 ([`Want`]), page generation in bits 32..64. The answer has the verdicts
+/// attachment's generation, words 2 and 3 how many writes may be started at most, and until how many pages are in them (a `Launder` beyond that is a `Reclaim`); elements: frame in bits 0..30, what is wanted in bits 30..32 ([`Want`]), page generation in bits 32..64. The answer has the verdicts
 /// in place: code in bits 0..8 ([`Verdict`]), number of pages in bits 8..16. Errors: `Superseded`, `NotPermitted`, `Malformed`.
 pub const DECIDE: u32 = (4 << 16) | 0xff;
 /// Most decisions in one message.
@@ -499,9 +499,9 @@ pub const MAX_DECISIONS: usize = 256;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Want {
-    /// Free the page if it is clean.
+    /// Free the page if it is clean. It is inactive from the beginning of the batch on, unless it is busy or held.
     Reclaim = 0,
-    /// Write it, with its neighbours.
+    /// The same, but write it if it is dirty, with its inactive neighbours.
     Launder = 1,
     /// It is active now.
     Activate = 2,
@@ -582,6 +582,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// The kind with this number.
+    #[inline]
     pub fn from_raw(raw: u64) -> Option<EventKind> {
         use EventKind::*;
         [PageIn, Activate, Deactivate, Free, Wire, Unwire, Laundered, Shortage, Overflow]

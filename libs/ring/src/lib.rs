@@ -134,6 +134,7 @@ impl<'a> Consumer<'a> {
     }
 
     /// Takes the oldest entry, if there is one.
+    #[inline]
     pub fn pop(&mut self) -> Result<Option<Entry>, Broken> {
         let ready = self.cells[TAIL].load(Ordering::Acquire).wrapping_sub(self.head);
         if ready > self.capacity {
@@ -142,11 +143,10 @@ impl<'a> Consumer<'a> {
         if ready == 0 {
             return Ok(None);
         }
-        let at = place(self.head, self.capacity);
-        let mut entry = [0; ENTRY_WORDS];
-        for (word, cell) in entry.iter_mut().zip(&self.cells[at..]) {
-            *word = cell.load(Ordering::Relaxed);
-        }
+        let cells = self.cells.get(place(self.head, self.capacity)..).and_then(|c| c.first_chunk());
+        // There is always such a place: the capacity comes from the cells.
+        let [a, b, c, d]: &[AtomicU64; ENTRY_WORDS] = cells.ok_or(Broken)?;
+        let entry = [a, b, c, d].map(|cell| cell.load(Ordering::Relaxed));
         self.head = self.head.wrapping_add(1);
         self.cells[HEAD].store(self.head, Ordering::Release);
         Ok(Some(entry))

@@ -48,6 +48,7 @@ pub fn anonymous(address: u64, bytes: u64) -> Option<&'static [AtomicU64]> {
 }
 
 /// A counter of `vm`.
+#[inline]
 pub fn meter(counter: Counter) -> u64 {
     // SAFETY: the page is mapped read-only in every task and reached only as atomic cells.
     let cells = unsafe { &*(METER as *const [AtomicU64; PAGE_SIZE / 8]) };

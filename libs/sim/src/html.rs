@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use ebb_plot::bars::Bar;
 use ebb_plot::{Bars, Cell, Figure, Lines, Page, Series, Table};
 
-use crate::report::{distinct, mean, size_label};
+use crate::report::{distinct, instructions, mean, size_label};
 use crate::run::Point;
 
 /// The report.
@@ -16,7 +16,8 @@ pub fn page(points: &[Point]) -> String {
     let mut page = Page::new("Replacement policies on traces");
     let mode = points.first().map_or("", |p| p.mode.name());
     page.paragraph(&format!(
-        "Mode: {mode}. Misses count first references too; regret is misses over those of MIN at the same size."
+        "Mode: {mode}. Misses count first references too; regret is misses over those of MIN at the same size. \
+         Instructions are those of the policy and its engine as they run on the machine, counted at the beginning of the trace."
     ));
     page.add(&regrets(points, &policies).html());
     for trace in distinct(points, |p| p.trace.clone()) {
@@ -113,7 +114,7 @@ fn everything(points: &[Point]) -> Table {
         "regret",
         "written",
         "half refault within",
-        "ns an eviction",
+        "instructions an eviction",
     ];
     let row = |p: &Point| {
         let values = [
@@ -123,7 +124,7 @@ fn everything(points: &[Point]) -> Table {
             format!("{:.3}", p.regret),
             p.writebacks.to_string(),
             p.median_refault().to_string(),
-            format!("{:.0}", p.ns_per_eviction()),
+            instructions(p),
         ];
         let names = [p.trace.clone(), size_label(p), p.policy.clone()];
         names.into_iter().chain(values).map(Cell::from).collect()
@@ -159,6 +160,7 @@ mod tests {
             regret: 1.0 + policy as f64 / 7.0,
             distances: Default::default(),
             policy_time: Duration::from_nanos(77),
+            instructions_per_eviction: Some(123.4),
         };
         let points: Vec<Point> = (0..9).flat_map(|p| [10, 50].map(|percent| point(p, percent))).collect();
         let html = page(&points);

@@ -5,10 +5,12 @@
 //! - [`exact`]: an order of `ebb-policy` that sees every reference. [`models`]: what papers describe and hardware cannot do (LRU, ARC,
 //!   LIRS, …), and MIN, the bound.
 //! - [`sampled`]: a policy in a small machine that shows it what hardware shows.
+//! - [`cost`]: how many instructions a policy takes.
 //! - [`record`]: traces are written.
 //! - [`run`]: points (trace, pages, policy) in parallel, and what is said of each. [`report`]: as a table, JSON and HTML.
 #![forbid(unsafe_code)]
 
+pub mod cost;
 pub mod exact;
 pub mod html;
 pub mod models;

@@ -32,6 +32,7 @@ pub fn json(points: &[Point]) -> Value {
                 "evictions": p.evictions,
                 "writebacks": p.writebacks,
                 "refault_distances_log2": &p.distances[..last],
+                "instructions_per_eviction": p.instructions_per_eviction,
                 "ns_per_eviction": p.ns_per_eviction(),
             })
         })
@@ -55,16 +56,21 @@ pub(crate) fn distinct<T: PartialEq>(points: &[Point], of: impl Fn(&Point) -> T)
     found
 }
 
+/// Instructions an eviction as text.
+pub(crate) fn instructions(point: &Point) -> String {
+    point.instructions_per_eviction.map_or_else(|| "-".to_owned(), |count| format!("{count:.0}"))
+}
+
 /// A table for a terminal: a line a point, and the mean regret of each policy at each size.
 #[must_use]
 pub fn table(points: &[Point]) -> String {
     let mut text = format!(
-        "{:<12} {:>8} {:<14} {:>10} {:>9} {:>7} {:>10} {:>10} {:>8}\n",
-        "trace", "pages", "policy", "misses", "ratio", "regret", "written", "refault<", "ns/evict"
+        "{:<12} {:>8} {:<14} {:>10} {:>9} {:>7} {:>10} {:>10} {:>11}\n",
+        "trace", "pages", "policy", "misses", "ratio", "regret", "written", "refault<", "instr/evict"
     );
     for p in points {
         text += &format!(
-            "{:<12} {:>8} {:<14} {:>10} {:>9.6} {:>7.3} {:>10} {:>10} {:>8.0}\n",
+            "{:<12} {:>8} {:<14} {:>10} {:>9.6} {:>7.3} {:>10} {:>10} {:>11}\n",
             p.trace,
             p.pages,
             p.policy,
@@ -73,7 +79,7 @@ pub fn table(points: &[Point]) -> String {
             p.regret,
             p.writebacks,
             p.median_refault(),
-            p.ns_per_eviction()
+            instructions(p)
         );
     }
     for size in distinct(points, size_label) {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use ebb_policy::{Discount, Engine, Order, Policy, TunableError, order_by_name};
+use ebb_policy::{Discount, Order, Policy, TunableError, order_by_name};
 use rayon::prelude::*;
 
 use crate::exact::{self, Distances, Exact, Outcome};
@@ -88,6 +88,8 @@ pub struct Point {
     pub distances: Distances,
     /// The host's time in the policy.
     pub policy_time: Duration,
+    /// Instructions of the policy an eviction, where they were counted ([`crate::cost`]).
+    pub instructions_per_eviction: Option<f64>,
 }
 
 impl Point {
@@ -127,6 +129,12 @@ pub struct Setting {
     pub knob: String,
     /// Its value.
     pub value: u32,
+}
+
+impl std::fmt::Display for Setting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}={}", self.policy, self.knob, self.value)
+    }
 }
 
 impl std::str::FromStr for Setting {
@@ -264,6 +272,7 @@ pub fn simulate_with(
                 regret: o.misses as f64 / bound.get(run).copied().unwrap_or(o.misses).max(1) as f64,
                 distances: o.distances,
                 policy_time: o.policy_time,
+                instructions_per_eviction: None,
             }
         })
         .collect())
@@ -281,13 +290,7 @@ fn one(
     let mut tell = |refs| tell(refs);
     let unknown = || RunError::Unknown(name.into(), mode.name(), policies(mode).join(", "));
     if mode == Mode::Sampled && name != "min" {
-        let mut policy: Box<dyn Policy> = match order(name, pages, settings) {
-            Some(order) => {
-                let discount = discount.unwrap_or(order.discount());
-                Box::new(Engine::new(pages, order, discount))
-            }
-            None => ebb_policy::by_name(name, pages).ok_or_else(unknown)?,
-        };
+        let mut policy = policy(name, pages, settings, discount).ok_or_else(unknown)?;
         return sampled::replay(trace, policy.as_mut(), pages, &mut tell)
             .map_err(|stuck| RunError::Stuck(name.into(), trace.name.clone(), pages, stuck));
     }
@@ -298,6 +301,21 @@ fn one(
     let mut order = order(name, pages, settings).ok_or_else(unknown)?;
     let mut cache = Exact::new(order.as_mut(), pages, trace.unique);
     Ok(exact::replay(trace, &mut cache, restart, &mut tell))
+}
+
+/// A policy as the machine has it, with its options set.
+pub(crate) fn policy(
+    name: &str,
+    pages: u32,
+    settings: &[Setting],
+    discount: Option<Discount>,
+) -> Option<Box<dyn Policy>> {
+    let mut policy = ebb_policy::by_name_with(name, pages, discount)?;
+    for setting in settings.iter().filter(|s| s.policy == name) {
+        // Checked when it was read.
+        let _ = policy.set_knob(&setting.knob, setting.value);
+    }
+    Some(policy)
 }
 
 /// An order with its options set.

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use ebb_policy::{
     Decision, Event, Machine, Meter, Page, Policy, Queue, Request, Thresholds, Tunables, Verdict, Want,
-    tag_of,
+    WriteLimit, tag_of,
 };
 
 use crate::exact::{Account, NONE, Outcome};
@@ -35,7 +35,8 @@ struct Frame {
     writing: bool,
 }
 
-struct Small {
+/// The machine.
+pub(crate) struct Small {
     frames: Vec<Frame>,
     free: Vec<u32>,
     /// The frame of each page.
@@ -84,6 +85,11 @@ impl Small {
         }
     }
 
+    /// What has come of it so far.
+    pub(crate) fn outcome(&self) -> &Outcome {
+        &self.account.outcome
+    }
+
     fn carry_out(&mut self, decision: Decision) -> Verdict {
         let Page { frame, generation } = decision.page;
         let Some(slot) = self.frames.get_mut(frame as usize) else { return Verdict::Refused };
@@ -108,6 +114,29 @@ impl Small {
                 Verdict::Done
             }
         }
+    }
+
+    /// Has the policy run until a frame is free.
+    fn shortage(
+        &mut self,
+        policy: &mut dyn Policy,
+        driver: &mut impl Driver,
+        number: usize,
+    ) -> Result<(), Stuck> {
+        self.meter.pages_needed = true;
+        self.meter.oldest_wait_us = 1;
+        self.events.push_back(Event::Shortage);
+        let mut runs = 0;
+        while self.free.is_empty() {
+            driver.run(policy, self);
+            runs += 1;
+            if runs > PATIENCE {
+                return Err(Stuck(number));
+            }
+        }
+        self.meter.pages_needed = false;
+        self.meter.oldest_wait_us = 0;
+        Ok(())
     }
 
     fn fault(&mut self, page: u32) {
@@ -152,7 +181,7 @@ impl Machine for Small {
         }
     }
 
-    fn limit_launders(&mut self, _most: u32) -> bool {
+    fn limit_launders(&mut self, _limit: WriteLimit) -> bool {
         // Writes end at once: there are never too many.
         true
     }
@@ -172,6 +201,30 @@ impl Machine for Small {
     }
 }
 
+/// Runs a policy when there is need.
+pub(crate) trait Driver {
+    /// One iteration.
+    fn run(&mut self, policy: &mut dyn Policy, small: &mut Small);
+
+    /// Whether more of the trace is wanted.
+    fn goes_on(&self, outcome: &Outcome) -> bool;
+}
+
+/// All of the trace, with the host's time.
+struct Timed;
+
+impl Driver for Timed {
+    fn run(&mut self, policy: &mut dyn Policy, small: &mut Small) {
+        let start = Instant::now();
+        policy.run(small);
+        small.account.outcome.policy_time += start.elapsed();
+    }
+
+    fn goes_on(&self, _outcome: &Outcome) -> bool {
+        true
+    }
+}
+
 /// Replays a trace through a policy that knows no page yet, in `size` frames. `tell` is told of progress, in references. The policy's time includes that of the machine it looks at.
 ///
 /// # Errors
@@ -182,26 +235,26 @@ pub fn replay(
     size: u32,
     tell: &mut dyn FnMut(u64),
 ) -> Result<Outcome, Stuck> {
+    drive(trace, policy, size, &mut Timed, tell)
+}
+
+/// The same, with somebody who runs the policy.
+pub(crate) fn drive(
+    trace: &Trace,
+    policy: &mut dyn Policy,
+    size: u32,
+    driver: &mut impl Driver,
+    tell: &mut dyn FnMut(u64),
+) -> Result<Outcome, Stuck> {
     let mut m = Small::new(size, trace.unique);
     for (number, page) in trace.pages.iter().copied().enumerate() {
         if m.places[page as usize] == NONE {
             m.now_us = number as u64;
             if m.free.is_empty() {
-                let start = Instant::now();
-                let mut runs = 0;
-                m.meter.pages_needed = true;
-                m.meter.oldest_wait_us = 1;
-                m.events.push_back(Event::Shortage);
-                while m.free.is_empty() {
-                    policy.run(&mut m);
-                    runs += 1;
-                    if runs > PATIENCE {
-                        return Err(Stuck(number));
-                    }
+                m.shortage(policy, driver, number)?;
+                if !driver.goes_on(m.outcome()) {
+                    return Ok(m.account.outcome);
                 }
-                m.meter.pages_needed = false;
-                m.meter.oldest_wait_us = 0;
-                m.account.outcome.policy_time += start.elapsed();
             }
             m.fault(page);
         }

@@ -102,6 +102,12 @@ impl Trace {
         builder.finish(name.to_owned())
     }
 
+    /// A nameless trace of pages that are numbered densely, and bits as [`Trace::dirty`] has them.
+    pub(crate) fn dense(pages: Vec<u32>, dirty: Vec<u8>) -> Self {
+        let unique = pages.iter().max().map_or(0, |most| most + 1);
+        Self { name: String::new(), pages, dirty, unique }
+    }
+
     /// Whether the reference with this number wrote.
     #[must_use]
     pub fn writes(&self, number: usize) -> bool {

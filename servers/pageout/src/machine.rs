@@ -6,7 +6,7 @@ use ebb_abi::frame::{FAILED, FrameOp};
 use ebb_abi::message::MAX_VECTOR;
 use ebb_abi::meter::Counter;
 use ebb_abi::{Handle, Tag};
-use ebb_policy::{Decision, Event, Machine, Meter, Request, Thresholds, Tunables, Verdict};
+use ebb_policy::{Decision, Event, Machine, Meter, Request, Thresholds, Tunables, Verdict, WriteLimit};
 use ebb_proto::vm::{self as proto, DECIDE, MAX_DECISIONS, PolicyAsk, PolicyRequest, TakeDeficit};
 use ebb_proto::{Error, LABEL_OK};
 use ebb_ring::Consumer;
@@ -40,8 +40,8 @@ pub struct Live {
     /// Frames whose bits were read.
     pub harvested: u64,
     tunables_seen: u64,
-    /// Writes that the next batch may start.
-    most_writes: u32,
+    /// What the next batch may write.
+    writes: WriteLimit,
 }
 
 impl Live {
@@ -59,7 +59,7 @@ impl Live {
             decide_cycles: 0,
             harvested: 0,
             tunables_seen: u64::MAX,
-            most_writes: u32::MAX,
+            writes: WriteLimit::NONE,
         }
     }
 
@@ -93,15 +93,16 @@ impl Live {
         let mut message = Message { tag: Tag::new(DECIDE, batch.len() * 8, 0), ..Default::default() };
         message.words[0] = batch.len() as u64;
         message.words[1] = self.generation as u64;
-        message.words[2] = self.most_writes as u64;
+        message.words[2] = self.writes.operations as u64;
+        message.words[3] = self.writes.pages as u64;
         let answer = ipc::call(self.vm, &message).map_err(from_sys)?;
         if answer.tag.label() != LABEL_OK {
             return Err(Error::from_code(answer.words[0]));
         }
         for (cell, verdict) in vector().iter().zip(verdicts) {
             *verdict = translate(cell.get());
-            if let Verdict::Started { .. } = verdict {
-                self.most_writes = self.most_writes.saturating_sub(1);
+            if let Verdict::Started { pages } = verdict {
+                self.writes.started((*pages).into());
             }
         }
         Ok(())
@@ -193,12 +194,12 @@ impl Machine for Live {
                 break;
             }
         }
-        self.most_writes = u32::MAX;
+        self.writes = WriteLimit::NONE;
         self.decide_cycles += tsc() - start;
     }
 
-    fn limit_launders(&mut self, most: u32) -> bool {
-        self.most_writes = most;
+    fn limit_launders(&mut self, limit: WriteLimit) -> bool {
+        self.writes = limit;
         true
     }
 

@@ -13,7 +13,7 @@ use crate::vm::Vm;
 use alloc::vec::Vec;
 use ebb_abi::frame::{FAILED, FrameOp, MODIFIED};
 use ebb_abi::meter::Counter;
-use ebb_policy::OomReason;
+use ebb_policy::{OomReason, WriteLimit};
 use ebb_proto::Error;
 use ebb_proto::ejection::Cause;
 use ebb_proto::vm::{MAX_DECISIONS, PolicyRequest, Space, Verdict, Want};
@@ -211,12 +211,13 @@ impl<M: Machine> Vm<M> {
         }
     }
 
-    /// Carries out a batch of decisions in order; each element becomes its verdict. After `most` writes were started, `Launder` means `Reclaim`.
+    /// Carries out a batch of decisions in order; each element becomes its verdict. All pages that are to go are inactive from the beginning on, so that they are
+    /// written with each other. When `limit` is used up, `Launder` means `Reclaim`.
     pub fn decide(
         &mut self,
         space: Space,
         generation: u32,
-        most: u32,
+        mut limit: WriteLimit,
         batch: &mut [u64],
     ) -> Result<(), Error> {
         self.check_policy(space, generation)?;
@@ -232,7 +233,11 @@ impl<M: Machine> Vm<M> {
         for decision in batch.iter() {
             let (frame, want) = parse(*decision);
             let wanted = matches!(want, Want::Reclaim | Want::Launder) && self.judge(*decision).is_none();
-            let dirty = self.frames.page(frame).flags.contains(Flags::DIRTY);
+            let flags = self.frames.page(frame).flags;
+            if wanted && !flags.contains(Flags::INACTIVE) {
+                self.frames.set_queue(frame, Flags::INACTIVE);
+            }
+            let dirty = flags.contains(Flags::DIRTY);
             state.push(if wanted && !dirty { frame as u64 } else { FAILED });
         }
         self.modified(FrameOp::TestModified, &mut state);
@@ -241,15 +246,10 @@ impl<M: Machine> Vm<M> {
         }
         self.modified(FrameOp::RemoveAll, &mut state);
         let mut done = Done { decisions: batch.len() as u64, ..Done::default() };
-        let mut started = 0;
         for (decision, bits) in batch.iter_mut().zip(&state) {
             let writing = self.writing();
             let asked = *decision;
-            let verdict = self.judge(asked).unwrap_or_else(|| {
-                let may_write = started < most;
-                self.carry_out(asked, *bits, may_write)
-            });
-            started += (verdict == Verdict::Started) as u32;
+            let verdict = self.judge(asked).unwrap_or_else(|| self.carry_out(asked, *bits, limit.allows()));
             if matches!(verdict, Verdict::Stale | Verdict::Refused) {
                 done.wrong += 1;
                 done.wrong_at_the_end += 1;
@@ -261,8 +261,11 @@ impl<M: Machine> Vm<M> {
                 && matches!(verdict, Verdict::Done | Verdict::Started | Verdict::Again | Verdict::NoSpace))
                 as u64;
             // Pages in the write that was started, at most a cluster.
-            let pages = self.writing().saturating_sub(writing) as u64;
-            *decision = verdict as u64 | pages << 8;
+            let pages = self.writing().saturating_sub(writing);
+            if verdict == Verdict::Started {
+                limit.started(pages);
+            }
+            *decision = verdict as u64 | (pages as u64) << 8;
             done.last = (asked, verdict as u8);
         }
         self.scratch = state;

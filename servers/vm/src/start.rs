@@ -9,6 +9,7 @@ use ebb_abi::fault::Access;
 use ebb_abi::map::MapOp;
 use ebb_abi::message::{LABEL_FAULT, MAX_VECTOR};
 use ebb_abi::{Handle, Tag};
+use ebb_policy::WriteLimit;
 use ebb_proto::vm::{DECIDE, MAX_DECISIONS, Request, Space};
 use ebb_proto::{Error, LABEL_OK, codec};
 use ebb_rt::StartInfo;
@@ -218,7 +219,7 @@ fn serve_call(vm: &mut Vm<Kernel>, from: Space, reply: Call, message: &Message) 
 /// A batch of decisions: a vector in, a vector of verdicts out.
 #[inline(never)]
 fn decide(vm: &mut Vm<Kernel>, from: Space, reply: Call, message: &Message) {
-    let [count, generation, most, ..] = message.words;
+    let [count, generation, operations, pages, ..] = message.words;
     let count = count as usize;
     if count > MAX_DECISIONS.min(MAX_VECTOR) || message.tag.bytes() < count * 8 {
         return reply.fail(Error::Malformed);
@@ -227,7 +228,9 @@ fn decide(vm: &mut Vm<Kernel>, from: Space, reply: Call, message: &Message) {
     for (slot, cell) in batch.iter_mut().zip(vector().iter().take(count)) {
         *slot = cell.get();
     }
-    match vm.decide(from, generation as u32, most.min(u32::MAX as u64) as u32, &mut batch[..count]) {
+    let bounded = |word: u64| word.min(u32::MAX as u64) as u32;
+    let limit = WriteLimit { operations: bounded(operations), pages: bounded(pages) };
+    match vm.decide(from, generation as u32, limit, &mut batch[..count]) {
         Ok(()) => {
             for (cell, slot) in vector().iter().zip(&batch[..count]) {
                 cell.set(*slot);

@@ -8,7 +8,7 @@
 
 use crate::ghosts::Ghosts;
 use crate::lists::Lists;
-use crate::order::{Arrival, Order, References, Tag, Victims, look};
+use crate::order::{Arrival, Look, Order, References, Tag, Victims};
 use crate::policy::Inconsistency;
 use crate::state::{About, BadRecord, Record, any, save_numbers};
 
@@ -78,6 +78,7 @@ impl Order for Car {
     }
 
     fn choose(&mut self, pages: &mut dyn References, victims: &mut Victims<'_>) {
+        let mut look = Look::new();
         self.c = self.lists.total();
         let mut looks = 2 * self.c as usize;
         while victims.room() > 0 && looks > 0 && self.lists.total() > 0 {
@@ -87,16 +88,22 @@ impl Order for Car {
             // Each page that leaves T1 may make it T2's turn.
             let turn = if list == T1 { (t1 - self.p.max(1).min(t1)) as usize + 1 } else { usize::MAX };
             let most = victims.room().min(looks).min(turn);
-            let seen = look(pages, &mut self.lists.iter(list), most);
+            let seen = look.at(pages, self.lists.iter(list), most);
             looks -= seen.len().max(1);
+            let mut last_used = None;
             for (frame, used) in seen {
-                if used {
+                if used && list == T2 {
+                    last_used = Some(frame);
+                } else if used {
                     self.lists.push_tail(frame, T2);
                 } else {
                     self.ghosts.push(pages.tag(frame), ghosts);
                     self.lists.unlink(frame);
                     victims.push(frame);
                 }
+            }
+            if let Some(last) = last_used {
+                self.lists.rotate(T2, last);
             }
         }
         self.trim();

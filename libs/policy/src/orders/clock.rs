@@ -6,8 +6,7 @@
 
 use alloc::vec::Vec;
 
-use crate::MAX_BATCH;
-use crate::order::{Arrival, Order, References, Tag, Victims, look};
+use crate::order::{Arrival, Look, Order, References, Tag, Victims};
 use crate::policy::Inconsistency;
 use crate::queues::MAX_FRAMES;
 use crate::state::{About, BadRecord, Record, below, save_numbers};
@@ -30,6 +29,14 @@ impl Clock {
         let flags = alloc::vec![0; nr_frames];
         Self { flags, len: 0, hand: 0 }
     }
+
+    /// The next page at the hand, at most once around.
+    fn next(&mut self) -> Option<u32> {
+        let (behind, ahead) = self.flags.split_at_checked(self.hand as usize)?;
+        let (frame, _) = (self.hand..).zip(ahead).chain((0..).zip(behind)).find(|(_, f)| **f & HELD != 0)?;
+        self.hand = if frame as usize + 1 < self.flags.len() { frame + 1 } else { 0 };
+        Some(frame)
+    }
 }
 
 impl Order for Clock {
@@ -48,20 +55,13 @@ impl Order for Clock {
     }
 
     fn choose(&mut self, pages: &mut dyn References, victims: &mut Victims<'_>) {
-        let nr_frames = self.flags.len() as u32;
+        let mut look = Look::new();
         let mut looks = 2 * self.len as usize;
         while victims.room() > 0 && looks > 0 && self.len > 0 {
-            let (mut passed, mut len) = ([0; MAX_BATCH], 0);
-            let most = victims.room().min(looks).min(self.len as usize).min(MAX_BATCH);
-            while len < most {
-                if self.flags[self.hand as usize] & HELD != 0 {
-                    passed[len] = self.hand;
-                    len += 1;
-                }
-                self.hand = if self.hand + 1 < nr_frames { self.hand + 1 } else { 0 };
-            }
-            looks -= len;
-            for (frame, used) in look(pages, &mut passed.into_iter(), len) {
+            let most = victims.room().min(looks).min(self.len as usize);
+            let seen = look.at(pages, core::iter::from_fn(|| self.next()), most);
+            looks -= seen.len().max(1);
+            for (frame, used) in seen {
                 if !used {
                     self.remove(frame);
                     victims.push(frame);

@@ -8,7 +8,7 @@
 
 use crate::ghosts::Ghosts;
 use crate::lists::Lists;
-use crate::order::{Arrival, Knob, Order, References, Tag, Victims, look};
+use crate::order::{Arrival, Knob, Look, Order, References, Tag, Victims};
 use crate::policy::Inconsistency;
 use crate::state::{About, BadRecord, Record, any, save_numbers};
 
@@ -55,7 +55,7 @@ impl ClockPro {
     }
 
     /// The hot hand: hot pages that were not used become cold until there are few enough.
-    fn cool(&mut self, pages: &mut dyn References, total: u32) {
+    fn cool(&mut self, pages: &mut dyn References, look: &mut Look, total: u32) {
         let mut looks = 2 * self.lists.len(HOT);
         loop {
             let excess =
@@ -64,7 +64,7 @@ impl ClockPro {
                 return;
             }
             looks -= excess;
-            let seen = look(pages, &mut self.lists.iter(HOT), excess as usize);
+            let seen = look.at(pages, self.lists.iter(HOT), excess as usize);
             for (frame, used) in seen {
                 self.lists.set_bits(frame, 0);
                 self.lists.push_tail(frame, if used { HOT } else { COLD });
@@ -102,13 +102,14 @@ impl Order for ClockPro {
     }
 
     fn choose(&mut self, pages: &mut dyn References, victims: &mut Victims<'_>) {
+        let mut look = Look::new();
         let total = self.lists.total();
         let mut looks = 3 * total as usize;
         while victims.room() > 0 && looks > 0 && self.lists.total() > 0 {
-            self.cool(pages, total);
+            self.cool(pages, &mut look, total);
             let list = if self.lists.len(COLD) > 0 { COLD } else { HOT };
             let most = victims.room().min(looks);
-            let seen = look(pages, &mut self.lists.iter(list), most);
+            let seen = look.at(pages, self.lists.iter(list), most);
             looks -= seen.len().max(1);
             for (frame, used) in seen {
                 let test = self.lists.bits(frame) & TEST != 0;

@@ -7,7 +7,7 @@
 
 use crate::engine::Discount;
 use crate::lists::Lists;
-use crate::order::{Arrival, Knob, Order, References, Tag, Victims, look};
+use crate::order::{Arrival, Knob, Look, Order, References, Tag, Victims};
 use crate::policy::Inconsistency;
 use crate::state::{About, BadRecord, Record, below, save_numbers};
 
@@ -45,7 +45,7 @@ impl Mglru {
     }
 
     /// Begins a new generation, unless there are as many as there may be, and moves all pages used into it.
-    fn walk(&mut self, pages: &mut dyn References) {
+    fn walk(&mut self, pages: &mut dyn References, look: &mut Look) {
         let next = (self.youngest + 1) % GENERATIONS;
         if self.lists.len(next) > 0 {
             return;
@@ -57,7 +57,7 @@ impl Mglru {
             while left > 0 {
                 let most = left.min(crate::MAX_BATCH as u32);
                 left -= most;
-                let seen = look(pages, &mut self.lists.iter(generation), most as usize);
+                let seen = look.at(pages, self.lists.iter(generation), most as usize);
                 for (frame, used) in seen {
                     // To the tail of its own: the walk goes on with the next, and the order within stays.
                     self.lists.push_tail(frame, if used { next } else { generation });
@@ -94,16 +94,17 @@ impl Order for Mglru {
     }
 
     fn choose(&mut self, pages: &mut dyn References, victims: &mut Victims<'_>) {
+        let mut look = Look::new();
         let mut looks = 2 * self.lists.total() as usize;
         while victims.room() > 0 && looks > 0 {
             let held = self.ages().filter(|g| self.lists.len(*g) > 0).count();
             if held < self.knobs[0].value as usize {
-                self.walk(pages);
+                self.walk(pages, &mut look);
             }
             let Some(oldest) = self.oldest() else { break };
             let most = victims.room().min(looks).min(self.lists.len(oldest) as usize);
             looks -= most.max(1);
-            let seen = look(pages, &mut self.lists.iter(oldest), most);
+            let seen = look.at(pages, self.lists.iter(oldest), most);
             for (frame, used) in seen {
                 if used {
                     self.lists.push_tail(frame, self.youngest);

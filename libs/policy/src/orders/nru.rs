@@ -8,8 +8,7 @@
 
 use alloc::vec::Vec;
 
-use crate::MAX_BATCH;
-use crate::order::{Arrival, Knob, Order, References, Tag, Victims, look};
+use crate::order::{Arrival, Knob, Look, Order, References, Tag, Victims};
 use crate::policy::Inconsistency;
 use crate::queues::MAX_FRAMES;
 use crate::state::{About, BadRecord, Record, below, save_numbers};
@@ -39,19 +38,12 @@ impl Nru {
         Self { flags, len: 0, hand: 0, front: 0, knobs: [PACE] }
     }
 
-    /// The next pages from a hand, and where it stands then.
-    fn pass(&self, from: u32, most: usize) -> ([u32; MAX_BATCH], usize, u32) {
-        let nr_frames = self.flags.len() as u32;
-        let most = most.min(self.len as usize).min(MAX_BATCH);
-        let (mut passed, mut len, mut at) = ([0; MAX_BATCH], 0, from);
-        while len < most {
-            if self.flags[at as usize] & HELD != 0 {
-                passed[len] = at;
-                len += 1;
-            }
-            at = if at + 1 < nr_frames { at + 1 } else { 0 };
-        }
-        (passed, len, at)
+    /// The next page at a hand, which goes on; at most once around.
+    fn next(flags: &[u8], hand: &mut u32) -> Option<u32> {
+        let (behind, ahead) = flags.split_at_checked(*hand as usize)?;
+        let (frame, _) = (*hand..).zip(ahead).chain((0..).zip(behind)).find(|(_, f)| **f & HELD != 0)?;
+        *hand = if frame as usize + 1 < flags.len() { frame + 1 } else { 0 };
+        Some(frame)
     }
 }
 
@@ -71,18 +63,21 @@ impl Order for Nru {
     }
 
     fn choose(&mut self, pages: &mut dyn References, victims: &mut Victims<'_>) {
+        let mut look = Look::new();
         let mut looks = 2 * self.len as usize;
         while victims.room() > 0 && looks > 0 && self.len > 0 {
             let most = victims.room().min(looks);
-            let (passed, len, front) = self.pass(self.front, most * self.knobs[0].value as usize);
-            self.front = front;
-            for (frame, used) in look(pages, &mut passed.into_iter(), len) {
+            let (held, pace) = (self.len as usize, self.knobs[0].value as usize);
+            let Self { flags, front, .. } = self;
+            let ahead = core::iter::from_fn(|| Self::next(flags, front));
+            for (frame, used) in look.at(pages, ahead, held.min(most * pace)) {
                 self.flags[frame as usize] = HELD | if used { USED } else { 0 };
             }
-            let (passed, len, hand) = self.pass(self.hand, most);
-            self.hand = hand;
-            looks -= len;
-            for (frame, used) in look(pages, &mut passed.into_iter(), len) {
+            let Self { flags, hand, .. } = self;
+            let behind = core::iter::from_fn(|| Self::next(flags, hand));
+            let seen = look.at(pages, behind, held.min(most));
+            looks -= seen.len().max(1);
+            for (frame, used) in seen {
                 if used || self.flags[frame as usize] & USED != 0 {
                     self.flags[frame as usize] = HELD;
                 } else {

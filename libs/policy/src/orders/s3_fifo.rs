@@ -9,7 +9,7 @@
 use crate::engine::Discount;
 use crate::ghosts::Ghosts;
 use crate::lists::Lists;
-use crate::order::{Arrival, Knob, Order, References, Tag, Victims, look};
+use crate::order::{Arrival, Knob, Look, Order, References, Tag, Victims};
 use crate::policy::Inconsistency;
 use crate::state::{About, BadRecord, Record};
 
@@ -66,6 +66,7 @@ impl Order for S3Fifo {
     }
 
     fn choose(&mut self, pages: &mut dyn References, victims: &mut Victims<'_>) {
+        let mut look = Look::new();
         let total = self.lists.total();
         let (share, max_uses) = (self.knobs[0].percent_of(total), self.knobs[1].value as u8);
         // A use counts for one round more: each page is looked at in so many rounds at most.
@@ -75,13 +76,17 @@ impl Order for S3Fifo {
             let from_small = small > 0 && small >= share || self.lists.len(MAIN) == 0;
             let turn = if from_small { (small - share.min(small)) as usize + 1 } else { usize::MAX };
             let most = victims.room().min(looks).min(turn);
-            let seen = look(pages, &mut self.lists.iter(if from_small { SMALL } else { MAIN }), most);
+            let seen = look.at(pages, self.lists.iter(if from_small { SMALL } else { MAIN }), most);
             looks -= seen.len().max(1);
+            let mut last_used = None;
             for (frame, used) in seen {
                 let uses = (self.lists.bits(frame) + u8::from(used)).min(max_uses);
-                if uses > 0 {
-                    self.lists.set_bits(frame, if from_small { 0 } else { uses - 1 });
+                if uses > 0 && from_small {
+                    self.lists.set_bits(frame, 0);
                     self.lists.push_tail(frame, MAIN);
+                } else if uses > 0 {
+                    self.lists.set_bits(frame, uses - 1);
+                    last_used = Some(frame);
                 } else {
                     if from_small {
                         self.ghosts.push(pages.tag(frame), 0);
@@ -91,6 +96,9 @@ impl Order for S3Fifo {
                     }
                     self.leave(frame, victims);
                 }
+            }
+            if let Some(last) = last_used {
+                self.lists.rotate(MAIN, last);
             }
         }
     }

@@ -4,7 +4,7 @@
 //! Tanenbaum, "Modern Operating Systems", 4th edition, 3.4.4. Nothing is approximated: a reference bit is all it was made for.
 
 use crate::lists::Lists;
-use crate::order::{Arrival, Order, References, Tag, Victims, look};
+use crate::order::{Arrival, Look, Order, References, Tag, Victims};
 use crate::policy::Inconsistency;
 use crate::state::{About, BadRecord, Record};
 
@@ -44,19 +44,25 @@ impl Order for SecondChance {
     }
 
     fn choose(&mut self, pages: &mut dyn References, victims: &mut Victims<'_>) {
+        let mut look = Look::new();
         let mut looks = 2 * self.lists.len(0) as usize;
         while victims.room() > 0 && looks > 0 {
             // As many as are wanted: none is looked at before its turn.
             let most = victims.room().min(looks);
-            let seen = look(pages, &mut self.lists.iter(0), most);
+            let seen = look.at(pages, self.lists.iter(0), most);
             looks -= seen.len().max(1);
+            let mut last_used = None;
             for (frame, used) in seen {
                 if used {
-                    self.lists.push_tail(frame, 0);
+                    last_used = Some(frame);
                 } else {
                     self.lists.unlink(frame);
                     victims.push(frame);
                 }
+            }
+            // To the tail with all of them.
+            if let Some(last) = last_used {
+                self.lists.rotate(0, last);
             }
         }
     }

@@ -6,7 +6,7 @@
 //! paper sets it at each hit, here it is the accessed bit, read when the hand comes.
 
 use crate::lists::Lists;
-use crate::order::{Arrival, Order, References, Tag, Victims, look};
+use crate::order::{Arrival, Look, Order, References, Tag, Victims};
 use crate::policy::Inconsistency;
 use crate::state::{About, BadRecord, Record, any, save_numbers};
 
@@ -52,11 +52,12 @@ impl Order for Sieve {
     }
 
     fn choose(&mut self, pages: &mut dyn References, victims: &mut Victims<'_>) {
+        let mut look = Look::new();
         let mut looks = 2 * self.lists.len(0) as usize + 2;
         while victims.room() > 0 && looks > 0 && self.lists.len(0) > 0 {
             let most = victims.room().min(looks);
             let from = self.hand.or(self.lists.head(0));
-            let seen = look(pages, &mut core::iter::successors(from, |f| self.lists.after(*f)), most);
+            let seen = look.at(pages, core::iter::successors(from, |f| self.lists.after(*f)), most);
             looks -= seen.len().max(1);
             for (frame, used) in seen {
                 self.hand = self.lists.after(frame);

@@ -9,7 +9,7 @@
 use crate::engine::Discount;
 use crate::ghosts::Ghosts;
 use crate::lists::Lists;
-use crate::order::{Arrival, Knob, Order, References, Tag, Victims, look};
+use crate::order::{Arrival, Knob, Look, Order, References, Tag, Victims};
 use crate::policy::Inconsistency;
 use crate::state::{About, BadRecord, Record};
 
@@ -60,6 +60,7 @@ impl Order for TwoQ {
     }
 
     fn choose(&mut self, pages: &mut dyn References, victims: &mut Victims<'_>) {
+        let mut look = Look::new();
         let total = self.lists.total();
         let [kin, kout] = self.knobs.map(|k| k.percent_of(total));
         let mut looks = 2 * self.lists.len(AM) as usize;
@@ -74,15 +75,19 @@ impl Order for TwoQ {
                 continue;
             }
             let most = victims.room().min(looks);
-            let seen = look(pages, &mut self.lists.iter(AM), most);
+            let seen = look.at(pages, self.lists.iter(AM), most);
             looks -= seen.len().max(1);
+            let mut last_used = None;
             for (frame, used) in seen {
                 if used {
-                    self.lists.push_tail(frame, AM);
+                    last_used = Some(frame);
                 } else {
                     self.lists.unlink(frame);
                     victims.push(frame);
                 }
+            }
+            if let Some(last) = last_used {
+                self.lists.rotate(AM, last);
             }
         }
     }

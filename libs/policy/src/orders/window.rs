@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use crate::MAX_BATCH;
-use crate::order::{Knob, References, Victims, look};
+use crate::order::{Knob, References, Victims};
 use crate::policy::Inconsistency;
 use crate::queues::MAX_FRAMES;
 use crate::state::{About, BadRecord, Record, below, save_numbers};
@@ -59,16 +59,21 @@ impl Window {
 
     /// The next pages at the hand, each once.
     fn pass(&mut self, most: usize, passed: &mut [u32; MAX_BATCH]) -> usize {
-        let nr_frames = self.values.len() as u32;
         let most = most.min(MAX_BATCH).min(self.len as usize);
-        let (mut len, mut steps) = (0, 0);
-        while len < most && steps < nr_frames {
-            let frame = self.hand;
-            self.hand = if frame + 1 < nr_frames { frame + 1 } else { 0 };
-            steps += 1;
-            if self.value(frame).is_some() {
-                passed[len] = frame;
+        let mut len = 0;
+        // At most once around.
+        let (behind, ahead) = self.values.split_at(self.hand as usize);
+        for (first, slots) in [(self.hand, ahead), (0, behind)] {
+            for (frame, value) in (first..).zip(slots) {
+                if *value == 0 {
+                    continue;
+                }
+                passed[len & (MAX_BATCH - 1)] = frame;
                 len += 1;
+                if len >= most {
+                    self.hand = if (frame as usize) + 1 < self.values.len() { frame + 1 } else { 0 };
+                    return len;
+                }
             }
         }
         len
@@ -85,22 +90,53 @@ impl Window {
     ) {
         let span = span.max(1) as usize;
         while victims.room() > 0 && self.len > 0 {
-            let mut passed = [0; MAX_BATCH];
+            let (mut passed, mut used) = ([0; MAX_BATCH], [false; MAX_BATCH]);
             let len = self.pass(victims.room().saturating_mul(span), &mut passed);
-            let mut found = [(u8::MAX, 0); MAX_BATCH];
-            for (slot, (frame, used)) in found.iter_mut().zip(look(pages, &mut passed.into_iter(), len)) {
-                let value = age(self.value(frame).unwrap_or(0), used);
-                self.set(frame, value);
-                *slot = (value, frame);
+            let (passed, used) = (&passed[..len], &mut used[..len]);
+            if len > 0 {
+                pages.sample(passed, used);
             }
-            let found = &mut found[..len];
-            // Stable: among equals the first passed goes first.
-            found.sort_by_key(|(value, _)| *value);
+            // How many there are of each value: no list of all need be sorted to know which are the least.
+            let mut counts = [0u8; 256];
+            for (frame, used) in passed.iter().zip(used) {
+                if let Some(slot) = self.values.get_mut(*frame as usize) {
+                    let value = age(slot.wrapping_sub(1) as u8, *used);
+                    *slot = u16::from(value) + 1;
+                    counts[usize::from(value)] += 1;
+                }
+            }
             let most = len.div_ceil(span).min(victims.room());
-            for (_, frame) in found.iter().take(most) {
-                self.remove(*frame);
-                victims.push(*frame);
+            self.take_least(passed, &mut counts, most, victims);
+        }
+    }
+
+    /// Names the `most` of least value among the pages passed, of which there are `counts` of each value.
+    fn take_least(&mut self, passed: &[u32], counts: &mut [u8; 256], most: usize, victims: &mut Victims<'_>) {
+        let mut slots = [0; MAX_BATCH];
+        let (mut first, mut end) = (0, 0);
+        // From now on where the next page of a value goes; beyond `most`: it stays.
+        for (value, count) in counts.iter_mut().enumerate() {
+            first += core::mem::replace(count, first);
+            end = value;
+            if usize::from(first) >= most {
+                break;
             }
+        }
+        for frame in passed {
+            let Some(slot) = self.values.get(*frame as usize) else { continue };
+            let value = usize::from(slot.wrapping_sub(1));
+            if value > end {
+                continue;
+            }
+            let at = counts[value & 255];
+            if usize::from(at) < most {
+                slots[usize::from(at) & (MAX_BATCH - 1)] = *frame;
+                counts[value & 255] = at + 1;
+            }
+        }
+        for frame in slots.iter().take(most) {
+            self.remove(*frame);
+            victims.push(*frame);
         }
     }
 

@@ -304,6 +304,48 @@ fn what_the_pager_refuses_comes_back() {
     }
 }
 
+/// Without a machine that keeps to a limit, the batches are smaller; either way no more is written than allowed.
+#[test]
+fn w05_the_engine_writes_no_more_than_a_scan_may() {
+    for limits in [true, false] {
+        let mut rig = Rig::new(20, Discount::None);
+        rig.sim.limits = limits;
+        rig.sim.tunables.max_launder = 3;
+        rig.sim.pages.iter_mut().for_each(|p| p.dirty = true);
+        rig.run(10);
+        assert_eq!(rig.sim.writes.len(), 3, "{limits}");
+        // The others are with the order, in order, those not written in front.
+        assert_eq!(rig.held().len(), 17, "{limits}");
+        assert_eq!(rig.policy.stats().launders, 3);
+    }
+}
+
+/// Whatever is under way already: pages, not writes.
+#[test]
+fn w05_the_engine_starts_no_more_pages_than_there_is_room_for() {
+    for limits in [true, false] {
+        let mut rig = Rig::new(20, Discount::None);
+        rig.sim.limits = limits;
+        rig.sim.tunables.set("vm.max_laundering", 16).unwrap();
+        rig.sim.meter.laundering = 11;
+        rig.sim.pages.iter_mut().for_each(|p| p.dirty = true);
+        rig.run(10);
+        assert_eq!(rig.sim.writes.len(), 5, "{limits}");
+        assert_eq!(rig.sim.meter.laundering, 16);
+    }
+}
+
+/// One message says what is to go and that it is not in use any more.
+#[test]
+fn a_page_that_goes_is_named_once() {
+    let mut rig = Rig::new(20, Discount::None);
+    rig.sim.pages.iter_mut().step_by(2).for_each(|p| p.dirty = true);
+    rig.run(10);
+    assert_eq!(rig.policy.stats().batches, 1);
+    let named = rig.sim.log.iter().map(|c| if let Call::Decide(d) = c { d.len() } else { 0 });
+    assert_eq!(named.sum::<usize>(), 10);
+}
+
 #[test]
 fn w05_the_engine_has_no_more_under_way_than_the_tunable_says() {
     let mut rig = Rig::new(20, Discount::None);
@@ -444,7 +486,7 @@ fn read_ahead_is_told_as_such() {
 
 /// Neighbours are written along, though they were active when they came.
 #[test]
-fn victims_are_declared_so_that_neighbours_cluster() {
+fn victims_are_inactive_so_that_neighbours_cluster() {
     let mut sim = Sim::new(FRAMES, 262_144);
     for frame in 0..8 {
         sim.page_in(frame, (0, frame.into()), Queue::Active);

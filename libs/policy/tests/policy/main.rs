@@ -14,6 +14,7 @@ mod gates;
 mod inactive;
 mod knobs;
 mod levels;
+mod lists;
 mod models;
 mod oom;
 mod orders;

@@ -5,6 +5,7 @@ use crate::memory::swap_out;
 use crate::model::World;
 use crate::model::world::{MS, PAGE, decode};
 use ebb_abi::meter::Counter;
+use ebb_policy::WriteLimit;
 use ebb_policy::gate::Class;
 use ebb_proto::Error;
 use ebb_proto::ejection::Cause;
@@ -187,8 +188,11 @@ fn a_wrong_decision_costs_nothing_but_itself() {
     assert_eq!(w.decide_raw(&seat, 9, &mut [0; 257]), Err(Error::Invalid));
     // Somebody who is not the policy, or no longer.
     let mut batch = [right];
-    assert_eq!(w.vm.decide(p, seat.generation, 9, &mut batch), Err(Error::Superseded));
-    assert_eq!(w.vm.decide(seat.space, seat.generation + 1, 9, &mut batch), Err(Error::Superseded));
+    assert_eq!(w.vm.decide(p, seat.generation, WriteLimit::NONE, &mut batch), Err(Error::Superseded));
+    assert_eq!(
+        w.vm.decide(seat.space, seat.generation + 1, WriteLimit::NONE, &mut batch),
+        Err(Error::Superseded)
+    );
     assert_eq!(w.sit_down(p).err(), Some(Error::NotPermitted));
     let next = w.scripted_policy();
     assert_eq!(w.decide_raw(&seat, 9, &mut [right]), Err(Error::Superseded));
@@ -196,6 +200,52 @@ fn a_wrong_decision_costs_nothing_but_itself() {
     assert_eq!(ask_oom(&mut w, &seat), Err(Error::Superseded));
     assert_eq!(w.decide(&next, Want::Activate, p, a), Verdict::Done);
     w.check();
+}
+
+/// Eight active neighbours: one message makes them inactive and writes them.
+#[test]
+fn what_goes_in_one_batch_is_written_together() {
+    let mut w = World::with_swap(500, 100);
+    let p = w.program();
+    let a = w.mmap(p, 8);
+    (0..8).for_each(|n| assert!(w.write(p, a + n * PAGE, n)));
+    let seat = w.scripted_policy();
+    let mut batch: Vec<u64> = (0..8)
+        .map(|n| {
+            let frame = w.frame(p, a + n * PAGE).unwrap();
+            w.decision(Want::Launder, frame)
+        })
+        .collect();
+    w.decide_raw(&seat, 1, &mut batch).unwrap();
+    assert_eq!(batch[0], Verdict::Started as u64 | 8 << 8);
+    assert!(batch[1..].iter().all(|b| *b == Verdict::Busy as u64), "{batch:?}");
+    w.check();
+}
+
+/// Pages far from each other, so that each is a write of its own.
+#[test]
+fn no_write_starts_beyond_the_limit() {
+    for (operations, pages, expected) in [(0, 9, 0), (9, 0, 0), (2, 9, 2), (9, 3, 3), (9, 9, 5)] {
+        let mut w = World::with_swap(500, 300);
+        let p = w.program();
+        let a = w.mmap(p, 200);
+        let places: Vec<u64> = (0..5).map(|n| a + n * 40 * PAGE).collect();
+        places.iter().for_each(|at| assert!(w.write(p, *at, 1)));
+        let seat = w.scripted_policy();
+        let mut batch: Vec<u64> = places
+            .iter()
+            .map(|at| {
+                let frame = w.frame(p, *at).unwrap();
+                w.decision(Want::Launder, frame)
+            })
+            .collect();
+        w.decide_limited(&seat, WriteLimit { operations, pages }, &mut batch).unwrap();
+        let started = batch.iter().filter(|b| **b & 0xff == Verdict::Started as u64).count();
+        assert_eq!(started, expected, "{operations} {pages}");
+        let dirty = batch.iter().filter(|b| **b & 0xff == Verdict::Dirty as u64).count();
+        assert_eq!(dirty, 5 - expected);
+        w.check();
+    }
 }
 
 #[test]

@@ -146,7 +146,7 @@ fn pgo_151_pages_are_busy_and_write_protected_before_the_pager_hears_of_them() {
     let task = w.vm.spaces.get(p).unwrap().task;
     assert!(w.vm.m.pte(task, a).unwrap().flags.contains(MapFlags::WRITE));
     let mut batch = [w.decision(Want::Launder, w.frame(p, a).unwrap())];
-    w.vm.decide(seat.space, seat.generation, 9, &mut batch).unwrap();
+    w.decide_raw(&seat, 9, &mut batch).unwrap();
     assert_eq!(batch[0], Verdict::Started as u64 | 8 << 8, "a write of eight pages");
     for n in 0..8 {
         assert!(w.flags(p, a + n * PAGE).contains(Flags::WRITING));

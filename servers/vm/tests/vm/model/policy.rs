@@ -9,6 +9,7 @@ use ebb_abi::meter::Counter;
 use ebb_abi::thread::State;
 use ebb_policy::{
     Decision, Event, Machine as _, Meter, Page, Policy, Queue, Request as Ask, Tunables, Verdict, Want,
+    WriteLimit,
 };
 use ebb_proto::Error;
 use ebb_proto::ejection::Cause;
@@ -114,9 +115,14 @@ impl World {
         }
     }
 
-    /// Hands over raw decisions; they become verdicts.
+    /// Hands over raw decisions, of which so many may start a write; they become verdicts.
     pub fn decide_raw(&mut self, seat: &Seat, most: u32, batch: &mut [u64]) -> Result<(), Error> {
-        let result = self.vm.decide(seat.space, seat.generation, most, batch);
+        self.decide_limited(seat, WriteLimit { operations: most, ..WriteLimit::NONE }, batch)
+    }
+
+    /// The same, with all of a limit.
+    pub fn decide_limited(&mut self, seat: &Seat, limit: WriteLimit, batch: &mut [u64]) -> Result<(), Error> {
+        let result = self.vm.decide(seat.space, seat.generation, limit, batch);
         self.settle();
         result
     }
@@ -178,7 +184,7 @@ impl World {
         let mut view = View {
             world: self,
             seat,
-            most: u32::MAX,
+            limit: WriteLimit::NONE,
             tunables: Tunables::default(),
             gone: false,
             lost: false,
@@ -208,7 +214,7 @@ fn page_in(p: &PageRecord) -> Event {
 struct View<'a> {
     world: &'a mut World,
     seat: &'a mut Seat,
-    most: u32,
+    limit: WriteLimit,
     tunables: Tunables,
     gone: bool,
     lost: bool,
@@ -272,8 +278,8 @@ impl ebb_policy::Machine for View<'_> {
                 d.page.frame as u64 | (want as u64) << 30 | (d.page.generation as u64) << 32
             })
             .collect();
-        let most = core::mem::replace(&mut self.most, u32::MAX);
-        match self.world.decide_raw(self.seat, most, &mut raw) {
+        let limit = core::mem::replace(&mut self.limit, WriteLimit::NONE);
+        match self.world.decide_limited(self.seat, limit, &mut raw) {
             Ok(()) => {
                 for (bits, verdict) in raw.into_iter().zip(verdicts) {
                     *verdict = translate(bits);
@@ -283,8 +289,8 @@ impl ebb_policy::Machine for View<'_> {
         }
     }
 
-    fn limit_launders(&mut self, most: u32) -> bool {
-        self.most = most;
+    fn limit_launders(&mut self, limit: WriteLimit) -> bool {
+        self.limit = limit;
         true
     }
 
