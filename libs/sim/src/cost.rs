@@ -2,7 +2,7 @@
 //! How many instructions a policy takes for each page that goes: its engine's and its order's, not those of the machine around it.
 //!
 //! Instructions are counted by valgrind's `callgrind`, since a processor's own counter is not to be had on every machine and repeats on none. It
-//! counts while a function of a given name runs: [`switch::worked`] turns it on, each call of the machine ([`switch::away`]) off and on again. A
+//! counts while a function of a given name runs: `switch::worked` turns it on, each call of the machine (`switch::away`) off and on again. A
 //! process of its own ([`replay`], in the program `ebb-sim-cost`) does a policy with a trace and a size; [`count`] starts it.
 //!
 //! What is counted is what runs on the machine, whatever mode the rest of a simulation has: the policy in the small machine of [`crate::sampled`]. The
