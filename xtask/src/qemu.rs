@@ -31,6 +31,11 @@ const LOW_MEMORY: u64 = 2 << 30;
 const HIGH_MEMORY: u64 = 4 << 30;
 /// What QEMU warns of if most memory lies above the hole: of no interest here.
 const NO_COMPLAINT: &str = "size of max-ram-below-4g";
+/// What QEMU says that waited in vain for the TPM's answer, and how often it is started at most.
+const NO_TPM: &str = "is not a TPM device";
+const TPM_STARTS: u32 = 5;
+/// For how long QEMU is watched until it has asked the TPM.
+const TPM_PATIENCE: Duration = Duration::from_secs(30);
 /// Names of the serial ports.
 const CONSOLE: &str = "console";
 const LOG: &str = "log";
@@ -249,7 +254,6 @@ impl Machine {
         let (log_ours, log_theirs) = wide_pipe()?;
         let (keyboard_theirs, keyboard) = io::pipe()?;
         let fds = [keyboard_theirs.as_raw_fd(), console_theirs.as_raw_fd(), log_theirs.as_raw_fd()];
-        let mut command = Command::new(setup::QEMU);
         // By name, because no other way leads to a pipe that is not its standard input or output.
         let [input, output, log_output] = fds;
         for (name, end, fd) in [(CONSOLE, ".in", input), (CONSOLE, ".out", output), (LOG, "", log_output)] {
@@ -261,39 +265,12 @@ impl Machine {
             };
             made.with_context(|| format!("{} cannot be made", link.display()))?;
         }
-        command.args(config.arguments(&code, &vars));
-        let tpm = FailedTpm::start().context("no terminal for the TPM")?;
-        command.args(tpm.arguments());
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
         let processor = match (config.engine, config.place) {
             (Engine::Icount, Some(place)) => Processor::nth(place),
             (Engine::Icount, None) => Processor::next(),
             _ => None,
         };
-        // SAFETY: prctl, fcntl and what binds to a processor are async-signal-safe and touch no memory of ours.
-        unsafe {
-            command.pre_exec(move || {
-                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-                if let Some(processor) = &processor {
-                    processor.bind()?;
-                }
-                for fd in fds {
-                    if libc::fcntl(fd, libc::F_SETFD, 0) < 0 {
-                        return Err(io::Error::last_os_error());
-                    }
-                }
-                Ok(())
-            });
-        }
-        let mut child = command.spawn().with_context(|| format!("{} does not start", setup::QEMU))?;
-        let mut stderr = child.stderr.take().context("QEMU has no stderr")?;
-        let complaints = std::thread::spawn(move || {
-            let mut text = Vec::new();
-            // Read as far as it goes: this is only shown when QEMU has failed already.
-            let _ = stderr.read_to_end(&mut text);
-            let text = String::from_utf8_lossy(&text);
-            text.lines().filter(|l| !l.contains(NO_COMPLAINT)).map(|l| format!("{l}\n")).collect()
-        });
+        let (child, tpm, complaints) = begin(&config.arguments(&code, &vars), fds, processor.as_ref())?;
         Ok(Self {
             child,
             keyboard,
@@ -341,6 +318,73 @@ impl Machine {
         }
         Ok(Outcome { end, console, log, complaints })
     }
+}
+
+/// Starts QEMU, until it has taken our TPM for one. It gives a TPM a second to answer, which where the host stands still is not enough; then it says so and ends, and nothing
+/// of the machine has begun: it is started once more.
+///
+/// # Errors
+/// There is no QEMU, or it refuses to start, with what it said.
+fn begin(
+    arguments: &[String],
+    fds: [i32; 3],
+    processor: Option<&Processor>,
+) -> Result<(Child, FailedTpm, JoinHandle<String>)> {
+    for left in (0..TPM_STARTS).rev() {
+        let (mut child, tpm, complaints) = spawn(arguments, fds, processor.copied())?;
+        let since = Instant::now();
+        let is_open = || !tpm.is_known() && since.elapsed() < TPM_PATIENCE && !terminal::interrupted();
+        while is_open() && child.try_wait()?.is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // Whoever waits for the end of one that neither asks nor ends has a time limit.
+        if tpm.is_known() || child.try_wait()?.is_none() {
+            return Ok((child, tpm, complaints));
+        }
+        let said = complaints.join().unwrap_or_default();
+        if left == 0 || !said.contains(NO_TPM) {
+            bail!("QEMU refused to start:\n{}", said.trim_end());
+        }
+    }
+    bail!("QEMU was not started")
+}
+
+/// Starts QEMU once.
+fn spawn(
+    arguments: &[String],
+    fds: [i32; 3],
+    processor: Option<Processor>,
+) -> Result<(Child, FailedTpm, JoinHandle<String>)> {
+    let mut command = Command::new(setup::QEMU);
+    command.args(arguments);
+    let tpm = FailedTpm::start().context("no terminal for the TPM")?;
+    command.args(tpm.arguments());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+    // SAFETY: prctl, fcntl and what binds to a processor are async-signal-safe and touch no memory of ours.
+    unsafe {
+        command.pre_exec(move || {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            if let Some(processor) = &processor {
+                processor.bind()?;
+            }
+            for fd in fds {
+                if libc::fcntl(fd, libc::F_SETFD, 0) < 0 {
+                    return Err(io::Error::last_os_error());
+                }
+            }
+            Ok(())
+        });
+    }
+    let mut child = command.spawn().with_context(|| format!("{} does not start", setup::QEMU))?;
+    let mut stderr = child.stderr.take().context("QEMU has no stderr")?;
+    let complaints = std::thread::spawn(move || {
+        let mut text = Vec::new();
+        // Read as far as it goes: this is only shown when QEMU has failed already.
+        let _ = stderr.read_to_end(&mut text);
+        let text = String::from_utf8_lossy(&text);
+        text.lines().filter(|l| !l.contains(NO_COMPLAINT)).map(|l| format!("{l}\n")).collect()
+    });
+    Ok((child, tpm, complaints))
 }
 
 /// A pipe that holds as much as one may.

@@ -11,6 +11,8 @@ use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// `TPM2_ST_NO_SESSIONS`, the tag of our answers.
 const NO_SESSIONS: u16 = 0x8001;
@@ -27,6 +29,7 @@ pub struct FailedTpm {
     /// QEMU opens the terminal by its name, which is good as long as one side of ours is open.
     _terminal: OwnedFd,
     path: String,
+    is_known: Arc<AtomicBool>,
 }
 
 impl FailedTpm {
@@ -44,6 +47,8 @@ impl FailedTpm {
         // SAFETY: openpty gave us both, and nobody else knows them.
         let (mut ours, theirs) = unsafe { (File::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs)) };
         let path = prepare(&theirs, &ours)?;
+        let is_known = Arc::new(AtomicBool::new(false));
+        let knows = is_known.clone();
         std::thread::spawn(move || {
             let mut command = [0; 4096];
             // Ends with an error when the last one on the other side has gone.
@@ -51,9 +56,17 @@ impl FailedTpm {
                 if ours.write_all(&answer(&command[..n])).is_err() {
                     return;
                 }
+                if code_of(&command[..n]) == Some(GET_CAPABILITY) {
+                    knows.store(true, Ordering::Relaxed);
+                }
             }
         });
-        Ok(Self { _terminal: theirs, path })
+        Ok(Self { _terminal: theirs, path, is_known })
+    }
+
+    /// Whether QEMU has taken it for a TPM: it has asked for sizes.
+    pub fn is_known(&self) -> bool {
+        self.is_known.load(Ordering::Relaxed)
     }
 
     /// QEMU's arguments for it.
@@ -88,11 +101,15 @@ fn prepare(theirs: &OwnedFd, ours: &File) -> io::Result<String> {
     Ok(name.to_string_lossy().into_owned())
 }
 
+/// What a command asks for.
+fn code_of(command: &[u8]) -> Option<u32> {
+    command.get(6..10).and_then(|c| c.try_into().ok()).map(u32::from_be_bytes)
+}
+
 /// The answer to a command: that everything has failed, except what QEMU asks to size its buffers.
 fn answer(command: &[u8]) -> Vec<u8> {
-    let code = command.get(6..10).and_then(|c| c.try_into().ok()).map(u32::from_be_bytes);
     let mut body = Vec::new();
-    let result = if code == Some(GET_CAPABILITY) {
+    let result = if code_of(command) == Some(GET_CAPABILITY) {
         body.push(0); // no more than these
         let words =
             [PROPERTIES, SIZES.len() as u32].into_iter().chain(SIZES.into_iter().flat_map(|(k, v)| [k, v]));
@@ -131,5 +148,14 @@ mod tests {
         let mut heard = [0; 10];
         client.read_exact(&mut heard).unwrap();
         assert_eq!(heard.as_slice(), answer(&command));
+        assert!(!tpm.is_known());
+        client.write_all(&[0x80, 1, 0, 0, 0, 22, 0, 0, 1, 0x7a, 0, 0, 0, 6]).unwrap();
+        let mut sizes = [0; 35];
+        client.read_exact(&mut sizes).unwrap();
+        // It is noted after it is answered.
+        assert!((0..1000).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            tpm.is_known()
+        }));
     }
 }
