@@ -7,10 +7,14 @@
 
 use core::sync::atomic::AtomicU64;
 use ebb_abi::Handle;
-use ebb_proto::Error;
+use ebb_proto::{Error, block, pager};
 use ebb_ring::{Broken, Consumer, Producer};
-use ebb_rt::{log, shared};
+use ebb_rt::start::Given;
+use ebb_rt::{StartInfo, log, shared};
 use ebb_sys::ipc;
+
+/// What `block`'s notification is signalled with: there are submissions.
+const SUBMISSIONS: u64 = 1 << 1;
 
 /// An entry of a ring.
 pub type Entry = [u64; 4];
@@ -30,34 +34,23 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// The one whose entries come on the first half of a segment, such as `vm` for its pagers.
+    /// `vm`, as a pager has it; its doorbell is rung with this bit. Its entries come on the first half of the segment.
     ///
     /// # Errors
-    /// `Fault`: there is no segment; `Invalid`: there are no rings in it.
-    pub fn first_to_us(
-        name: &'static str,
-        address: u64,
-        pages: u64,
-        doorbell: Handle,
-        bits: u64,
-    ) -> Result<Peer, Error> {
-        let (first, second) = halves(address, pages)?;
-        Self::new(name, first, second, doorbell, bits)
+    /// `Fault`: there is no segment; `Invalid`: there are no rings in it; `NotFound`: something was not given.
+    pub fn vm(info: &StartInfo, bit: u32) -> Result<Peer, Error> {
+        let doorbell = u32::try_from(info.value("vm_doorbell")?).map_err(|_| Error::Invalid)?;
+        let (from, to) = halves(pager::RINGS, pager::RING_PAGES)?;
+        Self::new("vm", from, to, Handle(doorbell), 1 << bit)
     }
 
-    /// The one to whom our entries go on the first half of a segment, such as `block` for those who submit requests.
+    /// `block`. Our entries go on the first half of the segment.
     ///
     /// # Errors
-    /// As [`Peer::first_to_us`].
-    pub fn first_from_us(
-        name: &'static str,
-        address: u64,
-        pages: u64,
-        doorbell: Handle,
-        bits: u64,
-    ) -> Result<Peer, Error> {
-        let (first, second) = halves(address, pages)?;
-        Self::new(name, second, first, doorbell, bits)
+    /// As [`Peer::vm`].
+    pub fn block(info: &StartInfo) -> Result<Peer, Error> {
+        let (to, from) = halves(info.value("block_ring")?, block::SEGMENT_PAGES)?;
+        Self::new("block", from, to, info.handle("block_notify")?, SUBMISSIONS)
     }
 
     fn new(name: &'static str, from: Cells, to: Cells, doorbell: Handle, bits: u64) -> Result<Peer, Error> {

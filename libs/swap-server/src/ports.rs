@@ -15,9 +15,6 @@ use ebb_rt::start::Given;
 use ebb_rt::{StartInfo, client, heap, log, shared};
 use ebb_swap::{DiskInfo, PageBytes, World};
 
-/// Bit of `block`'s notification: submissions.
-const BLOCK_BIT: u64 = 1 << 1;
-
 /// The surroundings.
 pub struct Ports {
     vm: Peer,
@@ -32,16 +29,9 @@ pub struct Ports {
 impl Ports {
     /// The rings that were given. `NotFound`, `Invalid`: something is missing.
     pub fn new(info: &StartInfo) -> Result<Ports, Error> {
-        let doorbell = Handle(u32::try_from(info.value("vm_doorbell")?).map_err(|_| Error::Invalid)?);
         Ok(Ports {
-            vm: Peer::first_to_us("vm", pager::RINGS, pager::RING_PAGES, doorbell, 1 << PAGER_BIT)?,
-            disks: Peer::first_from_us(
-                "block",
-                info.value("block_ring")?,
-                block::SEGMENT_PAGES,
-                info.handle("block_notify")?,
-                BLOCK_BIT,
-            )?,
+            vm: Peer::vm(info, PAGER_BIT)?,
+            disks: Peer::block(info)?,
             block: info.handle("block")?,
             claimed: Vec::with_capacity(2 * MAX_DEVICES),
             window: match info.handle("phys") {

@@ -17,8 +17,6 @@ use ebb_sys::abi::{Handle, PAGE_SIZE};
 use ebb_sys::{ipc, time};
 use ebb_vnode::{PAGE, World};
 
-/// Bit of `block`'s notification: submissions.
-const BLOCK_BIT: u64 = 1 << 1;
 /// Words of a page.
 const WORDS: usize = PAGE / 8;
 
@@ -79,16 +77,9 @@ impl Ports {
     /// The rings and pages that were given. `NotFound`, `Invalid`: something is missing.
     pub fn new(info: &StartInfo) -> Result<Ports, Error> {
         let behind = RINGS + RING_PAGES * PAGE_SIZE as u64;
-        let doorbell = Handle(u32::try_from(info.value("vm_doorbell")?).map_err(|_| Error::Invalid)?);
         Ok(Ports {
-            vm: Peer::first_to_us("vm", RINGS, RING_PAGES, doorbell, 1 << VNODE_BIT)?,
-            disks: Peer::first_from_us(
-                "block",
-                info.value("block_ring")?,
-                block::SEGMENT_PAGES,
-                info.handle("block_notify")?,
-                BLOCK_BIT,
-            )?,
+            vm: Peer::vm(info, VNODE_BIT)?,
+            disks: Peer::block(info)?,
             own: Pages::new(info, info.value("dma")?, info.value("dma_pages")?, "dma_frame")?,
             bounce: Pages::new(info, behind, BOUNCE_PAGES, "bounce_frame")?,
         })
