@@ -29,8 +29,8 @@ pub const WARM: u64 = 1024;
 pub const COUNTED: u64 = 4096;
 /// With fewer nothing is said.
 const LEAST: u64 = 256;
-/// References of the trace that are replayed at most: some seconds a policy.
-const MOST_REFS: usize = 1 << 22;
+/// References of the trace that are replayed at most: a minute a policy. Where few pages go it takes millions to count enough.
+const MOST_REFS: usize = 1 << 25;
 /// What counts.
 const VALGRIND: &str = "valgrind";
 
