@@ -15,7 +15,7 @@ use crate::order::{Arrival, Knob, Order, References, TAG_BITS, Tag, Victims};
 use crate::policy::{Event, Inconsistency, Policy, Sleep, Stats};
 use crate::queues::MAX_FRAMES;
 use crate::tunables::TunableError;
-use crate::worker::{Batch, Gate, Scan, Worker};
+use crate::worker::{Batch, Gate, Scan, Worker, drain};
 
 /// Known; the generation is valid.
 const RESIDENT: u32 = 1 << TAG_BITS;
@@ -174,8 +174,8 @@ impl<O: Order> Engine<O> {
     }
 
     /// The state of exactly this page, if it is known: the check on everything that comes from outside.
-    fn known(&mut self, page: Page) -> Option<&mut State> {
-        let state = self.states.get_mut(page.frame as usize)?;
+    fn known(states: &mut [State], page: Page) -> Option<&mut State> {
+        let state = states.get_mut(page.frame as usize)?;
         (state.has(RESIDENT) && state.generation == page.generation).then_some(state)
     }
 
@@ -187,27 +187,6 @@ impl<O: Order> Engine<O> {
         {
             state.word |= HELD;
             order.insert(frame, state.word & TAG, Arrival::Returned);
-        }
-    }
-
-    /// Takes all events that are waiting.
-    #[inline(never)]
-    fn drain(&mut self, m: &mut dyn Machine) {
-        while let Some(event) = m.next_event() {
-            self.take(event);
-        }
-    }
-
-    #[inline(always)]
-    fn take(&mut self, event: Event) {
-        let accepted = match event {
-            Event::PageIn { page, queue, tag } => self.page_in(page, queue, tag),
-            Event::Laundered { page, ok: true } => self.cleaned(page),
-            Event::Shortage => Some(()),
-            _ => self.rare(event),
-        };
-        if accepted.is_none() {
-            self.worker.stats.events_refused += 1;
         }
     }
 
@@ -230,10 +209,7 @@ impl<O: Order> Engine<O> {
 
     /// A write has ended well.
     fn cleaned(&mut self, page: Page) -> Option<()> {
-        let state = self.states.get_mut(page.frame as usize)?;
-        if !state.has(RESIDENT) || state.generation != page.generation {
-            return None;
-        }
+        let state = Self::known(&mut self.states, page)?;
         self.worker.stats.laundered_ok += 1;
         state.word &= !LAUNDERING;
         if !state.has(HELD | WIRED) && self.cleaned.push(page.frame) {
@@ -250,22 +226,22 @@ impl<O: Order> Engine<O> {
         match event {
             Event::Free(page) => self.freed(page)?,
             Event::Activate(page) => {
-                if self.known(page)?.has(HELD) {
+                if Self::known(&mut self.states, page)?.has(HELD) {
                     self.order.promote(page.frame);
                 }
             }
             Event::Deactivate(page) => {
-                if self.known(page)?.has(HELD) {
+                if Self::known(&mut self.states, page)?.has(HELD) {
                     self.order.demote(page.frame);
                 }
             }
             Event::Wire(page) => self.wired(page)?,
             Event::Unwire { page, .. } => {
-                self.known(page)?.word &= !WIRED;
+                Self::known(&mut self.states, page)?.word &= !WIRED;
                 Self::give_back(&mut self.order, &mut self.states, page.frame);
             }
             Event::Laundered { page, .. } => {
-                self.known(page)?.word &= !LAUNDERING;
+                Self::known(&mut self.states, page)?.word &= !LAUNDERING;
                 self.worker.stats.laundered_failed += 1;
                 Self::give_back(&mut self.order, &mut self.states, page.frame);
             }
@@ -275,7 +251,7 @@ impl<O: Order> Engine<O> {
     }
 
     fn freed(&mut self, page: Page) -> Option<()> {
-        let state = self.known(page)?;
+        let state = Self::known(&mut self.states, page)?;
         let held = state.has(HELD);
         state.word = 0;
         if held {
@@ -285,7 +261,7 @@ impl<O: Order> Engine<O> {
     }
 
     fn wired(&mut self, page: Page) -> Option<()> {
-        let state = self.known(page)?;
+        let state = Self::known(&mut self.states, page)?;
         let held = state.has(HELD);
         state.word = state.word & !(CLEANED | HELD) | WIRED;
         if held {
@@ -347,7 +323,7 @@ impl<O: Order> Engine<O> {
                 self.apply(scan, want);
                 self.forget_uses(m);
             }
-            self.drain(m);
+            drain(self, m);
         }
         while let Some(frame) = self.deferred.pop() {
             Self::give_back(&mut self.order, &mut self.states, frame);
@@ -474,12 +450,21 @@ impl<O: Order> Policy for Engine<O> {
         self.order.name()
     }
 
+    #[inline(always)]
     fn event(&mut self, event: Event) {
-        self.take(event);
+        let accepted = match event {
+            Event::PageIn { page, queue, tag } => self.page_in(page, queue, tag),
+            Event::Laundered { page, ok: true } => self.cleaned(page),
+            Event::Shortage => Some(()),
+            _ => self.rare(event),
+        };
+        if accepted.is_none() {
+            self.worker.stats.events_refused += 1;
+        }
     }
 
     fn run(&mut self, m: &mut dyn Machine) -> Sleep {
-        self.drain(m);
+        drain(self, m);
         self.freshen(m);
         let mut scan = self.worker.begin(m);
         self.scan(m, &mut scan);

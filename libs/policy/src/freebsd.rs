@@ -22,7 +22,7 @@ use alloc::boxed::Box;
 use crate::machine::{MAX_BATCH, Machine, Page, Verdict, Want};
 use crate::policy::{Event, Inconsistency, Policy, Sleep, Stats};
 use crate::queues::{FRESH, LAUNDERING, List, MARKED, Pages, WIRED, advance};
-use crate::worker::{Batch, Gate, Scan, Worker};
+use crate::worker::{Batch, Gate, Scan, Worker, drain};
 
 /// Choices made when the policy is created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl Freebsd {
                 self.batch.decide(m, &mut self.worker.stats);
                 self.apply_inactive(scan, gate, launders > 0);
             }
-            self.drain(m);
+            drain(self, m);
         }
     }
 
@@ -273,7 +273,7 @@ impl Freebsd {
             // Long stretches of pages in use want longer harvests.
             count = if left < shortage { 16 } else { count * 2 };
             (scanned, shortage) = (scanned + visited, left);
-            self.drain(m);
+            drain(self, m);
         }
         fall(&mut self.pages, &mut self.falling, &mut self.worker.stats, m);
         self.aged
@@ -346,31 +346,6 @@ impl Freebsd {
 }
 
 impl Freebsd {
-    /// Takes all events that are waiting.
-    #[inline(never)]
-    fn drain(&mut self, m: &mut dyn Machine) {
-        while let Some(event) = m.next_event() {
-            self.take(event);
-        }
-    }
-
-    #[inline(always)]
-    fn take(&mut self, event: Event) {
-        let Self { pages, worker, .. } = self;
-        match event {
-            Event::Shortage => {}
-            Event::Laundered { page, ok: true } if pages.knows(page) => {
-                pages.node_mut(page.frame).flags &= !LAUNDERING;
-                worker.stats.laundered_ok += 1;
-            }
-            Event::PageIn { page, queue, .. } if pages.accepts(&event) => {
-                pages.page_in(page, queue.into());
-                settle(pages, page.frame, queue.into());
-            }
-            _ => self.rare(event),
-        }
-    }
-
     /// What happens less often than once a page that goes.
     #[inline(never)]
     fn rare(&mut self, event: Event) {
@@ -443,12 +418,25 @@ impl Policy for Freebsd {
         "freebsd"
     }
 
+    #[inline(always)]
     fn event(&mut self, event: Event) {
-        self.take(event);
+        let Self { pages, worker, .. } = self;
+        match event {
+            Event::Shortage => {}
+            Event::Laundered { page, ok: true } if pages.knows(page) => {
+                pages.node_mut(page.frame).flags &= !LAUNDERING;
+                worker.stats.laundered_ok += 1;
+            }
+            Event::PageIn { page, queue, .. } if pages.accepts(&event) => {
+                pages.page_in(page, queue.into());
+                settle(pages, page.frame, queue.into());
+            }
+            _ => self.rare(event),
+        }
     }
 
     fn run(&mut self, m: &mut dyn Machine) -> Sleep {
-        self.drain(m);
+        drain(self, m);
         if self.last_active_us.is_none() {
             self.last_active_us = Some(m.now_us());
         }

@@ -63,7 +63,7 @@ pub struct Shortage(pub Wake);
 /// Too many pages would be wired: `wired` of at most `max` are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WireLimit {
-    /// Pages wired now.
+    /// Pages wired now that the limit is for.
     pub wired: u32,
     /// `vm.max_wired`.
     pub max: u32,
@@ -76,6 +76,7 @@ pub struct Gate {
     page_count: u32,
     free: u32,
     wired: u32,
+    system: u32,
     deficit: u32,
     pages_needed: bool,
     clients: u32,
@@ -93,6 +94,7 @@ impl Gate {
             page_count,
             free: free_count,
             wired: 0,
+            system: 0,
             deficit: 0,
             pages_needed: false,
             clients: 0,
@@ -208,18 +210,32 @@ impl Gate {
     /// [`WireLimit`] if `vm.max_wired` would be passed; nothing is counted then.
     pub fn wire(&mut self, pages: u32) -> Result<(), WireLimit> {
         let max = self.thresholds.max_wired;
-        match self.wired.checked_add(pages) {
-            Some(wired) if wired <= max => {
-                self.wired = wired;
+        let limited = self.wired - self.system;
+        match limited.checked_add(pages) {
+            Some(sum) if sum <= max => {
+                self.wired += pages;
                 Ok(())
             }
-            _ => Err(WireLimit { wired: self.wired, max }),
+            _ => Err(WireLimit { wired: limited, max }),
         }
+    }
+
+    /// Counts `pages` more as wired that `vm.max_wired` is not for: what paging itself keeps, which has bounds of its own.
+    pub const fn wire_system(&mut self, pages: u32) {
+        self.wired += pages;
+        self.system += pages;
+    }
+
+    /// Counts `pages` of these as no longer wired.
+    pub fn unwire_system(&mut self, pages: u32) {
+        let pages = pages.min(self.system);
+        self.system -= pages;
+        self.wired -= pages;
     }
 
     /// Counts `pages` as no longer wired.
     pub fn unwire(&mut self, pages: u32) {
-        self.wired = self.wired.saturating_sub(pages);
+        self.wired -= pages.min(self.wired - self.system);
     }
 
     /// Reads and clears the deficit (PGO-083).

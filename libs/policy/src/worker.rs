@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use crate::lowmem::Lowmem;
 use crate::machine::{Decision, MAX_BATCH, Machine, OomReason, Page, Request, Verdict, Want, WriteLimit};
 use crate::oom::{Oom, Outcome};
-use crate::policy::{Sleep, Stats};
+use crate::policy::{Policy, Sleep, Stats};
 use crate::swapout_request;
 
 /// Write operations and pages per scan at pass 2 and above (PGO-026, W05).
@@ -214,6 +214,14 @@ impl Worker {
         // Half at a time: each scan passes over the rest, and sends its messages whatever it finds.
         let laundered = LAUNDERED_WAKE.max(meter.laundering / 2).min(meter.laundering);
         Sleep { max_us: NEED_SLEEP_US, laundered }
+    }
+}
+
+/// Hands a policy the events that are waiting. The policy's own, inlined, so that an event is taken where it is decoded.
+#[inline(never)]
+pub fn drain<P: Policy>(policy: &mut P, m: &mut dyn Machine) {
+    while let Some(event) = m.next_event() {
+        policy.event(event);
     }
 }
 

@@ -234,6 +234,16 @@ impl Frames {
         done
     }
 
+    /// Counts pages as wired, or no longer, that the limit is not for ([`Gate::wire_system`]).
+    pub fn wire_system(&mut self, pages: u32, wired: bool) {
+        if wired {
+            self.gate.wire_system(pages);
+        } else {
+            self.gate.unwire_system(pages);
+        }
+        self.meter.set(Counter::v_wire_count, self.gate.wire_count() as u64);
+    }
+
     /// Counts pages as no longer wired.
     pub fn unwire(&mut self, pages: u32) {
         self.gate.unwire(pages);

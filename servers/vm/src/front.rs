@@ -50,7 +50,6 @@ impl<M: Machine> Vm<M> {
         if self.pager.front.retiring.take() == Some(Retiring::Done) {
             for segment in core::mem::take(&mut self.pager.front.segments) {
                 self.segment_drop(segment);
-                self.raise_max_wired(-(CHUNK_PAGES as i64));
             }
         }
         for n in 0..self.pager.front.segments.len() {
@@ -76,12 +75,8 @@ impl<M: Machine> Vm<M> {
         {
             return;
         }
-        // The limit is for programs and servers; this is a use of memory as the page queues are, and has a bound of its own.
-        self.raise_max_wired(CHUNK_PAGES as i64);
-        let Ok(segment) = self.segment_new(CHUNK_PAGES) else {
-            // There is no memory after all: the pager does without it.
-            return self.raise_max_wired(-(CHUNK_PAGES as i64));
-        };
+        // There is no memory after all: the pager does without it.
+        let Ok(segment) = self.segment_new_system(CHUNK_PAGES) else { return };
         if let Err(error) = self.map_segment_at(self.pager.ch.space(), segment, address_of(n)) {
             self.m.log(format_args!("memory for the swap pager: {error}"));
             // Parts of it may be mapped: it is used as soon as there is another pager.
@@ -92,13 +87,6 @@ impl<M: Machine> Vm<M> {
         self.pager.front.segments.push(segment);
         self.pager.front.offered = true;
         self.submit_control(Op::AddMemory, [address_of(n), CHUNK_PAGES, 0]);
-    }
-
-    fn raise_max_wired(&mut self, pages: i64) {
-        let max = self.frames.gate.thresholds().max_wired as i64;
-        if let Err(error) = self.frames.gate.set_max_wired(max + pages) {
-            self.m.log(format_args!("vm.max_wired stays {max}: {error:?}"));
-        }
     }
 
     /// The pager has answered about that memory.

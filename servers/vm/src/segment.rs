@@ -21,6 +21,8 @@ pub struct Segment {
     pub mapped: u64,
     /// Where `vm` has it mapped itself, for rings: the place of its first page.
     own: Option<u32>,
+    /// Paging's own: no part of what `vm.max_wired` limits.
+    system: bool,
     /// Who made it, if it is to go with its last mapping; 0: it is freed when somebody says so.
     pub maker: Space,
     words: Option<&'static [AtomicU64]>,
@@ -50,29 +52,44 @@ pub struct Module {
 }
 
 impl<M: Machine> Vm<M> {
-    /// Makes a segment of zeroed pages.
+    /// Makes a segment of zeroed pages. `NoMemory`: there are not so many, or more than `vm.max_wired` would be wired.
     pub fn segment_new(&mut self, pages: u64) -> Result<u32, Error> {
+        self.segment_make(pages, false)
+    }
+
+    /// Makes a segment for paging itself, which has bounds of its own: `vm.max_wired` is not asked. `NoMemory`: there are not so many pages.
+    pub(crate) fn segment_new_system(&mut self, pages: u64) -> Result<u32, Error> {
+        self.segment_make(pages, true)
+    }
+
+    fn segment_make(&mut self, pages: u64, system: bool) -> Result<u32, Error> {
         if pages == 0 || pages > self.frames.nr_frames() as u64 {
             return Err(Error::Invalid);
         }
-        if !self.frames.wire(pages as u32) {
+        if system {
+            self.frames.wire_system(pages as u32, true);
+        } else if !self.frames.wire(pages as u32) {
             return Err(Error::NoMemory);
         }
         let id = self.segments.iter().position(Option::is_none).unwrap_or(self.segments.len());
-        let mut frames = Vec::with_capacity(pages as usize);
+        let mut segment = Segment {
+            frames: Vec::with_capacity(pages as usize),
+            mapped: 0,
+            own: None,
+            system,
+            maker: 0,
+            words: None,
+        };
         for n in 0..pages as u32 {
             let frame = self.frames.allocate(Class::System, Place::Segment, id as u32, n);
             let zeroed = frame.filter(|f| self.m.zero_tail(Frame(*f), 0).is_ok());
-            match zeroed {
-                Some(frame) => frames.push(frame),
-                None => {
-                    frame.into_iter().chain(frames).for_each(|f| self.frames.free(f));
-                    self.frames.unwire(pages as u32);
-                    return Err(Error::NoMemory);
-                }
-            }
+            let Some(frame) = zeroed else {
+                frame.into_iter().for_each(|f| self.frames.free(f));
+                self.free_segment(segment, pages);
+                return Err(Error::NoMemory);
+            };
+            segment.frames.push(frame);
         }
-        let segment = Segment { frames, mapped: 0, own: None, maker: 0, words: None };
         if id == self.segments.len() {
             self.segments.push(Some(segment));
         } else {
@@ -123,10 +140,20 @@ impl<M: Machine> Vm<M> {
     /// Frees a segment that is known to be mapped nowhere any more.
     pub fn segment_drop(&mut self, id: u32) {
         if let Some(segment) = self.segments.get_mut(id as usize).and_then(Option::take) {
-            self.frames.unwire(segment.frames.len() as u32);
-            for frame in segment.frames {
-                self.frames.free(frame);
-            }
+            let pages = segment.frames.len() as u64;
+            self.free_segment(segment, pages);
+        }
+    }
+
+    /// Frees the frames of a segment for which so many pages are counted as wired.
+    fn free_segment(&mut self, segment: Segment, wired: u64) {
+        if segment.system {
+            self.frames.wire_system(wired as u32, false);
+        } else {
+            self.frames.unwire(wired as u32);
+        }
+        for frame in segment.frames {
+            self.frames.free(frame);
         }
     }
 

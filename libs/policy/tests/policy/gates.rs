@@ -169,6 +169,20 @@ fn wiring_has_a_limit() {
 }
 
 #[test]
+fn what_paging_keeps_is_wired_but_not_limited() {
+    let mut g = gate(10_000);
+    g.set_max_wired(100).unwrap();
+    g.wire_system(150);
+    assert_eq!(g.wire(100), Ok(()));
+    assert_eq!(g.wire_count(), 250);
+    assert_eq!(g.wire(1), Err(WireLimit { wired: 100, max: 100 }));
+    g.unwire_system(150);
+    assert_eq!((g.wire_count(), g.wire(1)), (100, Err(WireLimit { wired: 100, max: 100 })));
+    g.unwire(100);
+    assert_eq!((g.wire_count(), g.wire(100)), (0, Ok(())));
+}
+
+#[test]
 fn dead_waiters_are_not_counted() {
     let mut g = gate(1600);
     waiters(&mut g, 2);

@@ -31,7 +31,7 @@ fn advise(w: &mut World, space: Space, address: u64, pages: u64, advice: Advice)
     w.init(Request::Advise(proto::Advise { space, address, pages, advice }))
 }
 
-fn wire(w: &mut World, space: Space, address: u64, pages: u64) -> Result<(), Error> {
+pub fn wire(w: &mut World, space: Space, address: u64, pages: u64) -> Result<(), Error> {
     w.init(Request::Wire(proto::Wire { space, address, pages }))
 }
 
