@@ -470,7 +470,7 @@ impl<O: Order> Policy for Engine<O> {
         self.scan(m, &mut scan);
         self.worker.after_inactive(&scan, m);
         // It has no ages that only more laps would bring down.
-        self.worker.finish(m, 0)
+        self.worker.finish(m, 0, 0)
     }
 
     fn stats(&self) -> Stats {

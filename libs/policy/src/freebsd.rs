@@ -445,7 +445,7 @@ impl Policy for Freebsd {
         self.scan_inactive(m, &mut scan);
         self.worker.after_inactive(&scan, m);
         let aged = self.scan_active(m, &scan);
-        self.worker.finish(m, aged)
+        self.worker.finish(m, aged, self.pages.len(List::Active))
     }
 
     fn stats(&self) -> Stats {

@@ -2,12 +2,14 @@
 //! When a scanner gives up and asks for a victim (`vm_pageout_mightbe_oom`, PGO-213…217), one domain.
 //!
 //! With one domain a vote is the quorum, and the voter withdraws it at once: what is left is the sequence count.
-//! The seed's rule, with three differences:
+//! The seed's rule, with four differences:
 //!
 //! - A write that was *started* is no progress yet, and no standstill either: the count stays as it is while writes are under
 //!   way. A write that ends well is progress, one that fails is none (W06).
 //! - Trickling progress does not put off the end for ever: if somebody has waited for a page for `vm.oom_wait` seconds,
 //!   that is a vote, at most one in that time (W07).
+//! - Scans that follow each other at once, because pages were ageing, do not count as long as ageing may still bring a candidate; when each page
+//!   has had its chance they are half a second apart and count ([`crate::worker::Worker::finish`]).
 //! - `vm.pageout_oom_seq` below 1 cannot be set (W09); should it be 0 all the same, it counts as 1, and a scan
 //!   that wanted nothing never votes.
 
@@ -32,6 +34,14 @@ pub struct Outcome {
     pub now_us: u64,
 }
 
+impl Outcome {
+    /// Whether pages were freed, or writes have ended well.
+    #[must_use]
+    pub const fn progress(&self) -> bool {
+        self.start - self.left - self.started != 0 || self.laundered > 0
+    }
+}
+
 /// The sequence count.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Oom {
@@ -53,8 +63,7 @@ impl Oom {
             self.seq = 0;
             return false;
         }
-        let freed = scan.start - scan.left - scan.started;
-        if freed != 0 || scan.laundered > 0 {
+        if scan.progress() {
             self.seq = 0;
         } else if scan.started == 0 && scan.laundering == 0 && !scan.hurried {
             self.seq += 1;

@@ -8,6 +8,7 @@ use crate::lowmem::Lowmem;
 use crate::machine::{Decision, MAX_BATCH, Machine, OomReason, Page, Request, Verdict, Want, WriteLimit};
 use crate::oom::{Oom, Outcome};
 use crate::policy::{Policy, Sleep, Stats};
+use crate::queues::ACT_MAX;
 use crate::swapout_request;
 
 /// Write operations and pages per scan at pass 2 and above (PGO-026, W05).
@@ -105,6 +106,8 @@ pub struct Worker {
     idle_s: Option<u64>,
     /// The last iteration ended in a hurry ([`Worker::finish`]).
     hurried: bool,
+    /// Counts of activity that pages have lost since a page was freed last.
+    aged: u64,
 }
 
 impl Worker {
@@ -182,6 +185,9 @@ impl Worker {
             now_us: m.now_us(),
         };
         self.laundered_before = self.stats.laundered_ok;
+        if outcome.progress() || scan.pass <= 1 {
+            self.aged = 0;
+        }
         let (seq, wait_s) = (m.tunables().pageout_oom_seq, m.tunables().oom_wait_s);
         if self.oom.vote(outcome, seq, wait_s) {
             self.stats.oom_requests += 1;
@@ -191,10 +197,13 @@ impl Worker {
 
     /// Ends an iteration: idle swap-out once per second (PGO-128), then how long to sleep (PGO-067…069).
     ///
-    /// `aged` pages lost some of their activity count in its active scan. While somebody waits for a page, no write is under way and pages do
-    /// age, there is nothing to sleep for: only more ageing brings candidates, so the next scan follows at once. The seed sleeps
+    /// `aged` of its `active` pages lost some of their activity count in its active scan. While somebody waits for a page, no write is under way and
+    /// pages do age, there is nothing to sleep for: only more ageing brings candidates, so the next scan follows at once. The seed sleeps
     /// half a second before each of the up to 64 laps; with all memory active at the first shortage, programs stand still for seconds.
-    pub fn finish(&mut self, m: &mut dyn Machine, aged: u32) -> Sleep {
+    ///
+    /// When so many counts are lost that each page might have been a candidate, more ageing brings nothing: what fell was active again at once, since
+    /// it could not be written (no swap, or none left). Then it sleeps as the seed does, and its scans count towards the end of somebody.
+    pub fn finish(&mut self, m: &mut dyn Machine, aged: u32, active: u32) -> Sleep {
         if m.tunables().swap_idle_enabled {
             let now_s = m.now_us() / 1_000_000;
             if self.idle_s != Some(now_s) {
@@ -207,7 +216,9 @@ impl Worker {
         if !meter.pages_needed {
             return Sleep { max_us: IDLE_SLEEP_US, laundered: 0 };
         }
-        self.hurried = aged > 0 && meter.laundering == 0 && meter.oldest_wait_us > 0;
+        self.aged += u64::from(aged);
+        let hope = aged > 0 && self.aged <= u64::from(active) * u64::from(ACT_MAX);
+        self.hurried = hope && meter.laundering == 0 && meter.oldest_wait_us > 0;
         if self.stats.pass <= 1 || self.hurried {
             return Sleep { max_us: 0, laundered: 0 };
         }

@@ -8,6 +8,8 @@ use ebb_policy::{Event, NAMES, Policy, Queue, Request, Sleep, by_name};
 
 const FRAMES: u32 = 16_384;
 const MEMORY: u64 = 32_768;
+/// How long a scan that frees nothing takes: less than one on the machine.
+const SCAN_US: u64 = 100;
 
 struct Machine {
     sim: Sim,
@@ -94,9 +96,12 @@ impl Machine {
             }
             let wake = self.gate().wait(Waiter::Client);
             self.wake(wake.daemon);
+            let since_us = self.sim.now_us;
             while self.daemon() == 0 {
                 scans += 1;
-                if scans > 1000
+                self.sim.now_us += SCAN_US;
+                self.sim.meter.oldest_wait_us = self.sim.now_us - since_us;
+                if scans > 10_000
                     || self.sim.requests().contains(&Request::OutOfMemory(ebb_policy::OomReason::Memory))
                 {
                     return None;
@@ -166,6 +171,9 @@ fn pgo_w31_without_swap_there_is_an_end() {
     for name in NAMES {
         let mut m = Machine::new(name, 0);
         let end = (0..MEMORY).find(|i| !m.touch(*i, true));
+        // Twelve scans half a second apart, and what ageing is worth before them.
+        let seconds = m.sim.now_us as f64 / 1e6;
+        assert!((5.0..8.0).contains(&seconds), "{name}: {seconds} s");
         assert!(end.is_some_and(|i| i > u64::from(FRAMES) * 9 / 10), "{name}: {end:?}");
         assert_eq!(m.policy.stats().oom_requests, 1, "{name}");
         assert_eq!(m.sim.freed, []);
