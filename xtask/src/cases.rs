@@ -213,6 +213,16 @@ pub const CASES: &[Case] = &[
         ..CASE
     },
     Case { name: "boot-small", mem: "32M", exec: "thrash --mem 1.5x --rounds 1 --verify", ..CASE },
+    // Its servers have more memory wired than programs may have, and it has files and a large swap disk all the same.
+    Case {
+        name: "boot-small-policy",
+        mem: "32M",
+        swap: &["256M"],
+        policy: Some("clock"),
+        exec: "thrash --mem 1.5x --rounds 1 --verify; swapinfo; audit --json",
+        checks: &[Says("65534"), NeverSays("wrong byte"), Is("clean", "true")],
+        ..CASE
+    },
     Case { name: "shell-wrong-command", swap: &[], exec: "no-such-thing", status: ABOVE_63, ..CASE },
     Case {
         name: "workloads",

@@ -60,10 +60,20 @@ impl Wake {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shortage(pub Wake);
 
+/// Whose wired pages are, and so whether `vm.max_wired` limits them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wiring {
+    /// A program's: limited, since nobody else can be given them.
+    Program,
+    /// A server's, or what paging itself keeps: without it the machine does not run, so only what memory there is limits it. The seed's kernel, too, does not
+    /// ask for its own.
+    System,
+}
+
 /// Too many pages would be wired: `wired` of at most `max` are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WireLimit {
-    /// Pages wired now that the limit is for.
+    /// Pages that programs have wired.
     pub wired: u32,
     /// `vm.max_wired`.
     pub max: u32,
@@ -76,7 +86,7 @@ pub struct Gate {
     page_count: u32,
     free: u32,
     wired: u32,
-    system: u32,
+    wired_system: u32,
     deficit: u32,
     pages_needed: bool,
     clients: u32,
@@ -94,7 +104,7 @@ impl Gate {
             page_count,
             free: free_count,
             wired: 0,
-            system: 0,
+            wired_system: 0,
             deficit: 0,
             pages_needed: false,
             clients: 0,
@@ -207,35 +217,34 @@ impl Gate {
     /// Counts `pages` more as wired.
     ///
     /// # Errors
-    /// [`WireLimit`] if `vm.max_wired` would be passed; nothing is counted then.
-    pub fn wire(&mut self, pages: u32) -> Result<(), WireLimit> {
-        let max = self.thresholds.max_wired;
-        let limited = self.wired - self.system;
-        match limited.checked_add(pages) {
-            Some(sum) if sum <= max => {
-                self.wired += pages;
-                Ok(())
-            }
-            _ => Err(WireLimit { wired: limited, max }),
+    /// [`WireLimit`] if a program's and `vm.max_wired` would be passed; nothing is counted then.
+    pub fn wire(&mut self, pages: u32, wiring: Wiring) -> Result<(), WireLimit> {
+        let (wired, max) = (self.wired_by_programs(), self.thresholds.max_wired);
+        match wiring {
+            Wiring::System => self.wired_system += pages,
+            Wiring::Program if wired.checked_add(pages).is_some_and(|sum| sum <= max) => {}
+            Wiring::Program => return Err(WireLimit { wired, max }),
         }
-    }
-
-    /// Counts `pages` more as wired that `vm.max_wired` is not for: what paging itself keeps, which has bounds of its own.
-    pub const fn wire_system(&mut self, pages: u32) {
         self.wired += pages;
-        self.system += pages;
-    }
-
-    /// Counts `pages` of these as no longer wired.
-    pub fn unwire_system(&mut self, pages: u32) {
-        let pages = pages.min(self.system);
-        self.system -= pages;
-        self.wired -= pages;
+        Ok(())
     }
 
     /// Counts `pages` as no longer wired.
-    pub fn unwire(&mut self, pages: u32) {
-        self.wired -= pages.min(self.wired - self.system);
+    pub fn unwire(&mut self, pages: u32, wiring: Wiring) {
+        let pages = match wiring {
+            Wiring::Program => pages.min(self.wired_by_programs()),
+            Wiring::System => pages.min(self.wired_system),
+        };
+        self.wired -= pages;
+        if wiring == Wiring::System {
+            self.wired_system -= pages;
+        }
+    }
+
+    /// Wired pages that `vm.max_wired` limits.
+    #[must_use]
+    pub const fn wired_by_programs(&self) -> u32 {
+        self.wired - self.wired_system
     }
 
     /// Reads and clears the deficit (PGO-083).

@@ -16,6 +16,7 @@ use ebb_abi::Frame;
 use ebb_abi::frame::{FAILED, FrameOp, Use};
 use ebb_abi::message::MAX_VECTOR;
 use ebb_abi::meter::Counter;
+use ebb_policy::gate::Wiring;
 use ebb_proto::Error;
 use ebb_proto::pager::{ALL, Completion, Op, Outcome};
 use ebb_proto::vm::{self as proto, AuditReport};
@@ -100,6 +101,7 @@ impl<M: Machine> Vm<M> {
 
         // Objects: entries, counts, leaves.
         let (mut resident_all, mut swapped_all, mut leaves_all, mut objects) = (0u64, 0u64, 0u64, 0u64);
+        let mut wired_system = 0u64;
         for (id, o) in self.objects.iter() {
             objects += 1;
             let (mut resident, mut swapped, mut wired, mut busy) = (0, 0, 0, 0);
@@ -127,6 +129,9 @@ impl<M: Machine> Vm<M> {
             f.equal(&format!("wired pages of object {id}"), o.wired as u64, wired as u64);
             f.equal(&format!("busy pages of object {id}"), o.busy as u64, busy as u64);
             resident_all += resident as u64;
+            if o.wiring == Wiring::System {
+                wired_system += wired as u64;
+            }
             if o.file().is_none() {
                 swapped_all += swapped as u64;
             }
@@ -199,6 +204,9 @@ impl<M: Machine> Vm<M> {
         for (id, segment) in self.segments.iter().enumerate() {
             let Some(segment) = segment else { continue };
             segment_frames += segment.frames.len() as u64;
+            if segment.wiring == Wiring::System {
+                wired_system += segment.frames.len() as u64;
+            }
             for (n, frame) in segment.frames.iter().enumerate() {
                 let page = self.frames.page(*frame);
                 if (page.place, page.object, page.index) != (Place::Segment, id as u32, n as u32) {
@@ -210,7 +218,10 @@ impl<M: Machine> Vm<M> {
             }
         }
         f.equal("frames of segments", in_place[Place::Segment as usize], segment_frames);
-        f.equal("pages wired", self.frames.gate.wire_count() as u64, segment_frames + wired_pages);
+        let gate = &self.frames.gate;
+        f.equal("pages wired", gate.wire_count() as u64, segment_frames + wired_pages);
+        let by_programs = segment_frames + wired_pages - wired_system;
+        f.equal("pages wired by programs", gate.wired_by_programs() as u64, by_programs);
 
         // The kernel: what is free must be unmapped and its own of nobody, what was donated must be the kernel's.
         let mut vector = Vec::with_capacity(MAX_VECTOR);

@@ -15,7 +15,7 @@ use ebb_abi::PAGE_SIZE;
 use ebb_abi::layout::{USER_END, USER_MIN};
 use ebb_abi::map::MapFlags;
 use ebb_abi::meter::Counter;
-use ebb_policy::gate::Class;
+use ebb_policy::gate::{Class, Wiring};
 use ebb_proto::Error;
 use ebb_proto::vm::{Inheritance, Protection, Space};
 use ebb_rt::client::from_sys;
@@ -144,7 +144,8 @@ impl<M: Machine> Vm<M> {
     /// What must not fault in the parent is copied now. What was locked there is ordinary memory here; what is wired by its nature is so here too.
     fn copy_wired(&mut self, child: Space, region: &Region) -> Result<(), Error> {
         let pages = region.pages as u32;
-        let backing = if region.wired { self.new_object(pages)? } else { self.new_wired(pages)? };
+        let backing =
+            if region.wired { self.new_object(pages)? } else { self.new_wired(pages, Wiring::Program)? };
         let Backing::Object { object: to, .. } = backing else { return Err(Error::Invalid) };
         if let Some(o) = self.objects.get_mut(to) {
             o.holders.add(child);

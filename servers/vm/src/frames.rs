@@ -8,7 +8,7 @@ use crate::page::{self, Flags, NONE, Page, Place};
 use alloc::vec::Vec;
 use ebb_abi::boot::Range;
 use ebb_abi::meter::Counter;
-use ebb_policy::gate::{Class, Gate, Waiter, Wake};
+use ebb_policy::gate::{Class, Gate, Waiter, Wake, Wiring};
 
 /// All frames.
 pub struct Frames {
@@ -227,26 +227,16 @@ impl Frames {
         self.publish();
     }
 
-    /// Counts pages as wired.
-    pub fn wire(&mut self, pages: u32) -> bool {
-        let done = self.gate.wire(pages).is_ok();
+    /// Counts pages as wired; false if more programs' pages would be than may.
+    pub fn wire(&mut self, pages: u32, wiring: Wiring) -> bool {
+        let done = self.gate.wire(pages, wiring).is_ok();
         self.meter.set(Counter::v_wire_count, self.gate.wire_count() as u64);
         done
     }
 
-    /// Counts pages as wired, or no longer, that the limit is not for ([`Gate::wire_system`]).
-    pub fn wire_system(&mut self, pages: u32, wired: bool) {
-        if wired {
-            self.gate.wire_system(pages);
-        } else {
-            self.gate.unwire_system(pages);
-        }
-        self.meter.set(Counter::v_wire_count, self.gate.wire_count() as u64);
-    }
-
     /// Counts pages as no longer wired.
-    pub fn unwire(&mut self, pages: u32) {
-        self.gate.unwire(pages);
+    pub fn unwire(&mut self, pages: u32, wiring: Wiring) {
+        self.gate.unwire(pages, wiring);
         self.meter.set(Counter::v_wire_count, self.gate.wire_count() as u64);
     }
 

@@ -6,6 +6,7 @@ use crate::machine::Machine;
 use crate::vm::Vm;
 use alloc::vec::Vec;
 use ebb_abi::PAGE_SIZE;
+use ebb_policy::gate::Wiring;
 use ebb_proto::Error;
 use ebb_proto::pager::{CHUNK_PAGES, Completion, FRONT, Op, Outcome};
 use ebb_proto::vm::{Retiring, Space};
@@ -76,7 +77,7 @@ impl<M: Machine> Vm<M> {
             return;
         }
         // There is no memory after all: the pager does without it.
-        let Ok(segment) = self.segment_new_system(CHUNK_PAGES) else { return };
+        let Ok(segment) = self.segment_new(CHUNK_PAGES, Wiring::System) else { return };
         if let Err(error) = self.map_segment_at(self.pager.ch.space(), segment, address_of(n)) {
             self.m.log(format_args!("memory for the swap pager: {error}"));
             // Parts of it may be mapped: it is used as soon as there is another pager.

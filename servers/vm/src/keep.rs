@@ -7,6 +7,7 @@ use crate::vm::Vm;
 use alloc::vec::Vec;
 use ebb_abi::thread::{MAX_PRIORITY, ThreadOp};
 use ebb_abi::{Handle, Kind, Rights};
+use ebb_policy::gate::Wiring;
 use ebb_proto::Error;
 use ebb_proto::vm::{self as proto, Request, Space};
 use ebb_rt::client::from_sys;
@@ -36,7 +37,8 @@ impl<M: Machine> Vm<M> {
                 }
             }
             Request::SegmentTemporary(op) => {
-                let result = self.only_managers(caller).and_then(|()| self.segment_new(op.pages));
+                let result =
+                    self.only_managers(caller).and_then(|()| self.segment_new(op.pages, Wiring::Program));
                 if let Ok(id) = result
                     && let Some(Some(segment)) = self.segments.get_mut(id as usize)
                 {

@@ -15,7 +15,7 @@ use ebb_abi::frame::{FrameOp, MODIFIED};
 use ebb_abi::map::MapOp;
 use ebb_abi::meter::Counter;
 use ebb_abi::{Frame, PAGE_SIZE};
-use ebb_policy::gate::Class;
+use ebb_policy::gate::{Class, Wiring};
 use ebb_proto::Error;
 use ebb_proto::fs::OpenFlags;
 use ebb_proto::pager::MAX_RUN;
@@ -81,14 +81,15 @@ impl<M: Machine> Vm<M> {
             return Err(Error::NoMemory);
         }
         let pages = op.pages as u32;
+        let wiring = if space.protected { Wiring::System } else { Wiring::Program };
         // Before anything is made: most of what comes then cannot be undone at no cost.
         self.may_charge(id, Charges::of(charge, range.start, op.pages))?;
         let backing = match op.source {
             Source::Anonymous => self.new_object(pages)?,
-            Source::Wired => self.new_wired(pages)?,
+            Source::Wired => self.new_wired(pages, wiring)?,
             Source::Segment { id: segment, first } => self.use_segment(segment, first, pages)?,
             Source::Module { index, offset, bytes, wired } => {
-                self.use_module(index, offset, bytes, pages, protection, wired)?
+                self.use_module(index, offset, bytes, pages, protection, wired.then_some(wiring))?
             }
             Source::File { file, first, private } => {
                 self.use_file(id, file, first, pages, protection, private)?
@@ -143,16 +144,16 @@ impl<M: Machine> Vm<M> {
     }
 
     /// An object all of whose pages are there and wired.
-    pub(crate) fn new_wired(&mut self, pages: u32) -> Result<Backing, Error> {
-        let object = Object::new(pages).ok_or(Error::NoMemory)?;
-        if !self.frames.wire(pages) {
+    pub(crate) fn new_wired(&mut self, pages: u32, wiring: Wiring) -> Result<Backing, Error> {
+        let object = Object { wiring, ..Object::new(pages).ok_or(Error::NoMemory)? };
+        if !self.frames.wire(pages, wiring) {
             return Err(Error::NoMemory);
         }
         let object = self.objects.insert(object);
         for index in 0..pages {
             if let Err(error) = self.wired_page(object, index) {
                 // Those made so far are unwired with their page, the rest here.
-                self.frames.unwire(pages - index);
+                self.frames.unwire(pages - index, wiring);
                 self.kill_object(object);
                 return Err(error);
             }
@@ -258,7 +259,7 @@ impl<M: Machine> Vm<M> {
         bytes: u64,
         pages: u32,
         protection: Protection,
-        wired: bool,
+        wired: Option<Wiring>,
     ) -> Result<Backing, Error> {
         let module = *self.modules.get(index as usize).ok_or(Error::NotFound)?;
         let end = offset.checked_add(bytes).ok_or(Error::Invalid)?;
@@ -275,7 +276,10 @@ impl<M: Machine> Vm<M> {
             };
         }
         // A private copy, made now: what the file has, then zeroes.
-        let backing = if wired { self.new_wired(pages)? } else { self.new_object(pages)? };
+        let backing = match wired {
+            Some(wiring) => self.new_wired(pages, wiring)?,
+            None => self.new_object(pages)?,
+        };
         let Backing::Object { object, .. } = backing else { return Err(Error::Invalid) };
         for page in 0..file_pages {
             let tail = (bytes - page as u64 * PAGE).min(PAGE);

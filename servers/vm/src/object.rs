@@ -7,6 +7,7 @@
 use crate::file::File;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
+use ebb_policy::gate::Wiring;
 
 /// Entries in a leaf.
 pub const LEAF_ENTRIES: u32 = 512;
@@ -192,6 +193,8 @@ pub struct Object {
     pub swapped: u32,
     /// Pages wired.
     pub wired: u32,
+    /// As whose they were wired when it was made. Whoever wires one of a server's besides is not counted: it is wired already.
+    pub wiring: Wiring,
     /// Pages with I/O under way (`paging_in_progress`).
     pub busy: u32,
     /// Pages of regions that map it.
@@ -235,6 +238,7 @@ impl Object {
             resident: 0,
             swapped: 0,
             wired: 0,
+            wiring: Wiring::Program,
             busy: 0,
             mapped: 0,
             own: 0,

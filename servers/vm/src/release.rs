@@ -211,7 +211,7 @@ impl<M: Machine> Vm<M> {
             }
             if page.wired > 0 {
                 o.wired = o.wired.saturating_sub(1);
-                self.frames.unwire(1);
+                self.frames.unwire(1, o.wiring);
             } else if page.flags.intersects(Flags::QUEUED) {
                 self.tell_policy(EventKind::Free, frame, 0);
             }

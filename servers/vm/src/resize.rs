@@ -180,8 +180,8 @@ impl<M: Machine> Vm<M> {
             if page.wired > 0 {
                 if let Some(o) = self.objects.get_mut(object) {
                     o.wired = o.wired.saturating_sub(1);
+                    self.frames.unwire(1, o.wiring);
                 }
-                self.frames.unwire(1);
             } else if page.flags.intersects(Flags::QUEUED) {
                 self.tell_policy(EventKind::Free, frame, 0);
             }

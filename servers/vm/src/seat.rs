@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 use ebb_abi::Handle;
 use ebb_abi::meter::Counter;
+use ebb_policy::gate::Wiring;
 use ebb_proto::Error;
 use ebb_proto::ejection::Cause;
 use ebb_proto::vm::{Attachment, EventKind, Happening, POLICY_BIT, PageRecord, Space};
@@ -173,7 +174,7 @@ impl<M: Machine> Vm<M> {
     fn event_ring(&mut self) -> Result<(u32, &'static [AtomicU64]), Error> {
         let segment = match self.policy.spare_rings.pop() {
             Some(segment) => segment,
-            None => self.segment_new(RING_PAGES)?,
+            None => self.segment_new(RING_PAGES, Wiring::System)?,
         };
         match self.segment_own(segment) {
             Ok(words) => {

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::AtomicU64;
 use ebb_abi::Frame;
 use ebb_abi::map::{MapFlags, MapOp};
-use ebb_policy::gate::Class;
+use ebb_policy::gate::{Class, Wiring};
 use ebb_proto::Error;
 use ebb_proto::vm::Space;
 use ebb_rt::client::from_sys;
@@ -21,8 +21,8 @@ pub struct Segment {
     pub mapped: u64,
     /// Where `vm` has it mapped itself, for rings: the place of its first page.
     own: Option<u32>,
-    /// Paging's own: no part of what `vm.max_wired` limits.
-    system: bool,
+    /// Whose it is.
+    pub wiring: Wiring,
     /// Who made it, if it is to go with its last mapping; 0: it is freed when somebody says so.
     pub maker: Space,
     words: Option<&'static [AtomicU64]>,
@@ -52,23 +52,12 @@ pub struct Module {
 }
 
 impl<M: Machine> Vm<M> {
-    /// Makes a segment of zeroed pages. `NoMemory`: there are not so many, or more than `vm.max_wired` would be wired.
-    pub fn segment_new(&mut self, pages: u64) -> Result<u32, Error> {
-        self.segment_make(pages, false)
-    }
-
-    /// Makes a segment for paging itself, which has bounds of its own: `vm.max_wired` is not asked. `NoMemory`: there are not so many pages.
-    pub(crate) fn segment_new_system(&mut self, pages: u64) -> Result<u32, Error> {
-        self.segment_make(pages, true)
-    }
-
-    fn segment_make(&mut self, pages: u64, system: bool) -> Result<u32, Error> {
+    /// Makes a segment of zeroed pages. `NoMemory`: there are not so many, or programs would have more wired than they may.
+    pub fn segment_new(&mut self, pages: u64, wiring: Wiring) -> Result<u32, Error> {
         if pages == 0 || pages > self.frames.nr_frames() as u64 {
             return Err(Error::Invalid);
         }
-        if system {
-            self.frames.wire_system(pages as u32, true);
-        } else if !self.frames.wire(pages as u32) {
+        if !self.frames.wire(pages as u32, wiring) {
             return Err(Error::NoMemory);
         }
         let id = self.segments.iter().position(Option::is_none).unwrap_or(self.segments.len());
@@ -76,7 +65,7 @@ impl<M: Machine> Vm<M> {
             frames: Vec::with_capacity(pages as usize),
             mapped: 0,
             own: None,
-            system,
+            wiring,
             maker: 0,
             words: None,
         };
@@ -147,11 +136,7 @@ impl<M: Machine> Vm<M> {
 
     /// Frees the frames of a segment for which so many pages are counted as wired.
     fn free_segment(&mut self, segment: Segment, wired: u64) {
-        if segment.system {
-            self.frames.wire_system(wired as u32, false);
-        } else {
-            self.frames.unwire(wired as u32);
-        }
+        self.frames.unwire(wired as u32, segment.wiring);
         for frame in segment.frames {
             self.frames.free(frame);
         }

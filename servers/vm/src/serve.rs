@@ -7,6 +7,7 @@ use crate::vm::Vm;
 use crate::waiting::Wirer;
 use alloc::vec::Vec;
 use ebb_abi::{Handle, Kind, Rights};
+use ebb_policy::gate::Wiring;
 use ebb_proto::Error;
 use ebb_proto::vm::{self as proto, Request, Space};
 use ebb_rt::client::from_sys;
@@ -178,7 +179,10 @@ impl<M: Machine> Vm<M> {
                 self.m.answer::<proto::ObjectFree>(reply, result, &[]);
             }
             Request::SegmentNew(op) => {
-                let result = manager.and_then(|()| self.segment_new(op.pages));
+                let result = manager.and_then(|()| {
+                    let wiring = if init.is_ok() { Wiring::System } else { Wiring::Program };
+                    self.segment_new(op.pages, wiring)
+                });
                 self.m.answer::<proto::SegmentNew>(reply, result, &[]);
             }
             Request::SegmentFree(op) => {

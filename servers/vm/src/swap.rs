@@ -14,6 +14,7 @@ use crate::pager::Device;
 use crate::vm::Vm;
 use crate::waiting::{Reason, Work};
 use ebb_abi::meter::Counter;
+use ebb_policy::gate::Wiring;
 use ebb_proto::Error;
 use ebb_proto::pager::{Completion, MAX_DEVICES, Op, Outcome};
 use ebb_proto::vm::{self as proto, Advice, Inheritance, Protection};
@@ -149,7 +150,7 @@ impl<M: Machine> Vm<M> {
     }
 
     fn add_device(&mut self, disk: u8, pages: u64, heap: u64) -> Result<(u64, u64), Error> {
-        let segment = self.device_segment(pages)?;
+        let segment = self.segment_new(pages, Wiring::System)?;
         let (place, heap_segment) = match self.place_and_heap(heap.max(1)) {
             Ok(found) => found,
             Err(error) => {
@@ -166,14 +167,6 @@ impl<M: Machine> Vm<M> {
                 Err(error)
             }
         }
-    }
-
-    /// Memory for a device's tables. What is free beyond the target may serve for it whatever is wired already: on a small machine the servers come near the
-    /// limit, and would have no swap while most of its memory lies idle.
-    fn device_segment(&mut self, pages: u64) -> Result<u32, Error> {
-        let gate = &self.frames.gate;
-        let spare = gate.free_count().saturating_sub(gate.thresholds().free_target);
-        if pages <= spare as u64 { self.segment_new_system(pages) } else { self.segment_new(pages) }
     }
 
     /// A place for a device, and so much heap for it: what an earlier device left there if it is enough, otherwise a place that none has used.
@@ -195,7 +188,7 @@ impl<M: Machine> Vm<M> {
                     && self.pager_heaps.iter().all(|k| k.place != *p)
             })
             .ok_or(Error::NoSpace)?;
-        Ok((place, self.device_segment(pages)?))
+        Ok((place, self.segment_new(pages, Wiring::System)?))
     }
 
     /// Takes a device's memory back. The pager does not use it any more.

@@ -32,7 +32,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use ebb_abi::Handle;
 use ebb_policy::Tunables;
-use ebb_policy::gate::Wake;
+use ebb_policy::gate::{Wake, Wiring};
 use ebb_proto::Error;
 use ebb_proto::vm::{Happening, INIT, MAX_DECISIONS, Space};
 
@@ -188,7 +188,7 @@ impl<M: Machine> Vm<M> {
             entering: NONE,
         };
         vm.adopt_init(parts.init_task)?;
-        let ring = vm.segment_new(RING_SEGMENT_PAGES)?;
+        let ring = vm.segment_new(RING_SEGMENT_PAGES, Wiring::System)?;
         vm.segment_own(ring)?;
         vm.pager = Pager::new(ring);
         Ok(vm)

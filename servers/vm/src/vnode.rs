@@ -15,6 +15,7 @@ use core::sync::atomic::AtomicU64;
 use ebb_abi::frame::Piece;
 use ebb_abi::meter::Counter;
 use ebb_abi::{Frame, Handle, PAGE_SIZE, Rights};
+use ebb_policy::gate::Wiring;
 use ebb_proto::Error;
 use ebb_proto::fs::OpenFlags;
 use ebb_proto::pager::{
@@ -161,7 +162,7 @@ impl<M: Machine> Vm<M> {
         let words = match self.vnode.words {
             Some(words) => words,
             None => {
-                let segment = self.segment_new(RING_PAGES + BOUNCE_PAGES)?;
+                let segment = self.segment_new(RING_PAGES + BOUNCE_PAGES, Wiring::System)?;
                 let words = self.segment_own(segment).inspect_err(|_| self.segment_drop(segment))?;
                 self.vnode.ch = Channel::new(segment);
                 self.vnode.words = Some(words);

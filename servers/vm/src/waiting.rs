@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 use ebb_abi::PAGE_SIZE;
 use ebb_abi::fault::Access;
 use ebb_abi::meter::Counter;
+use ebb_policy::gate::Wiring;
 use ebb_proto::Error;
 use ebb_proto::vm::{self as proto, Space};
 
@@ -387,7 +388,7 @@ impl<M: Machine> Vm<M> {
         claims.iter().for_each(|held| self.give_back(held));
         // Pages that were counted and not reached.
         let unreached: u64 = wirings.iter().map(|(range, next)| (range.end - next) / PAGE_SIZE as u64).sum();
-        self.frames.unwire(unreached as u32);
+        self.frames.unwire(unreached as u32, Wiring::Program);
         wirings
     }
 

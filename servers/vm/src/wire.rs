@@ -9,6 +9,7 @@ use crate::vm::Vm;
 use crate::waiting::{Wirer, Work};
 use alloc::vec::Vec;
 use ebb_abi::PAGE_SIZE;
+use ebb_policy::gate::Wiring;
 use ebb_proto::Error;
 use ebb_proto::vm::{EventKind, Protection, Space};
 
@@ -29,7 +30,9 @@ impl<M: Machine> Vm<M> {
             {
                 Err(Error::Unsupported)
             }
-            Some(_) if pages > u32::MAX as u64 || !self.frames.wire(pages as u32) => Err(Error::NoMemory),
+            Some(_) if pages > u32::MAX as u64 || !self.frames.wire(pages as u32, Wiring::Program) => {
+                Err(Error::NoMemory)
+            }
             Some(space) => {
                 for region in space.map.range_mut(range) {
                     region.wired = true;
@@ -50,12 +53,12 @@ impl<M: Machine> Vm<M> {
             let Some(region) = region.filter(|r| r.wired) else {
                 // Unmapped meanwhile: what was wired there went with its region, what is left is unwired; the rest is no longer counted.
                 self.unwire_until(id, range, next);
-                self.frames.unwire(((range.end - next) / PAGE) as u32);
+                self.frames.unwire(((range.end - next) / PAGE) as u32, Wiring::Program);
                 return self.wire_answer(reply, Err(Error::Fault));
             };
             let Backing::Object { object, offset } = region.backing.advanced(region.page_at(next)) else {
                 self.unwire_until(id, range, next);
-                self.frames.unwire(((range.end - next) / PAGE) as u32);
+                self.frames.unwire(((range.end - next) / PAGE) as u32, Wiring::Program);
                 return self.wire_answer(reply, Err(Error::Unsupported));
             };
             // A private page gets its own frame now: the file's is nothing that this program could keep.
@@ -92,7 +95,7 @@ impl<M: Machine> Vm<M> {
         error: Error,
     ) {
         self.unwire_until(id, range, next);
-        self.frames.unwire(((range.end - next) / PAGE) as u32);
+        self.frames.unwire(((range.end - next) / PAGE) as u32, Wiring::Program);
         self.wire_answer(reply, Err(error));
     }
 
@@ -104,7 +107,7 @@ impl<M: Machine> Vm<M> {
         page.wired += 1;
         if page.wired > 1 {
             // It was wired, and is counted, already.
-            return self.frames.unwire(1);
+            return self.frames.unwire(1, Wiring::Program);
         }
         self.tell_policy(EventKind::Wire, frame, 0);
         self.frames.set_queue(frame, Flags::empty());
@@ -167,7 +170,7 @@ impl<M: Machine> Vm<M> {
             if let Some(o) = self.objects.get_mut(object) {
                 o.wired = o.wired.saturating_sub(1);
             }
-            self.frames.unwire(1);
+            self.frames.unwire(1, Wiring::Program);
             self.frames.set_queue(frame, Flags::ACTIVE);
             self.tell_policy(EventKind::Unwire, frame, 1);
         }

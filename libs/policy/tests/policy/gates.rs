@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Sections 6 and 18, as far as they are about free pages: who may take, who is woken.
 
-use ebb_policy::gate::{Class, Gate, Shortage, Waiter, Wake, WireLimit};
+use ebb_policy::gate::{Class, Gate, Shortage, Waiter, Wake, WireLimit, Wiring};
 
 /// 262,144 pages: reserved 391, minimum 1700, wake threshold 1870, target 5627.
 fn gate(free: u32) -> Gate {
@@ -158,28 +158,31 @@ fn pgo_236_fault_waiters_come_last() {
 }
 
 #[test]
-fn wiring_has_a_limit() {
+fn programs_wiring_has_a_limit() {
     let mut g = gate(10_000);
     g.set_max_wired(100).unwrap();
-    assert_eq!(g.wire(100), Ok(()));
-    assert_eq!(g.wire(1), Err(WireLimit { wired: 100, max: 100 }));
-    assert_eq!(g.wire(u32::MAX), Err(WireLimit { wired: 100, max: 100 }));
-    g.unwire(1);
-    assert_eq!(g.wire(1), Ok(()));
+    assert_eq!(g.wire(100, Wiring::Program), Ok(()));
+    assert_eq!(g.wire(1, Wiring::Program), Err(WireLimit { wired: 100, max: 100 }));
+    assert_eq!(g.wire(u32::MAX, Wiring::Program), Err(WireLimit { wired: 100, max: 100 }));
+    g.unwire(1, Wiring::Program);
+    assert_eq!(g.wire(1, Wiring::Program), Ok(()));
 }
 
 #[test]
-fn what_paging_keeps_is_wired_but_not_limited() {
+fn what_the_system_wires_is_counted_but_not_limited() {
     let mut g = gate(10_000);
     g.set_max_wired(100).unwrap();
-    g.wire_system(150);
-    assert_eq!(g.wire(100), Ok(()));
-    assert_eq!(g.wire_count(), 250);
-    assert_eq!(g.wire(1), Err(WireLimit { wired: 100, max: 100 }));
-    g.unwire_system(150);
-    assert_eq!((g.wire_count(), g.wire(1)), (100, Err(WireLimit { wired: 100, max: 100 })));
-    g.unwire(100);
-    assert_eq!((g.wire_count(), g.wire(100)), (0, Ok(())));
+    assert_eq!(g.wire(150, Wiring::System), Ok(()));
+    assert_eq!(g.wire(100, Wiring::Program), Ok(()));
+    assert_eq!((g.wire_count(), g.wired_by_programs()), (250, 100));
+    assert_eq!(g.wire(1, Wiring::Program), Err(WireLimit { wired: 100, max: 100 }));
+    g.unwire(150, Wiring::System);
+    assert_eq!((g.wire_count(), g.wired_by_programs()), (100, 100));
+    // More than there are: neither takes from the other.
+    g.unwire(1, Wiring::System);
+    assert_eq!(g.wire(10, Wiring::System), Ok(()));
+    g.unwire(150, Wiring::Program);
+    assert_eq!((g.wire_count(), g.wired_by_programs()), (10, 0));
 }
 
 #[test]

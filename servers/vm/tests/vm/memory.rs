@@ -336,8 +336,35 @@ fn pgo_036_wiring_beyond_the_limit_is_refused_whole() {
     let before = w.count(Counter::v_wire_count);
     assert_eq!(wire(&mut w, p, a, max + 1), Err(Error::NoMemory));
     assert_eq!(w.count(Counter::v_wire_count), before);
-    assert_eq!(w.map(p, 0, max, RW, Source::Wired), Err(Error::NoMemory));
+    assert_eq!(w.map(p, 0, max + 1, RW, Source::Wired), Err(Error::NoMemory));
     assert_eq!(w.count(Counter::v_wire_count), before);
+    w.check();
+}
+
+/// A machine whose servers need more than the limit starts all the same; what they have, and give back, is counted.
+#[test]
+fn pgo_036_servers_are_not_limited_in_what_they_wire() {
+    let mut w = World::new(400);
+    let wired = w.count(Counter::v_wire_count);
+    w.vm.frames.gate.set_max_wired(2).unwrap();
+    let s = w.space("server", true);
+    let at = w.map(s, 0, 5, RW, Source::Wired).unwrap();
+    let p = w.program();
+    assert_eq!(w.map(p, 0, 3, RW, Source::Wired), Err(Error::NoMemory));
+    w.map(p, 0, 1, RW, Source::Wired).unwrap();
+    assert_eq!((w.count(Counter::v_wire_count), w.vm.frames.gate.wired_by_programs()), (wired + 6, 1));
+    // Wired as wiring is for programs, besides: the page is wired already.
+    wire(&mut w, s, at, 1).unwrap();
+    unwire(&mut w, s, at, 1).unwrap();
+    assert_eq!(w.count(Counter::v_wire_count), wired + 6);
+    w.check();
+    unmap(&mut w, s, at, 2).unwrap();
+    assert_eq!(w.count(Counter::v_wire_count), wired + 4);
+    w.check();
+    w.end(s);
+    assert_eq!((w.count(Counter::v_wire_count), w.vm.frames.gate.wired_by_programs()), (wired + 1, 1));
+    w.end(p);
+    assert_eq!((w.count(Counter::v_wire_count), w.vm.frames.gate.wired_by_programs()), (wired, 0));
     w.check();
 }
 
