@@ -270,7 +270,8 @@ impl Machine {
             (Engine::Icount, None) => Processor::next(),
             _ => None,
         };
-        let (child, tpm, complaints) = begin(&config.arguments(&code, &vars), fds, processor.as_ref())?;
+        let (child, tpm, complaints) =
+            begin(Path::new(setup::QEMU), &config.arguments(&code, &vars), fds, processor.as_ref())?;
         Ok(Self {
             child,
             keyboard,
@@ -326,12 +327,13 @@ impl Machine {
 /// # Errors
 /// There is no QEMU, or it refuses to start, with what it said.
 fn begin(
+    program: &Path,
     arguments: &[String],
     fds: [i32; 3],
     processor: Option<&Processor>,
 ) -> Result<(Child, FailedTpm, JoinHandle<String>)> {
     for left in (0..TPM_STARTS).rev() {
-        let (mut child, tpm, complaints) = spawn(arguments, fds, processor.copied())?;
+        let (mut child, tpm, complaints) = spawn(program, arguments, fds, processor.copied())?;
         let since = Instant::now();
         let is_open = || !tpm.is_known() && since.elapsed() < TPM_PATIENCE && !terminal::interrupted();
         while is_open() && child.try_wait()?.is_none() {
@@ -351,11 +353,12 @@ fn begin(
 
 /// Starts QEMU once.
 fn spawn(
+    program: &Path,
     arguments: &[String],
     fds: [i32; 3],
     processor: Option<Processor>,
 ) -> Result<(Child, FailedTpm, JoinHandle<String>)> {
-    let mut command = Command::new(setup::QEMU);
+    let mut command = Command::new(program);
     command.args(arguments);
     let tpm = FailedTpm::start().context("no terminal for the TPM")?;
     command.args(tpm.arguments());
@@ -375,7 +378,7 @@ fn spawn(
             Ok(())
         });
     }
-    let mut child = command.spawn().with_context(|| format!("{} does not start", setup::QEMU))?;
+    let mut child = command.spawn().with_context(|| format!("{} does not start", program.display()))?;
     let mut stderr = child.stderr.take().context("QEMU has no stderr")?;
     let complaints = std::thread::spawn(move || {
         let mut text = Vec::new();
@@ -454,6 +457,8 @@ impl Heard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     #[test]
     fn what_follows_the_mark_is_the_machines() {
@@ -506,5 +511,49 @@ mod tests {
             assert!(line.contains(part), "{part:?} is not in {line}");
         }
         assert!(!line.contains("-gdb"));
+    }
+
+    /// The shell in the place of QEMU: what came of starting it with this script, and how often it was started.
+    fn begun(script: &str) -> (Result<()>, usize) {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let starts = std::env::temp_dir().join(format!("ebb-starts-{}-{number}", std::process::id()));
+        let script = format!("starts={}; echo >> $starts; {script}", starts.display());
+        let (reader, writer) = io::pipe().unwrap();
+        let fds = [reader.as_raw_fd(), writer.as_raw_fd(), writer.as_raw_fd()];
+        let arguments = ["-c".to_string(), script, "qemu".to_string()];
+        let result =
+            begin(Path::new("/bin/sh"), &arguments, fds, None).map(|(mut child, _tpm, _complaints)| {
+                child.kill().unwrap();
+                child.wait().unwrap();
+            });
+        let times = fs::read_to_string(&starts).unwrap().lines().count();
+        fs::remove_file(&starts).unwrap();
+        (result, times)
+    }
+
+    /// Finds the TPM in its arguments and asks it for its sizes.
+    const ASK: &str = r#"for a; do case $a in passthrough*) tpm=${a#*,path=}; tpm=${tpm%%,*};; esac; done
+        exec 3<> $tpm; printf '\200\001\0\0\0\026\0\0\001\172\0\0\0\006\0\0\001\036\0\0\0\001' >&3; exec sleep 60"#;
+    const GAVE_UP: &str = "echo \"qemu: tpm: '/dev/pts/9' is not a TPM device.\" >&2; exit 1";
+
+    #[test]
+    fn qemu_that_gave_the_tpm_up_is_started_once_more() {
+        let (result, times) = begun(ASK);
+        result.unwrap();
+        assert_eq!(times, 1);
+        let (result, times) = begun(&format!("if [ $(wc -l < $starts) -lt 3 ]; then {GAVE_UP}; fi; {ASK}"));
+        result.unwrap();
+        assert_eq!(times, 3);
+    }
+
+    #[test]
+    fn qemu_that_refuses_is_believed() {
+        let (result, times) = begun(GAVE_UP);
+        let said = result.unwrap_err().to_string();
+        assert!(said.contains(NO_TPM) && times == TPM_STARTS as usize, "{times} starts: {said}");
+        let (result, times) = begun("echo no such machine >&2; exit 1");
+        let said = result.unwrap_err().to_string();
+        assert!(said.contains("no such machine") && times == 1, "{times} starts: {said}");
     }
 }
