@@ -271,7 +271,7 @@ impl Machine {
             _ => None,
         };
         let (child, tpm, complaints) =
-            begin(Path::new(setup::QEMU), &config.arguments(&code, &vars), fds, processor.as_ref())?;
+            begin(Path::new(setup::QEMU), &config.arguments(&code, &vars), fds, processor)?;
         Ok(Self {
             child,
             keyboard,
@@ -330,10 +330,12 @@ fn begin(
     program: &Path,
     arguments: &[String],
     fds: [i32; 3],
-    processor: Option<&Processor>,
+    processor: Option<Processor>,
 ) -> Result<(Child, FailedTpm, JoinHandle<String>)> {
-    for left in (0..TPM_STARTS).rev() {
-        let (mut child, tpm, complaints) = spawn(program, arguments, fds, processor.copied())?;
+    let mut starts = 0;
+    loop {
+        starts += 1;
+        let (mut child, tpm, complaints) = spawn(program, arguments, fds, processor)?;
         let since = Instant::now();
         let is_open = || !tpm.is_known() && since.elapsed() < TPM_PATIENCE && !terminal::interrupted();
         while is_open() && child.try_wait()?.is_none() {
@@ -344,11 +346,10 @@ fn begin(
             return Ok((child, tpm, complaints));
         }
         let said = complaints.join().unwrap_or_default();
-        if left == 0 || !said.contains(NO_TPM) {
+        if starts == TPM_STARTS || !said.contains(NO_TPM) {
             bail!("QEMU refused to start:\n{}", said.trim_end());
         }
     }
-    bail!("QEMU was not started")
 }
 
 /// Starts QEMU once.
