@@ -370,6 +370,22 @@ fn pgo_036_servers_are_not_limited_in_what_they_wire() {
     w.check();
 }
 
+/// No limit but memory itself: what was taken of it before it was used up is free again.
+#[test]
+fn what_the_system_cannot_wire_whole_it_does_not_wire() {
+    let mut w = World::new(400);
+    let s = w.space("server", true);
+    let before = (w.count(Counter::v_wire_count), w.vm.frames.gate.wired_by_programs());
+    let free = w.vm.frames.gate.free_count();
+    let pages = free as u64 + 1;
+    assert_eq!(w.map(s, 0, pages, RW, Source::Wired), Err(Error::NoMemory));
+    let segment = w.init::<u32>(Request::SegmentNew(proto::SegmentNew { pages }));
+    assert_eq!(segment, Err(Error::NoMemory));
+    assert_eq!((w.count(Counter::v_wire_count), w.vm.frames.gate.wired_by_programs()), before);
+    assert_eq!(w.vm.frames.gate.free_count(), free);
+    w.check();
+}
+
 #[test]
 fn a_page_wired_twice_is_counted_once() {
     let mut w = World::new(400);
